@@ -1,0 +1,40 @@
+/* Every limit of the house, with its reason. AWS's own quotas are marked (AWS). */
+#ifndef OD_BASE_LIMITS_H
+#define OD_BASE_LIMITS_H
+
+/* --- requests --- */
+#define OD_MAX_HEADER_BYTES (32u * 1024)       /* one request's header block; SDKs send 1-2 KB */
+#define OD_MAX_BODY_BYTES   (8u * 1024 * 1024) /* PutItems: 10 x 32,000 escaped characters and room \
+                                                */
+#define OD_MAX_CONNECTIONS   4096              /* file descriptors, about 40 KB each */
+#define OD_REQUEST_TIMEOUT_S 30                /* idle or slow client */
+#define OD_MAX_JSON_DEPTH    32                /* the deepest API shape has 6 */
+#define OD_CLOCK_SKEW_S      (15 * 60)         /* (AWS) SigV4 */
+
+/* --- data --- */
+#define OD_MAX_ID_CHARS            256        /* (AWS) USER_ID, ITEM_ID */
+#define OD_MAX_CATEGORICAL_CHARS   1000       /* (AWS) whole cell, with | */
+#define OD_MAX_STRING_CHARS        1000       /* (AWS) non-categorical string */
+#define OD_MAX_TEXTUAL_CHARS       20000      /* (AWS) cut beyond */
+#define OD_MAX_SCHEMA_CHARS        20000      /* (AWS) */
+#define OD_MAX_SCHEMA_FIELDS       110        /* (AWS) 100 metadata columns and the reserved ones */
+#define OD_MAX_CSV_RECORD_BYTES    (1u << 20) /* one record with all its cells */
+#define OD_MAX_EVENT_TYPES         65535 /* distinct event types of a dataset group: 16-bit codes */
+#define OD_MIN_IMPORT_INTERACTIONS 1000  /* (AWS) */
+#define OD_MIN_TRAIN_INTERACTIONS  1000  /* (AWS) */
+#define OD_MIN_TRAIN_USERS         25    /* (AWS) with at least two interactions each */
+
+/* --- serving --- */
+#define OD_MAX_RESULTS            500  /* (AWS) numResults, inputList */
+#define OD_MAX_RESULTS_METADATA   50   /* (AWS) with metadataColumns */
+#define OD_DEFAULT_RESULTS        25   /* (AWS) */
+#define OD_HISTORY_EVENTS         200  /* live events kept per user: architecture decision 5 */
+#define OD_FILTER_EVENTS_PER_TYPE 100  /* (AWS) newest interactions a filter sees per type */
+#define OD_MAX_FILTER_CHARS       2500 /* (AWS) */
+#define OD_MAX_FILTER_DEPTH       64   /* nested brackets around a scalar */
+
+/* --- jobs --- */
+#define OD_MAX_JOB_ATTEMPTS                                                                        \
+    3 /* a job that took the server down three times is failed, not tried again */
+
+#endif

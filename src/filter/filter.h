@@ -1,0 +1,73 @@
+/* The filter language of serving.md sections 6 to 10: text to a checked, compiled filter, and a
+ * filter with values to a bitmap over items.
+ *
+ * A compiled filter is immutable and shared by threads. Evaluation reads the tables it is given and
+ * writes only the caller's bitmap. */
+#ifndef OD_FILTER_FILTER_H
+#define OD_FILTER_FILTER_H
+
+#include "base/arena.h"
+#include "data/schema.h"
+#include "data/table.h"
+
+struct od_filter;
+
+enum od_filter_target { OD_TARGET_ITEM, OD_TARGET_USER, OD_TARGET_ACTION };
+
+/* The schemas of the dataset group, NULL where there is no such dataset. */
+struct od_filter_schemas {
+    const struct od_schema *by_type[OD_DATASET_TYPES];
+};
+
+/* Parses, checks and compiles. Failures are OD_INVALID_INPUT: "Could not create filter. ..." with
+ * err->column at the fault and the text up to it shown with a caret (errors.md section 4). The
+ * filter owns copies of all it needs. max_fields: distinct fields allowed (0: no limit). */
+enum od_status od_filter_new(struct od_str expression, const struct od_filter_schemas *schemas,
+                             size_t max_fields, struct od_filter **out,
+                             struct od_error *err) OD_MUST_USE;
+void od_filter_free(struct od_filter *filter);
+
+enum od_filter_target od_filter_target(const struct od_filter *filter);
+bool od_filter_uses_current_item(const struct od_filter *filter);
+bool od_filter_uses_current_user(const struct od_filter *filter);
+bool od_filter_uses_interactions(const struct od_filter *filter);
+/* Parameter names in order of first use, without $. */
+size_t od_filter_param_count(const struct od_filter *filter);
+struct od_str od_filter_param_name(const struct od_filter *filter, size_t index);
+
+/* filterValues of a request (serving.md section 9): names and raw value texts. */
+struct od_filter_value {
+    struct od_str name;
+    struct od_str text;
+};
+struct od_filter_values; /* parsed values bound to one filter, in an arena */
+/* OD_INVALID_INPUT: missing value for an INCLUDE parameter, text for a numeric comparison, more
+ * than one value for a scalar, unknown name, malformed list. */
+enum od_status od_filter_bind(const struct od_filter *filter, const struct od_filter_value *values,
+                              size_t count, struct od_arena *arena,
+                              const struct od_filter_values **out,
+                              struct od_error *err) OD_MUST_USE;
+
+/* One event of the requesting user, for Interactions.EVENT_TYPE conditions. */
+struct od_filter_event {
+    uint32_t item_row;  /* row in the item table */
+    struct od_str type; /* "" when the event has none; compared ignoring case */
+};
+
+struct od_filter_context {
+    const struct od_table *items;
+    const struct od_table *users; /* may be NULL */
+    uint32_t user_row;            /* OD_NO_ROW: unknown user */
+    uint32_t current_item_row;    /* OD_NO_ROW: none */
+    const struct od_filter_event
+        *events; /* newest first; at most the newest 100 of a type are used */
+    size_t event_count;
+};
+
+/* Sets bit r of keep for every row r of items that passes. keep has od_bitmap_words(row count)
+ * words. Only for OD_TARGET_ITEM filters. scratch holds temporaries. */
+enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
+                              const struct od_filter_context *context, struct od_arena *scratch,
+                              uint64_t *keep, struct od_error *err) OD_MUST_USE;
+
+#endif

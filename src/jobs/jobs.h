@@ -1,0 +1,59 @@
+/* Jobs: imports and trainings run in child processes, watched by one supervisor thread.
+ *
+ * The server gives a job's spec (JSON); the child (`ondol worker`) reads it from standard input,
+ * works at low priority under a memory cap, and reports JSON lines on file descriptor 3: progress,
+ * then one result. A child that dies, is killed or says nonsense is a failed job with a reason, and
+ * what it half wrote is removed. Nothing a child writes is visible before the server's own commit.
+ */
+#ifndef OD_JOBS_JOBS_H
+#define OD_JOBS_JOBS_H
+
+#include "base/json.h"
+#include "os/io.h"
+
+struct od_jobs;
+
+struct od_jobs_config {
+    const struct od_io *io;
+    const char *program;   /* the binary to run as worker; NULL: this one (/proc/self/exe) */
+    unsigned at_once;      /* children running at the same time; 0: 1 */
+    uint64_t memory_bytes; /* cap of each child's data; 0: none */
+    /* All three are called on the supervisor thread. started: false refuses (the job is dropped).
+     */
+    bool (*started)(void *context, int64_t job_id);
+    void (*progress)(void *context, int64_t job_id, double fraction, struct od_str stage);
+    /* status OD_OK: result is the child's result object. Otherwise err tells why: OD_STOPPED after
+     * od_jobs_stop, else the child's own error or how it died. */
+    void (*finished)(void *context, int64_t job_id, enum od_status status,
+                     const struct od_json *result, const struct od_error *err);
+    void *context;
+};
+
+enum od_status od_jobs_new(const struct od_jobs_config *config, struct od_jobs **out,
+                           struct od_error *err) OD_MUST_USE;
+/* Kills children still running (their jobs stay in the store and are taken up at the next start).
+ */
+void od_jobs_free(struct od_jobs *jobs);
+/* Queues a job; spec is copied. Any thread. */
+enum od_status od_jobs_submit(struct od_jobs *jobs, int64_t job_id, struct od_str spec) OD_MUST_USE;
+/* Asks a waiting or running job to stop; finished follows with OD_STOPPED. False: no such job. */
+bool od_jobs_stop(struct od_jobs *jobs, int64_t job_id);
+unsigned od_jobs_waiting(struct od_jobs *jobs, unsigned *out_running);
+
+/* The child's main: reads the spec from in_fd, reports on out_fd. Returns the exit status. */
+int od_worker_main(const struct od_io *io, int in_fd, int out_fd);
+
+/* ---- specs ----
+ * import:
+ * {"kind":"import","type":"INTERACTIONS","domain":"","schema":"<text>","files":["/abs.csv"],
+ *          "segment":"/abs/out.seg","report":"/abs/report.txt","minimum_rows":1000,"threads":0}
+ *   result: {"rows":N,"bytes":N,"seconds":S}
+ * train:  {"kind":"train","recipe":"aws-sims","params":{"name":"value",...},
+ *          "interactions":{"schema":"<text>","segments":["/abs.seg",...]},
+ *          "items":{...}|absent,"users":{...}|absent,            (segments in order of arrival)
+ *          "event_type":"","event_value_threshold":null,"exclude_columns":{"ITEMS":["X"]},
+ *          "seed":1,"threads":0,"image":"/abs/out.image"}
+ *   result:
+ * {"metrics":{"coverage":0.5,...},"seconds":S,"hash":"...","events":N,"users":N,"items":N} */
+
+#endif

@@ -1,0 +1,149 @@
+/* The seam between recipes and the rest: a table of functions per recipe (style rule 15).
+ *
+ * A recipe trains a model image from a training set in a worker process, and scores from the mapped
+ * image in the server. It knows no store, no network and no clock. What is data about a recipe
+ * (ARN, type, hyperparameters and their ranges, feature transformation) is in spec/recipes.json and
+ * comes from the generated table in recipes/gen. Adding a recipe: one file, one line in registry.c.
+ */
+#ifndef OD_RECIPES_RECIPE_H
+#define OD_RECIPES_RECIPE_H
+
+#include "data/image.h"
+#include "data/training.h"
+
+enum od_recipe_type {
+    OD_USER_PERSONALIZATION,
+    OD_PERSONALIZED_RANKING,
+    OD_RELATED_ITEMS,
+    OD_POPULAR_ITEMS,
+    OD_USER_SEGMENTATION,
+    OD_PERSONALIZED_ACTIONS
+};
+
+enum od_param_type {
+    OD_PARAM_INTEGER,
+    OD_PARAM_CONTINUOUS,
+    OD_PARAM_BOOLEAN,
+    OD_PARAM_CATEGORICAL
+};
+enum od_param_place { OD_PARAM_ALGORITHM, OD_PARAM_FEATURIZATION, OD_PARAM_CAMPAIGN };
+
+/* One hyperparameter, generated from spec/recipes.json. */
+struct od_param_spec {
+    const char *name;
+    enum od_param_type type;
+    enum od_param_place place;
+    const char *default_value;
+    double min, max;            /* integer, continuous */
+    const char *const *choices; /* categorical, NULL-terminated */
+    bool tunable;               /* may be listed in hpoConfig */
+    bool only_tunable;          /* settable through HPO ranges alone */
+};
+
+/* One recipe's data, generated from spec/recipes.json. All strings static. */
+struct od_recipe_spec {
+    const char *name;                   /* "aws-sims" */
+    const char *algorithm;              /* algorithm ARN's last part */
+    const char *feature_transformation; /* ARN's last part, NULL when none */
+    const char *description;
+    enum od_recipe_type type;
+    const char *type_name; /* "RELATED_ITEMS" */
+    const char *domain;    /* "ECOMMERCE", ... or NULL */
+    bool legacy;           /* accepted by name, absent from ListRecipes */
+    bool has_scores;       /* answers carry a score */
+    bool real_time;        /* events change the next answer */
+    bool supports_update;  /* trainingMode UPDATE */
+    bool supports_hpo;
+    bool supports_events_config, supports_objective, supports_exploration;
+    int64_t created_s; /* creationDateTime, whole days */
+    const struct od_param_spec *params;
+    size_t param_count;
+};
+
+/* The value of each of the recipe's hyperparameters, already checked: params[i] belongs to
+ * spec->params[i]. */
+struct od_param_value {
+    double number; /* integer, continuous; boolean as 0 or 1 */
+    struct od_str text;
+};
+
+/* Progress goes up to 1; returning a status other than OD_OK asks the recipe to stop at once. */
+struct od_progress {
+    enum od_status (*report)(void *context, double fraction, const char *stage);
+    void *context;
+};
+
+struct od_metric {
+    char name[80];
+    double value;
+};
+struct od_metrics {
+    struct od_metric list[40];
+    size_t count;
+};
+
+struct od_train_input {
+    const struct od_training *training;
+    const struct od_recipe_spec *spec;
+    const struct od_param_value *params;
+    uint64_t seed;
+    unsigned threads;      /* 0: all cores; never changes the bytes of the image */
+    uint64_t memory_bytes; /* what the recipe may use beyond the training set */
+    struct od_progress progress;
+};
+
+/* One past event as scoring sees it; item is the model's code, OD_NO_CODE for an unknown item. */
+struct od_past_event {
+    uint32_t item;
+    uint16_t type; /* the serving side's code: recipes that weigh types look at type_name */
+    int64_t time;
+};
+
+struct od_query {
+    const struct od_past_event *events; /* oldest first */
+    size_t event_count;
+    uint32_t item; /* related items: the model's code, OD_NO_CODE when unknown or not given */
+    int64_t now_s; /* request time */
+};
+
+struct od_model; /* an opened image: immutable, shared by threads */
+
+struct od_recipe {
+    const char *name; /* finds its spec */
+    /* Writes the image's sections. Must add: "items" (dictionary), and whatever open needs.
+     * Fails with OD_INVALID_INPUT when the data cannot be trained on (failureReason = message). */
+    enum od_status (*train)(const struct od_train_input *input, struct od_image_writer *image,
+                            struct od_metrics *metrics, struct od_error *err);
+    /* The image stays mapped as long as the model is open. */
+    enum od_status (*open)(const struct od_image *image, struct od_model **out,
+                           struct od_error *err);
+    void (*close)(struct od_model *model);
+    const struct od_image_dict *(*items)(const struct od_model *model);
+    /* scores[item code], every item of the model; -INFINITY for an item never to be recommended.
+     * Where no signal exists, a popularity order is given. *out_personal tells whether the answer
+     * comes from the query (false: popular items). scratch is the caller's arena. Thread-safe. */
+    enum od_status (*score)(const struct od_model *model, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err);
+    /* Turns scores into the probabilities answers print (serving.md section 4): the temperature by
+     * which score is divided before the softmax. NULL when the recipe has no scores. */
+    float (*temperature)(const struct od_model *model);
+};
+
+/* The registry. NULL when unknown. */
+const struct od_recipe *od_recipe_find(struct od_str name);           /* trainable here */
+const struct od_recipe_spec *od_recipe_spec_find(struct od_str name); /* any recipe of AWS */
+const struct od_recipe_spec *od_recipe_spec_at(size_t index); /* by name order; NULL past the end */
+
+/* Checks one name and value against the spec; err as errors.md section 6 words it. */
+enum od_status od_recipe_param_parse(const struct od_param_spec *spec, struct od_str value,
+                                     struct od_param_value *out, struct od_error *err) OD_MUST_USE;
+/* All values of a recipe: defaults, then the given (name, value) pairs of one place.
+ * Unknown names and values out of range fail. out has spec->param_count entries. */
+enum od_status od_recipe_params_default(const struct od_recipe_spec *spec,
+                                        struct od_param_value *out) OD_MUST_USE;
+enum od_status od_recipe_params_set(const struct od_recipe_spec *spec, enum od_param_place place,
+                                    struct od_str name, struct od_str value,
+                                    struct od_param_value *out, struct od_error *err) OD_MUST_USE;
+
+#endif

@@ -1,0 +1,149 @@
+/* Serving: a query in, a ranked answer out, from memory alone.
+ *
+ * For each dataset group a struct od_live holds its catalogues (items, users) and the newest
+ * OD_HISTORY_EVENTS interactions of every user, bulk and live. Campaigns hold an open model image
+ * and the map from the model's items to the catalogue's rows. Filters are compiled once.
+ *
+ * Threads: queries come from many threads at once. Changes come from one (the store thread, after
+ * its commit), except od_reload_*, whose building half runs on a loader thread. Locks:
+ * docs/locks.md. */
+#ifndef OD_SERVE_SERVE_H
+#define OD_SERVE_SERVE_H
+
+#include "base/arena.h"
+#include "data/schema.h"
+#include "data/segment.h"
+#include "data/value.h"
+#include "filter/filter.h"
+#include "os/io.h"
+
+struct od_serve;
+struct od_serve *od_serve_new(const struct od_io *io);
+void od_serve_free(struct od_serve *serve);
+
+/* ---- dataset groups ---- */
+enum od_status od_serve_group_add(struct od_serve *serve, struct od_str group_arn,
+                                  struct od_error *err) OD_MUST_USE; /* existing is success */
+void od_serve_group_remove(struct od_serve *serve, struct od_str group_arn);
+/* Gives the group a dataset (schema_text is parsed again and kept) or takes it away with its data.
+ */
+enum od_status od_serve_dataset_set(struct od_serve *serve, struct od_str group_arn,
+                                    enum od_dataset_type type, struct od_str schema_text,
+                                    enum od_domain domain, struct od_error *err) OD_MUST_USE;
+void od_serve_dataset_remove(struct od_serve *serve, struct od_str group_arn,
+                             enum od_dataset_type type);
+
+/* ---- live changes: visible to the next query ---- */
+struct od_live_event {
+    struct od_str user;    /* absent: session is the user (data.md section 13) */
+    struct od_str session; /* when both are given, the session's events join the user */
+    struct od_str item;
+    struct od_str type; /* "" when none */
+    int64_t time_s;
+};
+enum od_status od_serve_event(struct od_serve *serve, struct od_str group_arn,
+                              const struct od_live_event *event) OD_MUST_USE;
+/* values: one a schema field (type OD_ITEMS or OD_USERS). */
+enum od_status od_serve_record(struct od_serve *serve, struct od_str group_arn,
+                               enum od_dataset_type type,
+                               const struct od_value *values) OD_MUST_USE;
+
+/* ---- replacing what bulk data says (after an import, and at start) ----
+ * begin, chunk, event and record on the loader thread build a replacement beside the serving one,
+ * given everything in order of arrival; commit on the store thread, after the caller has added
+ * what arrived meanwhile, swaps it in. For OD_INTERACTIONS the replacement is all histories (feed
+ * every segment, then every live event); for OD_ITEMS and OD_USERS the table. */
+struct od_reload;
+enum od_status od_reload_begin(struct od_serve *serve, struct od_str group_arn,
+                               enum od_dataset_type type, struct od_reload **out,
+                               struct od_error *err) OD_MUST_USE;
+enum od_status od_reload_chunk(struct od_reload *reload, const struct od_schema *schema,
+                               const struct od_chunk *chunk) OD_MUST_USE;
+enum od_status od_reload_event(struct od_reload *reload,
+                               const struct od_live_event *event) OD_MUST_USE;
+enum od_status od_reload_record(struct od_reload *reload,
+                                const struct od_value *values) OD_MUST_USE;
+enum od_status od_reload_commit(struct od_reload *reload,
+                                struct od_error *err) OD_MUST_USE; /* frees it */
+void od_reload_abort(struct od_reload *reload);
+
+/* ---- filters ---- */
+enum od_status
+od_serve_filter_add(struct od_serve *serve, struct od_str filter_arn, struct od_str group_arn,
+                    struct od_str expression,
+                    struct od_error *err) OD_MUST_USE; /* also checks it: CreateFilter */
+void od_serve_filter_remove(struct od_serve *serve, struct od_str filter_arn);
+
+/* ---- campaigns ---- */
+struct od_campaign_setup {
+    struct od_str campaign_arn;
+    struct od_str group_arn;
+    const char *image_path; /* absolute */
+    bool enable_metadata;
+    double exploration_weight; /* negative: not configured */
+    double exploration_cutoff_days;
+    int64_t min_provisioned_tps;
+};
+/* Maps and opens the image beside the serving one, then swaps: queries never see half of it. */
+enum od_status od_serve_campaign_set(struct od_serve *serve, const struct od_campaign_setup *setup,
+                                     struct od_error *err) OD_MUST_USE;
+void od_serve_campaign_remove(struct od_serve *serve, struct od_str campaign_arn);
+
+/* ---- queries: any thread ---- */
+struct od_name_value {
+    struct od_str name, value;
+};
+struct od_promotion_query {
+    struct od_str name;
+    int percent; /* 1-100 */
+    struct od_str filter_arn;
+    const struct od_filter_value *values;
+    size_t value_count;
+};
+struct od_recommend_query {
+    struct od_str campaign_arn;
+    struct od_str user;  /* absent: none */
+    struct od_str item;  /* absent: none */
+    int64_t num_results; /* negative: default */
+    const struct od_name_value *context;
+    size_t context_count;
+    struct od_str filter_arn; /* absent: none */
+    const struct od_filter_value *filter_values;
+    size_t filter_value_count;
+    const struct od_promotion_query *promotion; /* NULL: none */
+    const struct od_str *metadata_columns;      /* of ITEMS */
+    size_t metadata_column_count;
+    const struct od_str *input_list; /* ranking only */
+    size_t input_count;
+    int64_t now_ms;
+};
+struct od_ranked_item {
+    struct od_str id;
+    bool has_score;
+    double score;            /* as printed: rounded to 7 decimals */
+    struct od_str promotion; /* absent unless promoted */
+    const struct od_name_value *metadata;
+    size_t metadata_count;
+};
+struct od_recommend_answer {
+    struct od_ranked_item *items;
+    size_t count;
+    char recommendation_id[41]; /* "RID-" and a UUID */
+    bool short_of_results;      /* filters left fewer than asked for */
+};
+/* Every rule of serving.md sections 1, 2, 4, 5, 7, 9, 11 that concerns these two calls, errors as
+ * in errors.md section 6. All output lives in arena. */
+enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recommend_query *query,
+                                  struct od_arena *arena, struct od_recommend_answer *out,
+                                  struct od_error *err) OD_MUST_USE;
+enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_query *query,
+                             struct od_arena *arena, struct od_recommend_answer *out,
+                             struct od_error *err) OD_MUST_USE;
+
+/* For /metrics. */
+struct od_serve_counts {
+    uint64_t groups, campaigns, filters, users, items, history_events, history_bytes;
+};
+void od_serve_counts(struct od_serve *serve, struct od_serve_counts *out);
+
+#endif

@@ -1,0 +1,31 @@
+/* Objects: what s3:// and file:// locations mean on this machine (data.md section 7).
+ *
+ * s3://bucket/key is <root>/bucket/key. file:///path is allowed only below the folders the operator
+ * named. Nothing resolves outside: "..", empty and "." parts are refused, and the real path
+ * (symbolic links followed) must lie below the root. Immutable after new; thread-safe. */
+#ifndef OD_STORE_OBJECTS_H
+#define OD_STORE_OBJECTS_H
+
+#include "base/arena.h"
+#include "os/io.h"
+
+struct od_objects;
+/* allowed: folders for file://, may be none. Roots are made absolute. */
+enum od_status od_objects_new(const struct od_io *io, const char *root, const char *const *allowed,
+                              size_t allowed_count, struct od_objects **out,
+                              struct od_error *err) OD_MUST_USE;
+void od_objects_free(struct od_objects *objects);
+
+/* Is the location well-formed and of a scheme served here? OD_INVALID_INPUT "Invalid Data
+ * location." with what is wrong. Touches no disk: CreateDatasetImportJob calls it. */
+enum od_status od_objects_check(const struct od_objects *objects, struct od_str location,
+                                struct od_error *err) OD_MUST_USE;
+
+/* The files a location means now: itself, or for one ending in "/" every .csv file (any case) right
+ * inside the folder, in byte order. Absolute paths in arena. None found or unreadable:
+ * OD_NOT_FOUND / OD_IO with the text for failureReason. */
+enum od_status od_objects_list(const struct od_objects *objects, struct od_str location,
+                               struct od_arena *arena, struct od_str **out, size_t *out_count,
+                               struct od_error *err) OD_MUST_USE;
+
+#endif

@@ -1,0 +1,207 @@
+/* The store: everything that must not be lost, in SQL behind one small driver interface (sql.h).
+ *
+ * One thread owns a struct od_store and makes every call on it (docs/locks.md: the store thread);
+ * it holds the one connection that writes and checkpoints. Other threads that only read the event
+ * log open a struct od_store_reader. Strings going in are borrowed for the call; strings coming out
+ * live in the arena given. */
+#ifndef OD_STORE_STORE_H
+#define OD_STORE_STORE_H
+
+#include "base/arena.h"
+#include "os/io.h"
+
+struct od_store;
+
+/* Opens or creates <folder>/ondol.db (SQLite, WAL, synchronous=FULL) and brings its tables to this
+ * version. Takes an exclusive lock on <folder>/lock first: OD_IN_USE names the folder and the pid
+ * that holds it. */
+enum od_status od_store_open(const struct od_io *io, const char *folder, struct od_store **out,
+                             struct od_error *err) OD_MUST_USE;
+void od_store_close(struct od_store *store); /* checkpoints, releases the lock */
+
+/* Transactions: every change happens inside one. Durable when commit has returned OD_OK. */
+enum od_status od_store_begin(struct od_store *store, struct od_error *err) OD_MUST_USE;
+enum od_status od_store_commit(struct od_store *store, struct od_error *err) OD_MUST_USE;
+void od_store_rollback(struct od_store *store);
+
+/* ---- the catalogue: resources ---- */
+
+/* One resource. The columns are the truth for what they hold; body is a JSON object with the other
+ * members of the resource's API shape. Absent strings are stored as "". */
+struct od_resource {
+    struct od_str arn;
+    struct od_str kind; /* "campaign", "dataset-group", ... : the ARN path's first word;
+                           a solution version's is "solution-version" */
+    struct od_str name;
+    struct od_str
+        parent; /* ARN of what it is listed under: solution of a version, dataset of a job */
+    struct od_str group;  /* ARN of its dataset group, "" for schemas and groups */
+    struct od_str status; /* "ACTIVE", "CREATE PENDING", ... */
+    struct od_str failure_reason;
+    int64_t created_ms, updated_ms;
+    struct od_str body;
+    struct od_str extra; /* JSON of our own that never reaches a client: image paths, metrics */
+    int64_t seq;         /* order of creation; set by insert and get */
+};
+
+enum od_status od_catalog_insert(struct od_store *store, const struct od_resource *resource,
+                                 struct od_error *err) OD_MUST_USE; /* OD_EXISTS */
+enum od_status od_catalog_get(struct od_store *store, struct od_str arn, struct od_arena *arena,
+                              struct od_resource *out,
+                              struct od_error *err) OD_MUST_USE; /* OD_NOT_FOUND:
+     "Resource Arn <arn> does not exist." */
+enum od_status
+od_catalog_update(struct od_store *store, const struct od_resource *resource,
+                  struct od_error *err) OD_MUST_USE; /* all but arn, kind, seq, created_ms */
+enum od_status od_catalog_delete(struct od_store *store, struct od_str arn,
+                                 struct od_error *err) OD_MUST_USE; /* its tags too */
+
+struct od_catalog_query {
+    struct od_str kind;
+    struct od_str parent; /* "" or absent: any */
+    struct od_str group;  /* "" or absent: any */
+    struct od_str status; /* "" or absent: any */
+    int64_t after_seq;    /* only resources with a greater seq (paging); 0: from the start */
+    size_t limit;         /* 0: all */
+};
+/* Ascending by seq. */
+enum od_status od_catalog_list(struct od_store *store, const struct od_catalog_query *query,
+                               struct od_arena *arena, struct od_resource **out, size_t *out_count,
+                               struct od_error *err) OD_MUST_USE;
+enum od_status od_catalog_count(struct od_store *store, const struct od_catalog_query *query,
+                                size_t *out, struct od_error *err) OD_MUST_USE;
+
+/* ---- tags ---- */
+struct od_tag {
+    struct od_str key, value;
+};
+enum od_status od_tags_put(struct od_store *store, struct od_str arn, const struct od_tag *tags,
+                           size_t count, struct od_error *err) OD_MUST_USE;
+enum od_status od_tags_remove(struct od_store *store, struct od_str arn, const struct od_str *keys,
+                              size_t count, struct od_error *err) OD_MUST_USE;
+enum od_status od_tags_list(struct od_store *store, struct od_str arn, struct od_arena *arena,
+                            struct od_tag **out, size_t *out_count,
+                            struct od_error *err) OD_MUST_USE;
+
+/* ---- jobs: work that survives a restart ---- */
+struct od_job {
+    int64_t id;
+    struct od_str kind; /* "import", "train", ... */
+    struct od_str arn;  /* the resource it works for */
+    struct od_str spec; /* JSON */
+    bool running;       /* false: waiting */
+    int attempts;       /* times it was started */
+    int64_t created_ms;
+};
+enum od_status od_jobs_insert(struct od_store *store, const struct od_job *job, int64_t *out_id,
+                              struct od_error *err) OD_MUST_USE;
+enum od_status od_jobs_set_running(struct od_store *store, int64_t id, bool running,
+                                   struct od_error *err) OD_MUST_USE; /* true counts an attempt */
+enum od_status od_jobs_delete(struct od_store *store, int64_t id, struct od_error *err) OD_MUST_USE;
+enum od_status od_jobs_list(struct od_store *store, struct od_arena *arena, struct od_job **out,
+                            size_t *out_count, struct od_error *err) OD_MUST_USE; /* by id */
+
+/* ---- access keys ---- */
+struct od_key {
+    struct od_str id;     /* "OD" and 18 upper-case letters and digits: 20 characters like AWS's */
+    struct od_str secret; /* 40 characters; shown once, stored because SigV4 needs it */
+    struct od_str note;
+    int64_t created_ms;
+    int64_t revoked_ms; /* 0: valid */
+};
+enum od_status od_keys_create(struct od_store *store, struct od_str note, int64_t now_ms,
+                              struct od_arena *arena, struct od_key *out,
+                              struct od_error *err) OD_MUST_USE;
+enum od_status od_keys_list(struct od_store *store, struct od_arena *arena, struct od_key **out,
+                            size_t *out_count, struct od_error *err) OD_MUST_USE;
+enum od_status od_keys_revoke(struct od_store *store, struct od_str id, int64_t now_ms,
+                              struct od_error *err) OD_MUST_USE; /* OD_NOT_FOUND */
+
+/* ---- settings: small named texts (account id, counters) ---- */
+enum od_status od_settings_get(struct od_store *store, struct od_str name, struct od_arena *arena,
+                               struct od_str *out,
+                               struct od_error *err) OD_MUST_USE; /* absent: OD_STR_NONE */
+enum od_status od_settings_set(struct od_store *store, struct od_str name, struct od_str value,
+                               struct od_error *err) OD_MUST_USE;
+
+/* ---- bulk data: the segments of each dataset ---- */
+struct od_bulk {
+    int64_t id;
+    struct od_str dataset; /* ARN */
+    struct od_str path;    /* relative to the data folder */
+    uint64_t rows;
+    int64_t arrived_ms; /* when it became visible: puts and segments are ordered by it */
+    struct od_str job;  /* import job ARN */
+};
+enum od_status
+od_bulk_add(struct od_store *store, const struct od_bulk *bulk, bool replace_all,
+            struct od_error *err) OD_MUST_USE; /* replace_all: FULL, drops the older rows */
+enum od_status od_bulk_list(struct od_store *store, struct od_str dataset, struct od_arena *arena,
+                            struct od_bulk **out, size_t *out_count,
+                            struct od_error *err) OD_MUST_USE;
+/* dataset absent: all datasets. */
+enum od_status od_bulk_delete(struct od_store *store, struct od_str dataset,
+                              struct od_error *err) OD_MUST_USE;
+
+/* ---- the event log and put records ---- */
+
+/* One interaction that came through PutEvents. */
+struct od_event {
+    int64_t seq;        /* order of arrival, set on reading */
+    struct od_str user; /* absent: anonymous */
+    struct od_str session;
+    struct od_str item;
+    struct od_str type;
+    struct od_str event_id; /* absent: identity is the whole content */
+    int64_t time_s;
+    int64_t arrived_ms;
+    bool has_value;
+    double value;
+    struct od_str body; /* JSON object: further schema fields by field name, impression,
+                           recommendationId, attribution source; "" when none */
+};
+/* Appends inside the current transaction. An event whose id (or whole content, when it has none) is
+ * already in the dataset's log is ignored: out_new[i] tells. A session seen with a user is linked.
+ */
+enum od_status od_events_append(struct od_store *store, struct od_str dataset,
+                                const struct od_event *events, size_t count, bool *out_new,
+                                struct od_error *err) OD_MUST_USE;
+/* A whole record of an item or user, replacing any earlier put of the same id. */
+struct od_record {
+    int64_t seq;
+    struct od_str id;
+    struct od_str body; /* JSON object by field name */
+    int64_t arrived_ms;
+};
+enum od_status od_records_put(struct od_store *store, struct od_str dataset,
+                              const struct od_record *records, size_t count,
+                              struct od_error *err) OD_MUST_USE;
+/* Everything Put* into the dataset is removed. */
+enum od_status od_events_delete(struct od_store *store, struct od_str dataset,
+                                struct od_error *err) OD_MUST_USE;
+
+/* ---- reading the log from another thread: own read-only connection ---- */
+struct od_store_reader;
+enum od_status od_store_reader_open(const struct od_io *io, const char *folder,
+                                    struct od_store_reader **out, struct od_error *err) OD_MUST_USE;
+void od_store_reader_close(struct od_store_reader *reader);
+/* Events with seq in (after_seq, up_to_seq] in order (up_to_seq 0: to the end). user is the user,
+ * or the user later linked to the session, or absent when the session was never linked. Views die
+ * when the callback returns; it stops the read by returning a status other than OD_OK. */
+enum od_status od_events_read(struct od_store_reader *reader, struct od_str dataset,
+                              int64_t after_seq, int64_t up_to_seq,
+                              enum od_status (*each)(void *context, const struct od_event *event),
+                              void *context, struct od_error *err) OD_MUST_USE;
+enum od_status od_records_read(struct od_store_reader *reader, struct od_str dataset,
+                               int64_t after_seq, int64_t up_to_seq,
+                               enum od_status (*each)(void *context,
+                                                      const struct od_record *record),
+                               void *context, struct od_error *err) OD_MUST_USE;
+/* Greatest seq of events and of records in the dataset (0 when empty). */
+enum od_status od_events_last_seq(struct od_store_reader *reader, struct od_str dataset,
+                                  int64_t *out_event_seq, int64_t *out_record_seq,
+                                  struct od_error *err) OD_MUST_USE;
+/* The store owner may use its own connection for the same reads. Valid until od_store_close. */
+struct od_store_reader *od_store_as_reader(struct od_store *store);
+
+#endif
