@@ -1,0 +1,30 @@
+/* What training.c collects and training_finish.c turns into a training set. Internal to the two. */
+#ifndef OD_DATA_TRAINING_BUILD_H
+#define OD_DATA_TRAINING_BUILD_H
+
+#include "data/training.h"
+
+struct od_training_builder {
+    struct od_str event_type; /* our copy; absent: all */
+    bool has_threshold;
+    double threshold;
+    struct od_dict *users, *items, *types; /* codes in order of arrival; types 0 is "" */
+    /* Columns over the events taken so far. Times are offsets from base while all of them fit 32
+     * bits (time64 NULL), else whole (time32 NULL). */
+    uint64_t count, cap;
+    uint32_t *user, *item;
+    uint32_t *time32;
+    int64_t *time64;
+    uint16_t *type;
+    float *value; /* NULL until a value column or a value is seen */
+    int64_t base;
+    bool has_base;
+    uint32_t *code_map; /* scratch of one chunk: [3 * OD_CHUNK_ROWS] */
+};
+
+/* Makes the dictionaries an empty builder lacks. */
+enum od_status od_training_builder_open(struct od_training_builder *builder) OD_MUST_USE;
+/* Frees the events and dictionaries and leaves an empty builder. */
+void od_training_builder_empty(struct od_training_builder *builder);
+
+#endif
