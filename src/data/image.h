@@ -8,12 +8,15 @@
 #include "base/arena.h"
 #include "base/dict.h"
 
-#define OD_IMAGE_NAME 24 /* longest section name, with its NUL */
+#define OD_IMAGE_NAME     24  /* longest section name, with its NUL */
+#define OD_IMAGE_SECTIONS 256 /* recipes use a dozen; bounds what opening compares */
 
 struct od_image_writer;
+/* NULL when out of memory, or when recipe is empty, longer than 63 bytes or holds a zero byte. */
 struct od_image_writer *od_image_writer_new(struct od_str recipe, uint32_t recipe_version);
 void od_image_writer_free(struct od_image_writer *writer);
-/* Copies bytes unless borrow is true, when they must live until finish. Names are unique. */
+/* Copies bytes unless borrow is true, when they must live until finish. Names are unique:
+ * OD_EXISTS; OD_TOO_LARGE for a name too long or empty, OD_LIMIT past OD_IMAGE_SECTIONS. */
 enum od_status od_image_add(struct od_image_writer *writer, const char *name, const void *bytes,
                             uint64_t len, bool borrow) OD_MUST_USE;
 /* A dictionary as two sections: <name>.at (uint64 offsets) and <name>.text. */
@@ -31,11 +34,14 @@ struct od_image {
     uint32_t section_count;
     const void *sections; /* the section table inside bytes */
 };
-/* Checks magic, version, table and bounds; verify also reads every section's checksum. */
+/* Checks magic, version, table and bounds; verify also reads every section's checksum. bytes must
+ * start at a multiple of 64 (a mapped file does), so that sections do in memory too. */
 enum od_status od_image_open(struct od_str bytes, bool verify, struct od_image *out,
                              struct od_error *err) OD_MUST_USE;
 /* False when absent. */
 bool od_image_section(const struct od_image *image, const char *name, struct od_str *out);
+/* By place, for dumps; absent past the end. */
+struct od_str od_image_section_name(const struct od_image *image, uint32_t index);
 /* A section that must be an array of count elements of size bytes; OD_CORRUPT otherwise. */
 enum od_status od_image_array(const struct od_image *image, const char *name, uint64_t count,
                               size_t size, const void **out, struct od_error *err) OD_MUST_USE;
