@@ -34,10 +34,12 @@ struct od_param_spec {
     enum od_param_type type;
     enum od_param_place place;
     const char *default_value;
-    double min, max;            /* integer, continuous */
+    double min, max;            /* integer, continuous; max INFINITY: no upper bound */
     const char *const *choices; /* categorical, NULL-terminated */
     bool tunable;               /* may be listed in hpoConfig */
     bool only_tunable;          /* settable through HPO ranges alone */
+    bool min_open;              /* min itself is not allowed */
+    const char *alias;          /* another name accepted for it, NULL when none */
 };
 
 /* One recipe's data, generated from spec/recipes.json. All strings static. */
@@ -58,6 +60,17 @@ struct od_recipe_spec {
     int64_t created_s; /* creationDateTime, whole days */
     const struct od_param_spec *params;
     size_t param_count;
+};
+
+/* One feature transformation, generated from spec/recipes.json. */
+struct od_feature_default {
+    const char *name, *value;
+};
+struct od_feature_spec {
+    const char *name; /* ARN's last part */
+    const struct od_feature_default *defaults;
+    size_t default_count;
+    int64_t created_s;
 };
 
 /* The value of each of the recipe's hyperparameters, already checked: params[i] belongs to
@@ -134,6 +147,14 @@ struct od_recipe {
 const struct od_recipe *od_recipe_find(struct od_str name);           /* trainable here */
 const struct od_recipe_spec *od_recipe_spec_find(struct od_str name); /* any recipe of AWS */
 const struct od_recipe_spec *od_recipe_spec_at(size_t index); /* by name order; NULL past the end */
+const struct od_recipe_spec *od_recipe_spec_by_algorithm(struct od_str algorithm);
+const struct od_feature_spec *od_feature_spec_find(struct od_str name);
+/* The parameter of that name in a place: names may carry the prefixes "training." or "data.", or be
+ * the alias. SIZE_MAX when unknown. */
+size_t od_recipe_param_find(const struct od_recipe_spec *spec, enum od_param_place place,
+                            struct od_str name);
+/* What a value must be, for messages: "an integer in [32, 256]", "true or false". */
+void od_recipe_param_range(const struct od_param_spec *spec, struct od_buf *out);
 
 /* Checks one name and value against the spec; err as errors.md section 6 words it. */
 enum od_status od_recipe_param_parse(const struct od_param_spec *spec, struct od_str value,
@@ -145,5 +166,13 @@ enum od_status od_recipe_params_default(const struct od_recipe_spec *spec,
 enum od_status od_recipe_params_set(const struct od_recipe_spec *spec, enum od_param_place place,
                                     struct od_str name, struct od_str value,
                                     struct od_param_value *out, struct od_error *err) OD_MUST_USE;
+/* Rules between values, to be asked once all are set: a min_* percentile must not exceed its max_*.
+ */
+enum od_status od_recipe_params_check(const struct od_recipe_spec *spec,
+                                      const struct od_param_value *values,
+                                      struct od_error *err) OD_MUST_USE;
+/* The value of a parameter by its name. The name must be one of the spec's. */
+const struct od_param_value *od_recipe_param(const struct od_recipe_spec *spec,
+                                             const struct od_param_value *values, const char *name);
 
 #endif

@@ -1,0 +1,92 @@
+/* Offline metrics: recipes.md section 9.
+ *
+ * Lists are ranked by falling score; equal scores by item code, which is the order of ids. Items
+ * scored -INFINITY are in no list. Same model and split give the same numbers for every thread
+ * count. */
+#ifndef OD_RECIPES_METRICS_H
+#define OD_RECIPES_METRICS_H
+
+#include "recipes/split.h"
+
+#define OD_EVAL_TOP 25 /* the longest list the metrics look at */
+/* Test users asked at most, evenly spread over the split: the standard error of a mean over so many
+ * is below 0.4 % of its range, and large groups would spend hours. */
+#define OD_EVAL_USERS 20000
+
+/* Adds a metric; false when the list is full. */
+bool od_metrics_add(struct od_metrics *metrics, const char *name, double value);
+/* NULL when absent. */
+const double *od_metrics_find(const struct od_metrics *metrics, const char *name);
+
+/* --- one list: ranked item codes against the relevant ones (distinct, any order) --- */
+double od_metric_precision(const uint32_t *ranked, size_t ranked_count, const uint32_t *relevant,
+                           size_t relevant_count, size_t k);
+/* 1 / place of the first relevant item among the first k, 0 when there is none. */
+double od_metric_reciprocal_rank(const uint32_t *ranked, size_t ranked_count,
+                                 const uint32_t *relevant, size_t relevant_count, size_t k);
+/* Standard NDCG: the ideal has min(k, ideal_count) relevant items at the top; ideal_count may
+ * exceed relevant_count (relevant items that no model knows). 0 when ideal_count is 0. */
+double od_metric_ndcg(const uint32_t *ranked, size_t ranked_count, const uint32_t *relevant,
+                      size_t relevant_count, size_t ideal_count, size_t k);
+/* The best count codes of scores[item_count], best first; returns how many there are. */
+size_t od_metric_top(const float *scores, uint32_t item_count, size_t count, uint32_t *out);
+
+/* --- a model against a split --- */
+
+/* Scores every item of the split's training part for one test user: scores[train->item_count]. */
+struct od_scorer {
+    enum od_status (*score)(void *context, const struct od_query *query, struct od_arena *scratch,
+                            float *scores, struct od_error *err);
+    void *context; /* shared by threads */
+};
+
+/* A scorer for a model whose items are those of the split's training part. model must outlive it.
+ * Fails with OD_INTERNAL when the model has other items. */
+struct od_recipe_scorer {
+    const struct od_recipe *recipe;
+    const struct od_model *model;
+};
+enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer, const struct od_split *split,
+                                     struct od_scorer *out, struct od_error *err) OD_MUST_USE;
+
+/* Adds coverage and, when there are test users, mean_reciprocal_rank_at_25,
+ * normalized_discounted_cumulative_gain_at_{5,10,25} and precision_at_{5,10,25}. Coverage is the
+ * share of distinct items in the lists among those of the interactions and the item table. */
+enum od_status od_evaluate(const struct od_scorer *scorer, const struct od_split *split,
+                           unsigned threads, struct od_metrics *metrics,
+                           struct od_error *err) OD_MUST_USE;
+
+/* What recipes do for their metrics: split, fit on the training part into memory, open, evaluate.
+ * fit writes the sections of an image and reports progress through its input; it gets the given
+ * input with the training part and a progress scaled into [from, to] of the whole. */
+enum od_status od_evaluate_fit(const struct od_recipe *recipe, const struct od_train_input *input,
+                               enum od_status (*fit)(const struct od_train_input *input,
+                                                     struct od_image_writer *image,
+                                                     struct od_error *err),
+                               double from, double to, struct od_metrics *metrics,
+                               struct od_error *err) OD_MUST_USE;
+
+/* input with its progress scaled: fraction 0 to 1 becomes from to to. *scale must outlive it. */
+struct od_progress_scale {
+    struct od_progress outer;
+    double from, to;
+};
+struct od_progress od_progress_scaled(struct od_progress_scale *scale, struct od_progress outer,
+                                      double from, double to);
+/* Reports when there is someone to report to; OD_STOPPED when asked to stop. */
+enum od_status od_progress_report(const struct od_progress *progress, double fraction,
+                                  const char *stage, struct od_error *err) OD_MUST_USE;
+
+/* --- leave one out --- */
+struct od_loo_result {
+    double hit_rate_at_10, ndcg_at_10;
+    uint32_t users, skipped;
+};
+/* Ranks the test item among all items of the full set but the user's input items (the test item
+ * always takes part). A tie counts as ranked before it; an item the model does not know is a miss.
+ */
+enum od_status od_eval_loo(const struct od_scorer *scorer, const struct od_split *split,
+                           unsigned threads, struct od_loo_result *out,
+                           struct od_error *err) OD_MUST_USE;
+
+#endif

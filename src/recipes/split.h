@@ -1,0 +1,41 @@
+/* Splits of a training set: what a model learns from and what it is asked.
+ *
+ * A split borrows the full set, which must outlive it, and owns the training part. Read-only after
+ * it is made, so threads share it. Item codes of queries and relevant items are those of the
+ * training part (OD_NO_CODE: an item no training event has). */
+#ifndef OD_RECIPES_SPLIT_H
+#define OD_RECIPES_SPLIT_H
+
+#include "data/training.h"
+#include "recipes/recipe.h"
+
+struct od_split {
+    const struct od_training *full;
+    struct od_training *train;
+    uint32_t *item_map;   /* [full->item_count] codes of the training part */
+    uint32_t *test_user;  /* [test_count] codes in full, ascending */
+    uint64_t *input_end;  /* [test_count] event index in full: input is before, relevant after */
+    uint32_t test_count;  /* users that have input and a relevant event */
+    uint32_t skipped;     /* test users left out because they have too few events */
+    uint64_t most_events; /* of one test user */
+};
+
+/* recipes.md 9.1: a tenth of the users (rounded down, at least one), chosen by seed, are kept out
+ * of training. Of their n events the oldest 9n/10 (rounded down) are input, the others relevant;
+ * users without input (one event) are skipped. */
+enum od_status od_split_users(const struct od_training *full, uint64_t seed, struct od_split *out,
+                              struct od_error *err) OD_MUST_USE;
+
+/* Leave one out: every user with at least three events is a test user whose last event is relevant
+ * and all before are input; training has all but each test user's last two events. */
+enum od_status od_split_leave_one_out(const struct od_training *full, struct od_split *out,
+                                      struct od_error *err) OD_MUST_USE;
+
+void od_split_done(struct od_split *split);
+
+/* The query of test user number index: events filled from input_end backwards (all of them), item
+ * = the last input item. events has room for split->most_events. */
+void od_split_query(const struct od_split *split, uint32_t index, struct od_past_event *events,
+                    struct od_query *out);
+
+#endif
