@@ -1,0 +1,22 @@
+/* The list of recipes that can be trained here. Adding one: its file, and its line below. */
+#include "recipes/registry.h"
+
+static const struct od_recipe *const recipes[] = {
+    &od_recipe_popularity,
+    &od_recipe_sims,
+    &od_recipe_user_personalization,
+    &od_recipe_personalized_ranking,
+};
+
+const struct od_recipe *od_recipe_at(size_t index)
+{
+    return index < sizeof recipes / sizeof *recipes ? recipes[index] : NULL;
+}
+
+const struct od_recipe *od_recipe_find(struct od_str name)
+{
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
+        if (od_str_eq_c(name, recipes[i]->name))
+            return recipes[i];
+    return NULL;
+}

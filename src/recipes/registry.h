@@ -1,0 +1,15 @@
+/* The recipes this program trains, one line each in registry.c. */
+#ifndef OD_RECIPES_REGISTRY_H
+#define OD_RECIPES_REGISTRY_H
+
+#include "recipes/recipe.h"
+
+extern const struct od_recipe od_recipe_popularity;
+extern const struct od_recipe od_recipe_sims;
+extern const struct od_recipe od_recipe_user_personalization;
+extern const struct od_recipe od_recipe_personalized_ranking;
+
+/* By place; NULL past the end. */
+const struct od_recipe *od_recipe_at(size_t index);
+
+#endif
