@@ -10,7 +10,8 @@
 #define OD_REQUEST_TIMEOUT_S 30                /* idle or slow client */
 #define OD_MAX_JSON_DEPTH    32                /* the deepest API shape has 6 */
 #define OD_CLOCK_SKEW_S      (15 * 60)         /* (AWS) SigV4 */
-#define OD_MAX_MAP_ENTRIES   1000              /* of a map the API leaves open; bounded ones have 150 */
+
+#define OD_MAX_MAP_ENTRIES 1000 /* of a map the API leaves open; bounded ones have 150 */
 
 /* --- data --- */
 #define OD_MAX_ID_CHARS            256        /* (AWS) USER_ID, ITEM_ID */
