@@ -1,4 +1,5 @@
-/* What training.c collects and training_finish.c turns into a training set. Internal to the two. */
+/* What training.c collects and training_finish.c turns into a training set. Internal to the files
+ * training*.c. */
 #ifndef OD_DATA_TRAINING_BUILD_H
 #define OD_DATA_TRAINING_BUILD_H
 
@@ -26,5 +27,19 @@ struct od_training_builder {
 enum od_status od_training_builder_open(struct od_training_builder *builder) OD_MUST_USE;
 /* Frees the events and dictionaries and leaves an empty builder. */
 void od_training_builder_empty(struct od_training_builder *builder);
+
+/* A training set and what it owns. */
+struct od_training_owned {
+    struct od_training view; /* first: od_training_free gets its address */
+    uint64_t *user_start;
+    uint32_t *item;
+    int64_t *time;
+    uint16_t *type;
+    float *value;
+    struct od_dict *users, *items, *types;
+};
+void od_training_owned_free(struct od_training_owned *owned);
+/* Fills the view from what is owned (user_count, item_count and the tables are the caller's). */
+void od_training_seal(struct od_training_owned *owned);
 
 #endif

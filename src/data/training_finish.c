@@ -18,22 +18,12 @@
 #include "data/training_build.h"
 #include "data/training_ids.h"
 
-struct owned {
-    struct od_training view; /* first: od_training_free gets its address */
-    uint64_t *user_start;
-    uint32_t *item;
-    int64_t *time;
-    uint16_t *type;
-    float *value;
-    struct od_dict *users, *items, *types;
-};
-
 struct timed {
     int64_t time;
     uint64_t at;
 };
 
-static void free_owned(struct owned *o)
+void od_training_owned_free(struct od_training_owned *o)
 {
     free(o->user_start);
     free(o->item);
@@ -49,19 +39,19 @@ static void free_owned(struct owned *o)
 void od_training_free(struct od_training *training)
 {
     if (training)
-        free_owned((struct owned *)training);
+        od_training_owned_free((struct od_training_owned *)training);
 }
 
 /* --- sorting by user --- */
 
 /* Fills cursor with where the next event of each builder user goes. */
-static void rewind_cursor(const struct owned *o, const uint32_t *map, uint64_t *cursor)
+static void rewind_cursor(const struct od_training_owned *o, const uint32_t *map, uint64_t *cursor)
 {
     for (uint32_t old = 0; old < o->view.user_count; old++)
         cursor[old] = o->user_start[map[old]];
 }
 
-static enum od_status count_users(struct owned *o, const struct od_training_builder *b,
+static enum od_status count_users(struct od_training_owned *o, const struct od_training_builder *b,
                                   const uint32_t *map)
 {
     uint32_t users = o->view.user_count;
@@ -75,7 +65,7 @@ static enum od_status count_users(struct owned *o, const struct od_training_buil
     return OD_OK;
 }
 
-static enum od_status move_items(struct owned *o, struct od_training_builder *b,
+static enum od_status move_items(struct od_training_owned *o, struct od_training_builder *b,
                                  const uint32_t *user_map, const uint32_t *item_map,
                                  uint64_t *cursor)
 {
@@ -90,7 +80,7 @@ static enum od_status move_items(struct owned *o, struct od_training_builder *b,
     return OD_OK;
 }
 
-static enum od_status move_types(struct owned *o, struct od_training_builder *b,
+static enum od_status move_types(struct od_training_owned *o, struct od_training_builder *b,
                                  const uint32_t *user_map, const uint32_t *type_map,
                                  uint64_t *cursor)
 {
@@ -105,7 +95,7 @@ static enum od_status move_types(struct owned *o, struct od_training_builder *b,
     return OD_OK;
 }
 
-static enum od_status move_values(struct owned *o, struct od_training_builder *b,
+static enum od_status move_values(struct od_training_owned *o, struct od_training_builder *b,
                                   const uint32_t *user_map, uint64_t *cursor)
 {
     if (!b->value)
@@ -122,7 +112,7 @@ static enum od_status move_values(struct owned *o, struct od_training_builder *b
 }
 
 /* The narrow form is sorted narrow and widened when all else is freed. */
-static enum od_status move_times(struct owned *o, struct od_training_builder *b,
+static enum od_status move_times(struct od_training_owned *o, struct od_training_builder *b,
                                  const uint32_t *user_map, uint64_t *cursor)
 {
     rewind_cursor(o, user_map, cursor);
@@ -154,7 +144,7 @@ static enum od_status move_times(struct owned *o, struct od_training_builder *b,
     return o->time ? OD_OK : OD_NO_MEMORY;
 }
 
-static enum od_status move_columns(struct owned *o, struct od_training_builder *b,
+static enum od_status move_columns(struct od_training_owned *o, struct od_training_builder *b,
                                    const uint32_t *user_map, const uint32_t *item_map,
                                    const uint32_t *type_map)
 {
@@ -191,7 +181,8 @@ static bool in_order(const int64_t *time, uint64_t count)
 }
 
 /* Moves event order[i].at to place i, for all i, along the cycles of the permutation. */
-static void permute(struct owned *o, uint64_t start, struct timed *order, uint64_t count)
+static void permute(struct od_training_owned *o, uint64_t start, struct timed *order,
+                    uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         uint64_t to = i;
@@ -216,7 +207,7 @@ static void permute(struct owned *o, uint64_t start, struct timed *order, uint64
     }
 }
 
-static enum od_status order_users(struct owned *o)
+static enum od_status order_users(struct od_training_owned *o)
 {
     uint64_t most = 0;
     for (uint32_t u = 0; u < o->view.user_count; u++) {
@@ -251,7 +242,7 @@ struct event_key {
     uint64_t at;
 };
 
-static struct event_key key_of(const struct owned *o, uint64_t at)
+static struct event_key key_of(const struct od_training_owned *o, uint64_t at)
 {
     struct event_key key = {.item = o->item[at], .type = o->type[at], .at = at};
     if (o->value)
@@ -282,7 +273,7 @@ static int compare_places(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void place(struct owned *o, uint64_t to, uint64_t from)
+static void place(struct od_training_owned *o, uint64_t to, uint64_t from)
 {
     o->item[to] = o->item[from];
     o->time[to] = o->time[from];
@@ -292,7 +283,7 @@ static void place(struct owned *o, uint64_t to, uint64_t from)
 }
 
 /* A run of equal (user, time), short: compare each with those kept. Returns the end of the kept. */
-static uint64_t keep_short(struct owned *o, uint64_t from, uint64_t end, uint64_t to)
+static uint64_t keep_short(struct od_training_owned *o, uint64_t from, uint64_t end, uint64_t to)
 {
     uint64_t first = to;
     for (uint64_t i = from; i < end; i++) {
@@ -309,7 +300,8 @@ static uint64_t keep_short(struct owned *o, uint64_t from, uint64_t end, uint64_
 }
 
 /* A long run: sorted beside, so that one second full of events stays n log n. */
-static enum od_status keep_long(struct owned *o, uint64_t from, uint64_t end, uint64_t *to)
+static enum od_status keep_long(struct od_training_owned *o, uint64_t from, uint64_t end,
+                                uint64_t *to)
 {
     uint64_t n = end - from, kept = 0;
     struct event_key *keys = malloc(n * sizeof *keys);
@@ -328,7 +320,7 @@ static enum od_status keep_long(struct owned *o, uint64_t from, uint64_t end, ui
     return OD_OK;
 }
 
-static enum od_status drop_repeats(struct owned *o)
+static enum od_status drop_repeats(struct od_training_owned *o)
 {
     enum { SHORT_RUN = 32 };
     uint64_t to = 0, from = 0;
@@ -367,7 +359,7 @@ static uint64_t hash_dict(const struct od_dict *dict, uint64_t hash)
     return hash;
 }
 
-static uint64_t hash_all(const struct owned *o)
+static uint64_t hash_all(const struct od_training_owned *o)
 {
     uint64_t n = o->view.event_count;
     uint64_t hash = hash_dict(o->users, 1);
@@ -380,7 +372,7 @@ static uint64_t hash_all(const struct owned *o)
     return o->value ? od_hash(o->value, n * sizeof *o->value, hash) : hash;
 }
 
-static void fill_view(struct owned *o)
+void od_training_seal(struct od_training_owned *o)
 {
     struct od_training *view = &o->view;
     view->event_count = o->user_start[view->user_count];
@@ -412,7 +404,7 @@ static enum od_status sort_dict(struct od_dict **from, struct od_dict **out, uin
     return s;
 }
 
-static enum od_status build(struct owned *o, struct od_training_builder *b)
+static enum od_status build(struct od_training_owned *o, struct od_training_builder *b)
 {
     uint32_t *user_map = NULL, *item_map = NULL, *type_map = NULL;
     enum od_status s = sort_dict(&b->users, &o->users, &user_map);
@@ -438,17 +430,17 @@ static enum od_status build(struct owned *o, struct od_training_builder *b)
 enum od_status od_training_finish(struct od_training_builder *builder, struct od_training **out,
                                   struct od_error *err)
 {
-    struct owned *o = calloc(1, sizeof *o);
+    struct od_training_owned *o = calloc(1, sizeof *o);
     enum od_status s = o ? od_training_builder_open(builder) : OD_NO_MEMORY;
     if (s == OD_OK)
         s = build(o, builder);
     od_training_builder_empty(builder);
     if (s != OD_OK) {
         if (o)
-            free_owned(o);
+            od_training_owned_free(o);
         return od_fail(err, s, NULL);
     }
-    fill_view(o);
+    od_training_seal(o);
     *out = &o->view;
     return OD_OK;
 }

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "data/training.h"
 #include "data/training_ids.h"
+#include "data/training_subset.h"
 
 /* --- a chunk made by hand --- */
 
@@ -350,6 +351,40 @@ static void too_many_event_types_are_refused(void **state)
     od_training_builder_free(b);
 }
 
+static void a_subset_is_the_set_built_from_the_oldest_events(void **state)
+{
+    (void)state;
+    struct od_training_builder *all = od_training_builder_new(NULL);
+    struct od_training_builder *old = od_training_builder_new(NULL);
+    const uint64_t keep[] = {2, 0, 5, 1};
+    for (int u = 0; u < 4; u++)
+        for (int k = 0; k < 5; k++) {
+            char user[16], item[16];
+            const char *type = k == 4 ? "book" : k % 2 ? "view" : "";
+            snprintf(user, sizeof user, "u%d", u);
+            snprintf(item, sizeof item, "i%d", u * 2 + k);
+            for (int which = 0; which < 2; which++)
+                if (which == 0 || (uint64_t)k < keep[u])
+                    assert_int_equal(od_training_add_event(which ? old : all, od_str_c(user),
+                                                           od_str_c(item), od_str_c(type), k, true,
+                                                           u + k),
+                                     OD_OK);
+        }
+    struct od_training *whole = finish(all), *want = finish(old), *got = NULL;
+    uint32_t *map = NULL;
+    assert_int_equal(od_training_subset(whole, keep, &got, &map, NULL), OD_OK);
+    assert_true(got->hash == want->hash);
+    assert_int_equal(got->event_count, 8);
+    assert_int_equal(got->user_count, 3);
+    assert_int_equal(got->first_time, want->first_time);
+    for (uint32_t i = 0; i < whole->item_count; i++)
+        assert_int_equal(map[i], od_dict_find(want->items, od_dict_text(whole->items, i)));
+    free(map);
+    od_training_free(whole);
+    od_training_free(want);
+    od_training_free(got);
+}
+
 static void ids_with_long_common_prefixes_sort_by_bytes(void **state)
 {
     (void)state;
@@ -392,6 +427,7 @@ int main(void)
         cmocka_unit_test(builder_can_be_used_again),
         cmocka_unit_test(damaged_chunks_are_refused),
         cmocka_unit_test(too_many_event_types_are_refused),
+        cmocka_unit_test(a_subset_is_the_set_built_from_the_oldest_events),
         cmocka_unit_test(ids_with_long_common_prefixes_sort_by_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
