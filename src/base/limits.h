@@ -39,4 +39,27 @@
 #define OD_MAX_JOB_ATTEMPTS                                                                        \
     3 /* a job that took the server down three times is failed, not tried again */
 
+/* --- http --- */
+#define OD_MAX_HEADER_COUNT 128u /* lines of a header block; SDKs send about 12 */
+#define OD_MAX_RESPONSE_BYTES                                                                      \
+    (64u * 1024 * 1024) /* 500 results with every metadata column stay under 16 MB */
+#define OD_MAX_REQUEST_MEMORY                                                                      \
+    (64u * 1024 * 1024) /* a request's arena: a full body parsed to a tree, times four */
+#define OD_HTTP_LINGER_BYTES                                                                       \
+    (1024u * 1024) /* read and dropped past a refused body, so that the client sees the answer */
+#define OD_HTTP_OVERFLOW_CONNECTIONS                                                               \
+    64 /* beyond max_connections: accepted only to be told so with a 503 */
+
+/* --- sigv4 --- */
+#define OD_MAX_SIGNED_HEADERS 64   /* SDKs sign 4-10 */
+#define OD_MAX_QUERY_PARAMS   64   /* of a signed request; a presigned one has 6-8 */
+#define OD_SIGV4_CACHED_KEYS  1024 /* derived keys, 300 bytes each; one a key, day and region */
+#define OD_MAX_PRESIGNED_S    (7 * 24 * 3600) /* (AWS) X-Amz-Expires */
+
+/* --- metrics --- */
+#define OD_MAX_METRIC_LABELS  4    /* label names of a family */
+#define OD_MAX_METRIC_SERIES  2000 /* label combinations of a family; 79 operations x 8 results */
+#define OD_MAX_METRIC_BUCKETS 24   /* of a histogram */
+#define OD_MAX_LABEL_CHARS    128  /* a label's value is cut beyond */
+
 #endif

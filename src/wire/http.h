@@ -3,13 +3,22 @@
  * Keep-alive, pipelining, limits on header, body, time and connections (base/limits.h). A request
  * is handed to the handler when its body is complete. The handler fills the response and returns
  * true, or returns false and answers later from any thread with od_http_finish (the connection is
- * suspended meanwhile, no thread waits). */
+ * suspended meanwhile, no thread waits).
+ *
+ * What the door answers by itself, as JSON with an x-amzn-ErrorType header, closing the connection:
+ * 400 a head or body framing not to be trusted (http_guard.h), 413 a body over max_body_bytes, 417
+ * an unknown Expect, 431 a header block over its limits, 503 too many connections or stopping, 505
+ * another HTTP version. The handler never sees those requests. */
 #ifndef OD_WIRE_HTTP_H
 #define OD_WIRE_HTTP_H
 
 #include "base/arena.h"
+#include "os/io.h"
 
-struct od_http_exchange; /* one request and its answer; valid until the answer is given */
+/* One request and its answer. All it gives (request, response, arena) is valid until the handler
+ * returns true, or until od_http_finish when it returned false: also when the client has gone or
+ * the server was stopped in between. */
+struct od_http_exchange;
 
 struct od_http_header {
     struct od_str name, value;
@@ -23,13 +32,13 @@ struct od_http_request {
     const struct od_http_header *headers; /* in order of arrival, values as sent */
     size_t header_count;
     bool from_loopback;
-    int64_t received_ns; /* monotonic */
+    int64_t received_ns; /* monotonic, when the last byte had come */
 };
 
 struct od_http_response {
-    int status;
+    int status;                 /* 200-599; preset to 200 */
     struct od_str content_type; /* absent: none is sent */
-    struct od_buf body;         /* max is preset; freed by the server */
+    struct od_buf body;         /* max is preset; freed by the server; not sent to a HEAD */
     struct od_http_header extra[8];
     size_t extra_count; /* values must live in the exchange's arena or be static */
 };
@@ -40,25 +49,33 @@ struct od_arena *
 od_http_arena(struct od_http_exchange *exchange); /* lives as long as the exchange */
 /* The last header of that name (any case), OD_STR_NONE when absent. */
 struct od_str od_http_header(const struct od_http_request *request, const char *name);
-/* Sends the response of an exchange whose handler returned false. Once. Any thread. */
+/* Sends the response of an exchange whose handler returned, or is about to return, false. Exactly
+ * once for each such exchange, from any thread, even after od_http_stop; frees the exchange. */
 void od_http_finish(struct od_http_exchange *exchange);
 
 struct od_http_config {
-    const char *host; /* "127.0.0.1", "::1", "0.0.0.0"; IPv6 in brackets allowed */
+    const char *host; /* "127.0.0.1", "::1", "0.0.0.0", "localhost" (127.0.0.1); IPv6 in brackets
+                         allowed; "::" takes IPv4 too. Only read during od_http_start */
     uint16_t port;    /* 0: any free one */
-    unsigned threads; /* 0: one a core */
-    unsigned max_connections;
-    size_t max_body_bytes;
-    unsigned timeout_s;
-    bool (*handle)(void *context, struct od_http_exchange *exchange);
+    unsigned threads; /* that read, handle and write; 0: one a core */
+    unsigned max_connections; /* 0: OD_MAX_CONNECTIONS */
+    size_t max_body_bytes;    /* 0: OD_MAX_BODY_BYTES */
+    unsigned timeout_s;       /* 0: OD_REQUEST_TIMEOUT_S. A connection without a byte for this long
+                                 is closed, and so is one whose request (or whose reading of our
+                                 answer) takes more than twice this. The handler's time is free. */
+    const struct od_io *io;   /* clocks; NULL: od_io_real */
+    bool (*handle)(void *context, struct od_http_exchange *exchange); /* on an HTTP thread */
     void *context;
 };
 struct od_http;
 enum od_status od_http_start(const struct od_http_config *config, struct od_http **out,
-                             struct od_error *err) OD_MUST_USE; /* port taken: OD_IN_USE */
+                             struct od_error *err)
+    OD_MUST_USE; /* port taken: OD_IN_USE; bad host: OD_INVALID_INPUT */
 uint16_t od_http_port(const struct od_http *http);
 unsigned od_http_connections(const struct od_http *http);
-/* Accepts no more, lets running exchanges finish for up to grace_ms, closes. */
+/* Accepts no more, lets running exchanges finish for up to grace_ms, answers 503 to those still
+ * waiting for od_http_finish, closes, waits for the handlers now running, frees. Not from a
+ * handler. */
 void od_http_stop(struct od_http *http, int grace_ms);
 
 #endif
