@@ -34,4 +34,10 @@ enum od_status od_value_from_json(const struct od_field *field, const struct od_
                                   struct od_arena *arena, struct od_value *out,
                                   struct od_error *err) OD_MUST_USE;
 
+/* Characters a text cell of the field may have; longer textual cells are cut, others refused. */
+size_t od_value_max_chars(const struct od_field *field);
+
+/* At most max_bytes of text, never ending inside a character: for messages. */
+struct od_str od_value_excerpt(struct od_str text, size_t max_bytes);
+
 #endif
