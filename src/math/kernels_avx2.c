@@ -1,0 +1,181 @@
+/* The kernels for AVX2, FMA and F16C (2013 and later). Only functions marked WIDE may hold such
+ * instructions, so the file is compiled for any x86-64 and entered after the probe alone.
+ *
+ * rows_f16 takes rows four at a time: one load and store of y then serves four rows, and four
+ * streams are few enough for the hardware to prefetch. */
+#include "math/kernels.h"
+
+#include <stdbool.h>
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+
+#define WIDE __attribute__((target("avx2,fma,f16c")))
+
+WIDE static void axpy(float *y, const float *x, float a, size_t count)
+{
+    __m256 va = _mm256_set1_ps(a);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        _mm256_storeu_ps(y + i,
+                         _mm256_fmadd_ps(va, _mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
+    for (; i < count; i++)
+        y[i] = __builtin_fmaf(a, x[i], y[i]);
+}
+
+WIDE static float dot(const float *x, const float *y, size_t count)
+{
+    __m256 part[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
+                      _mm256_setzero_ps()};
+    size_t i = 0;
+    for (; i + 32 <= count; i += 32)
+        for (size_t l = 0; l < 4; l++)
+            part[l] = _mm256_fmadd_ps(_mm256_loadu_ps(x + i + 8 * l),
+                                      _mm256_loadu_ps(y + i + 8 * l), part[l]);
+    float lane[8];
+    _mm256_storeu_ps(
+        lane, _mm256_add_ps(_mm256_add_ps(part[0], part[1]), _mm256_add_ps(part[2], part[3])));
+    for (; i < count; i++)
+        lane[i % 8] = __builtin_fmaf(x[i], y[i], lane[i % 8]);
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+WIDE static __m256 half8(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+WIDE static float half1(uint16_t h)
+{
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+
+WIDE static void rows4(float *y, const uint16_t *const *rows, const float *weight, size_t count)
+{
+    __m256 w0 = _mm256_set1_ps(weight[0]), w1 = _mm256_set1_ps(weight[1]);
+    __m256 w2 = _mm256_set1_ps(weight[2]), w3 = _mm256_set1_ps(weight[3]);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256 v = _mm256_loadu_ps(y + i);
+        v = _mm256_fmadd_ps(w0, half8(rows[0] + i), v);
+        v = _mm256_fmadd_ps(w1, half8(rows[1] + i), v);
+        v = _mm256_fmadd_ps(w2, half8(rows[2] + i), v);
+        v = _mm256_fmadd_ps(w3, half8(rows[3] + i), v);
+        _mm256_storeu_ps(y + i, v);
+    }
+    for (; i < count; i++)
+        for (size_t r = 0; r < 4; r++)
+            y[i] = __builtin_fmaf(weight[r], half1(rows[r][i]), y[i]);
+}
+
+WIDE static void rows1(float *y, const uint16_t *row, float weight, size_t count)
+{
+    __m256 w = _mm256_set1_ps(weight);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_fmadd_ps(w, half8(row + i), _mm256_loadu_ps(y + i)));
+    for (; i < count; i++)
+        y[i] = __builtin_fmaf(weight, half1(row[i]), y[i]);
+}
+
+WIDE static void rows_f16(float *y, const uint16_t *const *rows, const float *weight,
+                          size_t row_count, size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= row_count; r += 4)
+        rows4(y, rows + r, weight + r, count);
+    for (; r < row_count; r++)
+        rows1(y, rows[r], weight[r], count);
+}
+
+WIDE static void encode_f16(uint16_t *out, const float *x, size_t count)
+{
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        _mm_storeu_si128((__m128i *)(void *)(out + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    for (; i < count; i++)
+        out[i] = od_f16_encode(x[i]);
+}
+
+WIDE static void scatter_f16(float *y, const uint32_t *col, const uint16_t *value, float a,
+                             size_t count)
+{
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        float v[8];
+        _mm256_storeu_ps(v, _mm256_mul_ps(_mm256_set1_ps(a), half8(value + i)));
+        for (size_t l = 0; l < 8; l++)
+            y[col[i + l]] += v[l];
+    }
+    for (; i < count; i++)
+        y[col[i]] += a * half1(value[i]);
+}
+
+WIDE static void spread(float *panel, const uint32_t *col, const float *value, size_t count,
+                        const float *x)
+{
+    __m256 x0 = _mm256_loadu_ps(x), x1 = _mm256_loadu_ps(x + 8);
+    for (size_t i = 0; i < count; i++) {
+        float *to = panel + (size_t)col[i] * OD_PANEL;
+        __m256 v = _mm256_set1_ps(value[i]);
+        _mm256_storeu_ps(to, _mm256_fmadd_ps(v, x0, _mm256_loadu_ps(to)));
+        _mm256_storeu_ps(to + 8, _mm256_fmadd_ps(v, x1, _mm256_loadu_ps(to + 8)));
+    }
+}
+
+WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit,
+                         const uint64_t *keep, uint64_t *out_mask)
+{
+    __m256 least = _mm256_set1_ps(limit);
+    for (size_t b = from; b < blocks; b++) {
+        const float *p = s + b * OD_SCAN_BLOCK;
+        uint64_t mask = 0;
+        for (unsigned l = 0; l < 8; l++) {
+            __m256 over = _mm256_cmp_ps(_mm256_loadu_ps(p + 8 * l), least, _CMP_GT_OQ);
+            mask |= (uint64_t)(unsigned)_mm256_movemask_ps(over) << (8 * l);
+        }
+        if (keep)
+            mask &= keep[b];
+        if (mask) {
+            *out_mask = mask;
+            return b;
+        }
+    }
+    return blocks;
+}
+
+static const struct od_kernels table = {
+    .name = "avx2",
+    .axpy = axpy,
+    .dot = dot,
+    .rows_f16 = rows_f16,
+    .encode_f16 = encode_f16,
+    .scatter_f16 = scatter_f16,
+    .spread = spread,
+    .above = above,
+};
+
+/* Not every compiler's own probe knows the word "f16c". */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+const struct od_kernels *od_kernels_avx2(void)
+{
+    bool runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    return runs ? &table : NULL;
+}
+
+#else
+
+const struct od_kernels *od_kernels_avx2(void)
+{
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* The kernels for AVX-512 (F, BW, DQ, VL). The ends of arrays are done with masked loads and
+ * stores, so there is no scalar remainder. Only functions marked WIDE may hold such instructions.
+ *
+ * rows_f16 takes rows four at a time: one load and store of y then serves four rows, and four
+ * streams are few enough for the hardware to prefetch. */
+#include "math/kernels.h"
+
+#include <stdbool.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+
+/* The lanes below count, at most 16. */
+WIDE static __mmask16 lanes(size_t count)
+{
+    unsigned mask = count >= 16 ? 0xffffu : (1u << count) - 1u;
+    return (__mmask16)mask;
+}
+
+WIDE static void axpy(float *y, const float *x, float a, size_t count)
+{
+    __m512 va = _mm512_set1_ps(a);
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 m = lanes(count - i);
+        __m512 v =
+            _mm512_fmadd_ps(va, _mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, y + i));
+        _mm512_mask_storeu_ps(y + i, m, v);
+    }
+}
+
+WIDE static float dot(const float *x, const float *y, size_t count)
+{
+    __m512 part[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                      _mm512_setzero_ps()};
+    size_t i = 0;
+    for (; i + 64 <= count; i += 64)
+        for (size_t l = 0; l < 4; l++)
+            part[l] = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + 16 * l),
+                                      _mm512_loadu_ps(y + i + 16 * l), part[l]);
+    for (; i < count; i += 16) {
+        __mmask16 m = lanes(count - i);
+        part[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, y + i),
+                                  part[0]);
+    }
+    return _mm512_reduce_add_ps(
+        _mm512_add_ps(_mm512_add_ps(part[0], part[1]), _mm512_add_ps(part[2], part[3])));
+}
+
+WIDE static __m512 half16(const uint16_t *p, __mmask16 m)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p));
+}
+
+WIDE static void rows4(float *y, const uint16_t *const *rows, const float *weight, size_t count)
+{
+    __m512 w0 = _mm512_set1_ps(weight[0]), w1 = _mm512_set1_ps(weight[1]);
+    __m512 w2 = _mm512_set1_ps(weight[2]), w3 = _mm512_set1_ps(weight[3]);
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 m = lanes(count - i);
+        __m512 v = _mm512_maskz_loadu_ps(m, y + i);
+        v = _mm512_fmadd_ps(w0, half16(rows[0] + i, m), v);
+        v = _mm512_fmadd_ps(w1, half16(rows[1] + i, m), v);
+        v = _mm512_fmadd_ps(w2, half16(rows[2] + i, m), v);
+        v = _mm512_fmadd_ps(w3, half16(rows[3] + i, m), v);
+        _mm512_mask_storeu_ps(y + i, m, v);
+    }
+}
+
+WIDE static void rows1(float *y, const uint16_t *row, float weight, size_t count)
+{
+    __m512 w = _mm512_set1_ps(weight);
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 m = lanes(count - i);
+        __m512 v = _mm512_fmadd_ps(w, half16(row + i, m), _mm512_maskz_loadu_ps(m, y + i));
+        _mm512_mask_storeu_ps(y + i, m, v);
+    }
+}
+
+WIDE static void rows_f16(float *y, const uint16_t *const *rows, const float *weight,
+                          size_t row_count, size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= row_count; r += 4)
+        rows4(y, rows + r, weight + r, count);
+    for (; r < row_count; r++)
+        rows1(y, rows[r], weight[r], count);
+}
+
+WIDE static void encode_f16(uint16_t *out, const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i += 16) {
+        __mmask16 m = lanes(count - i);
+        __m512 v = _mm512_maskz_loadu_ps(m, x + i);
+        _mm256_mask_storeu_epi16(out + i, m, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+}
+
+WIDE static void scatter_f16(float *y, const uint32_t *col, const uint16_t *value, float a,
+                             size_t count)
+{
+    for (size_t i = 0; i < count; i += 16) {
+        size_t n = count - i < 16 ? count - i : 16;
+        float v[16];
+        _mm512_storeu_ps(v, _mm512_mul_ps(_mm512_set1_ps(a), half16(value + i, lanes(n))));
+        for (size_t l = 0; l < n; l++)
+            y[col[i + l]] += v[l];
+    }
+}
+
+WIDE static void spread(float *panel, const uint32_t *col, const float *value, size_t count,
+                        const float *x)
+{
+    __m512 vx = _mm512_loadu_ps(x);
+    for (size_t i = 0; i < count; i++) {
+        float *to = panel + (size_t)col[i] * OD_PANEL;
+        _mm512_storeu_ps(to, _mm512_fmadd_ps(_mm512_set1_ps(value[i]), vx, _mm512_loadu_ps(to)));
+    }
+}
+
+WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit,
+                         const uint64_t *keep, uint64_t *out_mask)
+{
+    __m512 least = _mm512_set1_ps(limit);
+    for (size_t b = from; b < blocks; b++) {
+        const float *p = s + b * OD_SCAN_BLOCK;
+        uint64_t mask = 0;
+        for (unsigned l = 0; l < 4; l++) {
+            __mmask16 over = _mm512_cmp_ps_mask(_mm512_loadu_ps(p + 16 * l), least, _CMP_GT_OQ);
+            mask |= (uint64_t)over << (16 * l);
+        }
+        if (keep)
+            mask &= keep[b];
+        if (mask) {
+            *out_mask = mask;
+            return b;
+        }
+    }
+    return blocks;
+}
+
+static const struct od_kernels table = {
+    .name = "avx512",
+    .axpy = axpy,
+    .dot = dot,
+    .rows_f16 = rows_f16,
+    .encode_f16 = encode_f16,
+    .scatter_f16 = scatter_f16,
+    .spread = spread,
+    .above = above,
+};
+
+const struct od_kernels *od_kernels_avx512(void)
+{
+    bool runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return runs ? &table : NULL;
+}
+
+#else
+
+const struct od_kernels *od_kernels_avx512(void)
+{
+    return NULL;
+}
+
+#endif
