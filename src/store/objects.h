@@ -10,7 +10,8 @@
 #include "os/io.h"
 
 struct od_objects;
-/* allowed: folders for file://, may be none. Roots are made absolute. */
+/* root is made when missing. allowed: folders for file://, may be none, must exist. What a symbolic
+ * link in their own paths means is settled here, once. */
 enum od_status od_objects_new(const struct od_io *io, const char *root, const char *const *allowed,
                               size_t allowed_count, struct od_objects **out,
                               struct od_error *err) OD_MUST_USE;
@@ -22,8 +23,9 @@ enum od_status od_objects_check(const struct od_objects *objects, struct od_str 
                                 struct od_error *err) OD_MUST_USE;
 
 /* The files a location means now: itself, or for one ending in "/" every .csv file (any case) right
- * inside the folder, in byte order. Absolute paths in arena. None found or unreadable:
- * OD_NOT_FOUND / OD_IO with the text for failureReason. */
+ * inside the folder, in byte order of their names. Absolute paths without symbolic links, in arena.
+ * Missing, unreadable, outside or none: OD_NOT_FOUND (OD_IO when the disk fails) with the text for
+ * failureReason. A file in the folder that may not be read fails the whole: data is not skipped. */
 enum od_status od_objects_list(const struct od_objects *objects, struct od_str location,
                                struct od_arena *arena, struct od_str **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;

@@ -19,7 +19,10 @@ enum od_status od_store_open(const struct od_io *io, const char *folder, struct 
                              struct od_error *err) OD_MUST_USE;
 void od_store_close(struct od_store *store); /* checkpoints, releases the lock */
 
-/* Transactions: every change happens inside one. Durable when commit has returned OD_OK. */
+/* Transactions: every change happens inside one (OD_INTERNAL outside). Durable when commit has
+ * returned OD_OK; after a failed commit everything in it is undone and the store stays usable.
+ * OD_EXISTS, OD_NOT_FOUND and OD_INVALID_INPUT of a change leave the transaction as it was; after
+ * any other failure it cannot be committed any more. */
 enum od_status od_store_begin(struct od_store *store, struct od_error *err) OD_MUST_USE;
 enum od_status od_store_commit(struct od_store *store, struct od_error *err) OD_MUST_USE;
 void od_store_rollback(struct od_store *store);
@@ -41,23 +44,23 @@ struct od_resource {
     int64_t created_ms, updated_ms;
     struct od_str body;
     struct od_str extra; /* JSON of our own that never reaches a client: image paths, metrics */
-    int64_t seq;         /* order of creation; set by insert and get */
+    int64_t seq;         /* order of creation, never used again; set by get and list */
 };
 
 enum od_status od_catalog_insert(struct od_store *store, const struct od_resource *resource,
                                  struct od_error *err) OD_MUST_USE; /* OD_EXISTS */
+/* OD_NOT_FOUND: "Resource Arn <arn> does not exist." */
 enum od_status od_catalog_get(struct od_store *store, struct od_str arn, struct od_arena *arena,
-                              struct od_resource *out,
-                              struct od_error *err) OD_MUST_USE; /* OD_NOT_FOUND:
-     "Resource Arn <arn> does not exist." */
-enum od_status
-od_catalog_update(struct od_store *store, const struct od_resource *resource,
-                  struct od_error *err) OD_MUST_USE; /* all but arn, kind, seq, created_ms */
+                              struct od_resource *out, struct od_error *err) OD_MUST_USE;
+/* All but arn, kind, seq, created_ms. OD_NOT_FOUND. */
+enum od_status od_catalog_update(struct od_store *store, const struct od_resource *resource,
+                                 struct od_error *err) OD_MUST_USE;
+/* Its tags too. OD_NOT_FOUND. */
 enum od_status od_catalog_delete(struct od_store *store, struct od_str arn,
-                                 struct od_error *err) OD_MUST_USE; /* its tags too */
+                                 struct od_error *err) OD_MUST_USE;
 
 struct od_catalog_query {
-    struct od_str kind;
+    struct od_str kind;   /* "" or absent: any */
     struct od_str parent; /* "" or absent: any */
     struct od_str group;  /* "" or absent: any */
     struct od_str status; /* "" or absent: any */
@@ -71,7 +74,7 @@ enum od_status od_catalog_list(struct od_store *store, const struct od_catalog_q
 enum od_status od_catalog_count(struct od_store *store, const struct od_catalog_query *query,
                                 size_t *out, struct od_error *err) OD_MUST_USE;
 
-/* ---- tags ---- */
+/* ---- tags: of a resource in the catalogue, OD_NOT_FOUND otherwise; listed by key ---- */
 struct od_tag {
     struct od_str key, value;
 };
@@ -83,9 +86,9 @@ enum od_status od_tags_list(struct od_store *store, struct od_str arn, struct od
                             struct od_tag **out, size_t *out_count,
                             struct od_error *err) OD_MUST_USE;
 
-/* ---- jobs: work that survives a restart ---- */
+/* ---- jobs: work that survives a restart; an unknown id is OD_NOT_FOUND ---- */
 struct od_job {
-    int64_t id;
+    int64_t id;         /* never used again; insert gives it, whatever is set here */
     struct od_str kind; /* "import", "train", ... */
     struct od_str arn;  /* the resource it works for */
     struct od_str spec; /* JSON */
@@ -114,8 +117,9 @@ enum od_status od_keys_create(struct od_store *store, struct od_str note, int64_
                               struct od_error *err) OD_MUST_USE;
 enum od_status od_keys_list(struct od_store *store, struct od_arena *arena, struct od_key **out,
                             size_t *out_count, struct od_error *err) OD_MUST_USE;
+/* OD_NOT_FOUND. A key revoked before keeps its time. */
 enum od_status od_keys_revoke(struct od_store *store, struct od_str id, int64_t now_ms,
-                              struct od_error *err) OD_MUST_USE; /* OD_NOT_FOUND */
+                              struct od_error *err) OD_MUST_USE;
 
 /* ---- settings: small named texts (account id, counters) ---- */
 enum od_status od_settings_get(struct od_store *store, struct od_str name, struct od_arena *arena,
@@ -126,7 +130,7 @@ enum od_status od_settings_set(struct od_store *store, struct od_str name, struc
 
 /* ---- bulk data: the segments of each dataset ---- */
 struct od_bulk {
-    int64_t id;
+    int64_t id;            /* order of adding; add gives it */
     struct od_str dataset; /* ARN */
     struct od_str path;    /* relative to the data folder */
     uint64_t rows;
@@ -136,10 +140,10 @@ struct od_bulk {
 enum od_status
 od_bulk_add(struct od_store *store, const struct od_bulk *bulk, bool replace_all,
             struct od_error *err) OD_MUST_USE; /* replace_all: FULL, drops the older rows */
+/* By id. dataset absent: of all datasets. */
 enum od_status od_bulk_list(struct od_store *store, struct od_str dataset, struct od_arena *arena,
                             struct od_bulk **out, size_t *out_count,
                             struct od_error *err) OD_MUST_USE;
-/* dataset absent: all datasets. */
 enum od_status od_bulk_delete(struct od_store *store, struct od_str dataset,
                               struct od_error *err) OD_MUST_USE;
 
@@ -156,17 +160,18 @@ struct od_event {
     int64_t time_s;
     int64_t arrived_ms;
     bool has_value;
-    double value;
+    double value;       /* finite */
     struct od_str body; /* JSON object: further schema fields by field name, impression,
                            recommendationId, attribution source; "" when none */
 };
-/* Appends inside the current transaction. An event whose id (or whole content, when it has none) is
- * already in the dataset's log is ignored: out_new[i] tells. A session seen with a user is linked.
- */
+/* Appends inside the current transaction. An event whose id (or whole content but arrived_ms, when
+ * it has none) is already in the dataset's log is ignored: out_new[i] tells. A session seen with a
+ * user in an event that is not ignored is linked to that user, instead of an earlier one. */
 enum od_status od_events_append(struct od_store *store, struct od_str dataset,
                                 const struct od_event *events, size_t count, bool *out_new,
                                 struct od_error *err) OD_MUST_USE;
-/* A whole record of an item or user, replacing any earlier put of the same id. */
+/* A whole record of an item or user, replacing any earlier put of the same id. A replaced record
+ * gets a new seq. */
 struct od_record {
     int64_t seq;
     struct od_str id;
@@ -176,7 +181,7 @@ struct od_record {
 enum od_status od_records_put(struct od_store *store, struct od_str dataset,
                               const struct od_record *records, size_t count,
                               struct od_error *err) OD_MUST_USE;
-/* Everything Put* into the dataset is removed. */
+/* Everything Put* into the dataset is removed: events, session links, records. */
 enum od_status od_events_delete(struct od_store *store, struct od_str dataset,
                                 struct od_error *err) OD_MUST_USE;
 
@@ -185,13 +190,15 @@ struct od_store_reader;
 enum od_status od_store_reader_open(const struct od_io *io, const char *folder,
                                     struct od_store_reader **out, struct od_error *err) OD_MUST_USE;
 void od_store_reader_close(struct od_store_reader *reader);
-/* Events with seq in (after_seq, up_to_seq] in order (up_to_seq 0: to the end). user is the user,
- * or the user later linked to the session, or absent when the session was never linked. Views die
- * when the callback returns; it stops the read by returning a status other than OD_OK. */
+/* Events with seq in (after_seq, up_to_seq] in order (up_to_seq 0: to the end, as it is now). user
+ * is the user, or the user linked to the session, or absent when it was never linked. Views die
+ * when the callback returns; it stops the read by a status other than OD_OK, which is then
+ * returned. The callback makes no call on the same reader, nor on the store it belongs to. */
 enum od_status od_events_read(struct od_store_reader *reader, struct od_str dataset,
                               int64_t after_seq, int64_t up_to_seq,
                               enum od_status (*each)(void *context, const struct od_event *event),
                               void *context, struct od_error *err) OD_MUST_USE;
+/* Records likewise, as they were at one moment. */
 enum od_status od_records_read(struct od_store_reader *reader, struct od_str dataset,
                                int64_t after_seq, int64_t up_to_seq,
                                enum od_status (*each)(void *context,
