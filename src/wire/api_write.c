@@ -5,7 +5,41 @@
  * plain: every SDK reads a JSON number there and nothing else. */
 #include "wire/api_internal.h"
 
+#include <math.h>
+
 static void write_value(const struct od_shape *shape, const void *value, struct od_buf *out);
+
+/* Scores have at most seven decimals (serving), and an answer has up to 500 of them. Such a number
+ * is k / 1e7 for a whole k of at most 15 digits: the division is correctly rounded, so k's digits
+ * read back as the same double, and no other text of 15 digits does. That spares the search for the
+ * shortest text that od_buf_double makes for all others. */
+static void write_double(double value, struct od_buf *out)
+{
+    double k = round(fabs(value) * 1e7);
+    if (!(k < 1e15) || k == 0 || k / 1e7 != fabs(value)) {
+        od_buf_double(out, value);
+        return;
+    }
+    char text[24];
+    size_t at = sizeof text;
+    uint64_t left = (uint64_t)k;
+    int decimals = 7;
+    while (decimals > 0 && left % 10 == 0) {
+        left /= 10;
+        decimals--;
+    }
+    for (int i = 0; i < decimals; i++, left /= 10)
+        text[--at] = (char)('0' + left % 10);
+    if (decimals > 0)
+        text[--at] = '.';
+    do {
+        text[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        text[--at] = '-';
+    od_buf_put(out, text + at, sizeof text - at);
+}
 
 static void write_time(int64_t unix_ms, struct od_buf *out)
 {
@@ -38,7 +72,7 @@ static void write_map(const struct od_shape *shape, const void *value, struct od
         od_buf_json(out, *(const struct od_str *)entry);
         od_buf_char(out, ':');
         if (bare)
-            od_buf_double(out, *(const double *)(entry + shape->value_offset));
+            write_double(*(const double *)(entry + shape->value_offset), out);
         else
             write_value(shape->element, entry + shape->value_offset, out);
     }
@@ -82,7 +116,7 @@ static void write_value(const struct od_shape *shape, const void *value, struct 
         return;
     case OD_SHAPE_FLOAT:
     case OD_SHAPE_DOUBLE:
-        od_buf_double(out, ((const struct od_opt_double *)value)->value);
+        write_double(((const struct od_opt_double *)value)->value, out);
         return;
     case OD_SHAPE_BOOLEAN:
         od_buf_puts(out, ((const struct od_opt_bool *)value)->value ? "true" : "false");

@@ -313,6 +313,54 @@ static void absent_empty_and_odd_values(void **state)
     assert_string_equal(text_of(kit, &od_shape_personalize_tag_resource_response, &tagged), "{}");
 }
 
+static void doubles_read_back_exactly(void **state)
+{
+    struct kit *kit = *state;
+    const double odd[] = {0.0,
+                          -0.0,
+                          1.0,
+                          -1.0,
+                          0.5,
+                          1e-7,
+                          -1e-7,
+                          1.5e-7,
+                          0.1,
+                          1e-20,
+                          1e20,
+                          99999999,
+                          1e8,
+                          1e15,
+                          123456.789,
+                          0.0379,
+                          1.0 / 3,
+                          5e-324,
+                          1.7976931348623157e308,
+                          0.1234567,
+                          99999999.9999999,
+                          2.5e-8};
+    struct od_personalize_solution_version v = {0};
+    const char *head = "{\"trainingHours\":";
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0] + 200000; i++) {
+        uint64_t mixed = (i + 1) * 0x9E3779B97F4A7C15u;
+        double random = (double)(mixed >> 40) / 1e7 * (i % 3 ? 1 : -1);
+        double value = i < sizeof odd / sizeof odd[0] ? odd[i] : i % 5 ? random : random / 3;
+        v.training_hours = (struct od_opt_double){true, value};
+        const char *text = text_of(kit, &od_shape_personalize_solution_version, &v);
+        char *end;
+        double back = strtod(text + strlen(head), &end);
+        if (back != value || strcmp(end, "}") != 0)
+            fail_msg("%.17g became %s", value, text);
+    }
+    const char *const short_texts[] = {"0.0379", "0.1234567", "99999999", "-0.0000001",
+                                       "123456.789"};
+    for (size_t i = 0; i < sizeof short_texts / sizeof short_texts[0]; i++) {
+        v.training_hours = (struct od_opt_double){true, strtod(short_texts[i], NULL)};
+        const char *text = text_of(kit, &od_shape_personalize_solution_version, &v);
+        assert_int_equal(strncmp(text + strlen(head), short_texts[i], strlen(short_texts[i])), 0);
+        assert_string_equal(text + strlen(head) + strlen(short_texts[i]), "}");
+    }
+}
+
 /* ---- bodies recorded from the real service ---- */
 
 #define ACCOUNT "arn:aws:personalize:us-east-1:111122223333:"
@@ -524,6 +572,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_required_member_is_missed_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_of_list_responses_are_always_there, setup, teardown),
         cmocka_unit_test_setup_teardown(absent_empty_and_odd_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(doubles_read_back_exactly, setup, teardown),
         cmocka_unit_test_setup_teardown(recorded_bodies_come_back_in_canonical_form, setup,
                                         teardown),
         cmocka_unit_test(a_summary_from_a_campaign),
