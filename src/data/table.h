@@ -17,7 +17,8 @@ struct od_table;
 
 #define OD_NO_ROW UINT32_MAX
 
-/* schema may be NULL: a table of ids without columns. The id field is ITEM_ID or USER_ID. */
+/* The schema is copied; it may be NULL: a table of ids without columns. The id field is ITEM_ID,
+ * USER_ID or ACTION_ID, a string, by the schema's type. NULL when out of memory or without it. */
 struct od_table *od_table_new(const struct od_schema *schema);
 void od_table_free(struct od_table *table);
 
@@ -28,9 +29,12 @@ uint32_t od_table_find(const struct od_table *table, struct od_str id); /* OD_NO
 struct od_str od_table_id(const struct od_table *table, uint32_t row);
 uint32_t od_table_row_count(const struct od_table *table);
 
-/* Replaces the whole record (not a merge); values has one entry a schema field, the id included. */
+/* Replaces the whole record (not a merge); values has one entry a schema field, the id included.
+ * OD_INVALID_INPUT when a value's kind is not its field's, or the id is null or empty. A put that
+ * fails changes no cell; it may leave the id behind, without a record. */
 enum od_status od_table_put(struct od_table *table, const struct od_value *values) OD_MUST_USE;
-/* Puts every row of a chunk, later rows winning. The chunk's schema has the same fields. */
+/* Puts every row of a chunk, later rows winning. The chunk's schema has the same fields. All or
+ * nothing, as above; OD_CORRUPT when a code is outside its dictionary. */
 enum od_status od_table_put_chunk(struct od_table *table, const struct od_chunk *chunk) OD_MUST_USE;
 /* Makes every column null again (before a FULL import is loaded); ids stay. */
 void od_table_clear(struct od_table *table);
@@ -48,7 +52,7 @@ struct od_table_column {
     const uint32_t *codes;
     const struct od_dict *dict; /* string: code to text (one value, already split) */
 };
-size_t od_table_column_count(const struct od_table *table);
+size_t od_table_column_count(const struct od_table *table); /* one a schema field, in its order */
 /* A view valid until the next change of the table. */
 void od_table_column(const struct od_table *table, size_t index, struct od_table_column *out);
 const struct od_schema *
