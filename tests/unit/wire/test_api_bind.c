@@ -195,13 +195,15 @@ static void whole_numbers_may_be_written_as_doubles(void **state)
 #define ONE   "1 validation error detected: "
 #define FAILS " failed to satisfy constraint: "
 
-static void each_constraint_alone(void **state)
+struct refusal {
+    const struct od_shape *shape;
+    const char *body, *message;
+};
+
+static void each_constraint_of_a_scalar_alone(void **state)
 {
     struct kit *kit = *state;
-    const struct {
-        const struct od_shape *shape;
-        const char *body, *message;
-    } cases[] = {
+    const struct refusal cases[] = {
         /* required */
         {&od_shape_personalize_create_schema_request, "{\"name\":\"s\"}",
          ONE "Value null at 'schema'" FAILS "Member must not be null"},
@@ -236,6 +238,15 @@ static void each_constraint_alone(void **state)
          "\"rankingInfluence\":{\"FRESHNESS\":1.25}}}",
          ONE "Value '1.25' at 'campaignConfig.rankingInfluence.FRESHNESS.member'" FAILS
              "Member must have value less than or equal to 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_refused(kit, cases[i].shape, cases[i].body, OD_INVALID_INPUT, cases[i].message);
+}
+
+static void each_constraint_of_a_container_alone(void **state)
+{
+    struct kit *kit = *state;
+    const struct refusal cases[] = {
         /* a map's key and value */
         {&od_shape_personalize_create_campaign_request,
          "{\"name\":\"c\",\"solutionVersionArn\":\"" VERSION_ARN "\",\"campaignConfig\":{"
@@ -627,7 +638,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_kinds_are_serialization_errors_that_name_the_member,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(whole_numbers_may_be_written_as_doubles, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_constraint_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_constraint_of_a_scalar_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_constraint_of_a_container_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(several_violations_are_told_together, setup, teardown),
         cmocka_unit_test_setup_teardown(sensitive_values_never_show, setup, teardown),
         cmocka_unit_test_setup_teardown(lengths_count_characters_not_bytes, setup, teardown),
