@@ -90,6 +90,8 @@ enum od_status od_events_append(struct od_store *store, struct od_str dataset,
     enum od_status s = check(events, count, err);
     if (s == OD_OK)
         s = od_store_dataset_add(store, dataset, &id, err);
+    if (s != OD_OK)
+        return s;
     const struct od_event *linked = NULL; /* the last one: a request is one user's one session */
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         const struct od_event *event = &events[i];
@@ -100,6 +102,8 @@ enum od_status od_events_append(struct od_store *store, struct od_str dataset,
             s = link_session(store, id, event, err);
         linked = event;
     }
+    if (s != OD_OK)
+        store->failed = true; /* whatever it was, a part of the batch may be in */
     return s;
 }
 

@@ -142,7 +142,9 @@ static enum od_status pragma(struct lite *lite, const char *name, const char *va
     snprintf(text, sizeof text, "PRAGMA %s", name);
     sqlite3_stmt *stmt;
     rc = sqlite3_prepare_v2(lite->db, text, -1, &stmt, NULL);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+    if (rc != SQLITE_OK)
+        return fail(lite, rc, err);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
         snprintf(got, sizeof got, "%s", (const char *)sqlite3_column_text(stmt, 0));
     rc = sqlite3_finalize(stmt);
     if (rc != SQLITE_OK)

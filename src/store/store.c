@@ -144,19 +144,19 @@ enum od_status od_store_commit(struct od_store *store, struct od_error *err)
     return s;
 }
 
-enum od_status od_store_change(struct od_store *store, const char *text, struct od_sql_stmt **out,
-                               struct od_error *err)
-{
-    enum od_status s = check_begun(store, err);
-    return s == OD_OK ? od_sql_prepare(store->sql, text, out, err) : s;
-}
-
 /* A refused row leaves the transaction as it was. */
 static enum od_status spoil(struct od_store *store, enum od_status s)
 {
     if (s != OD_OK && s != OD_EXISTS && s != OD_NOT_FOUND)
         store->failed = true;
     return s;
+}
+
+enum od_status od_store_change(struct od_store *store, const char *text, struct od_sql_stmt **out,
+                               struct od_error *err)
+{
+    enum od_status s = check_begun(store, err);
+    return s == OD_OK ? spoil(store, od_sql_prepare(store->sql, text, out, err)) : s;
 }
 
 enum od_status od_store_run(struct od_store *store, struct od_sql_stmt *stmt, int64_t *out_changes,
