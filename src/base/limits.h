@@ -35,6 +35,25 @@
 #define OD_MAX_FILTER_CHARS       2500 /* (AWS) */
 #define OD_MAX_FILTER_DEPTH       64   /* nested brackets around a scalar */
 
+#define OD_MAX_CONTEXT          150                /* (AWS) entries of context */
+#define OD_MAX_CONTEXT_KEY      150                /* (AWS) characters */
+#define OD_MAX_CONTEXT_VALUE    1000               /* (AWS) characters */
+#define OD_MAX_FILTER_VALUES    25                 /* (AWS) entries of filterValues */
+#define OD_MAX_FILTER_PARAM     50                 /* (AWS) characters of a parameter's name */
+#define OD_MAX_FILTER_VALUE     1000               /* (AWS) characters of a parameter's value */
+#define OD_MAX_FILTER_FIELDS    10                 /* (AWS) distinct fields of one filter */
+#define OD_MAX_METADATA_COLUMNS 10                 /* (AWS) */
+#define OD_MAX_PROMOTION_NAME   63                 /* (AWS) characters */
+#define OD_MAX_METADATA_BYTES   (8u * 1024 * 1024) /* cells of one answer: 50 x 10 long texts */
+/* Filter results a campaign keeps (60 of 1M items), and how many distinct filters and values. */
+#define OD_KEEP_CACHE_BYTES   (16u * 1024 * 1024)
+#define OD_KEEP_CACHE_ENTRIES 256
+/* Lists remembered for implicit impressions (280k of 25 items), and for how long. */
+#define OD_SHOWN_BYTES      (64u * 1024 * 1024)
+#define OD_SHOWN_SECONDS    (14 * 86400)
+#define OD_EXPLORE_POOL     256          /* young items an answer chooses among, drawn from all */
+#define OD_YOUNG_REFRESH_MS 1000         /* a campaign looks for young items at most this often */
+
 /* --- jobs --- */
 #define OD_MAX_JOB_ATTEMPTS                                                                        \
     3 /* a job that took the server down three times is failed, not tried again */
@@ -53,6 +72,8 @@
 /* --- sigv4 --- */
 #define OD_MAX_SIGNED_HEADERS 64   /* SDKs sign 4-10 */
 #define OD_MAX_QUERY_PARAMS   64   /* of a signed request; a presigned one has 6-8 */
+#define OD_MAX_KEY_ID_CHARS   128  /* (AWS) access key id */
+#define OD_MAX_SECRET_CHARS   128  /* AWS's have 40 */
 #define OD_SIGV4_CACHED_KEYS  1024 /* derived keys, 300 bytes each; one a key, day and region */
 #define OD_MAX_PRESIGNED_S    (7 * 24 * 3600) /* (AWS) X-Amz-Expires */
 

@@ -40,6 +40,8 @@ struct od_live_event {
     struct od_str item;
     struct od_str type; /* "" when none */
     int64_t time_s;
+    const struct od_str *impression; /* items shown with it, explicit or by recommendation id */
+    size_t impression_count;         /* at most OD_MAX_RESULTS */
 };
 enum od_status od_serve_event(struct od_serve *serve, struct od_str group_arn,
                               const struct od_live_event *event) OD_MUST_USE;
@@ -122,6 +124,7 @@ struct od_ranked_item {
     bool has_score;
     double score;            /* as printed: rounded to 7 decimals */
     struct od_str promotion; /* absent unless promoted */
+    struct od_str reason;    /* absent unless the recipe gives reasons */
     const struct od_name_value *metadata;
     size_t metadata_count;
 };
@@ -139,6 +142,17 @@ enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recomm
 enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_query *query,
                              struct od_arena *arena, struct od_recommend_answer *out,
                              struct od_error *err) OD_MUST_USE;
+
+/* What an answer showed, found by its recommendation id: implicit impressions and attribution.
+ * OD_NOT_FOUND when the id is unknown or forgotten (OD_SHOWN_BYTES). All output lives in arena. */
+struct od_impression_list {
+    struct od_str campaign_arn;
+    const struct od_str *items; /* in the order shown */
+    size_t count;
+};
+enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
+                                    struct od_arena *arena,
+                                    struct od_impression_list *out) OD_MUST_USE;
 
 /* For /metrics. */
 struct od_serve_counts {

@@ -1,0 +1,111 @@
+/* Activity: see activity.h. A live event and a replayed one take the same path, so that a restart
+ * which feeds all events in order of arrival ends in the same state. */
+#include "serve/activity.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct od_activity *od_activity_new(void)
+{
+    struct od_activity *activity = calloc(1, sizeof *activity);
+    if (activity && !(activity->histories = od_histories_new())) {
+        free(activity);
+        return NULL;
+    }
+    return activity;
+}
+
+void od_activity_free(struct od_activity *activity)
+{
+    if (!activity)
+        return;
+    od_histories_free(activity->histories);
+    free(activity->facts);
+    free(activity);
+}
+
+enum od_status od_activity_reserve(struct od_activity *activity, uint32_t row)
+{
+    if (row < activity->fact_count)
+        return OD_OK;
+    size_t count = activity->fact_count ? activity->fact_count : 64;
+    while (count <= row)
+        count *= 2;
+    if (count > UINT32_MAX)
+        count = UINT32_MAX;
+    if (count <= row)
+        return OD_LIMIT;
+    struct od_item_facts *facts = realloc(activity->facts, count * sizeof *facts);
+    if (!facts)
+        return OD_NO_MEMORY;
+    memset(facts + activity->fact_count, 0, (count - activity->fact_count) * sizeof *facts);
+    activity->facts = facts;
+    activity->fact_count = (uint32_t)count;
+    return OD_OK;
+}
+
+void od_activity_interaction(struct od_activity *activity, uint32_t row, int64_t time)
+{
+    assert(row < activity->fact_count);
+    struct od_item_facts *facts = &activity->facts[row];
+    if (facts->interactions == 0 || time < facts->first_time)
+        facts->first_time = time;
+    if (facts->interactions < UINT32_MAX)
+        facts->interactions++;
+    if (!activity->any || time > activity->latest_time)
+        activity->latest_time = time;
+    activity->any = true;
+    activity->changes++;
+}
+
+void od_activity_shown(struct od_activity *activity, uint32_t row, uint32_t count)
+{
+    assert(row < activity->fact_count);
+    uint32_t *shown = &activity->facts[row].impressions;
+    *shown = count < UINT32_MAX - *shown ? *shown + count : UINT32_MAX;
+    activity->changes++;
+}
+
+/* The name the event belongs to, its session joined to its user when it has both. */
+static enum od_status resolve(struct od_histories *histories, const struct od_activity_event *event,
+                              uint32_t *out_name)
+{
+    uint32_t user, session;
+    if (event->user.len == 0)
+        return event->session.len > 0 ? od_histories_name(histories, event->session, out_name)
+                                      : OD_INVALID_INPUT;
+    enum od_status status = od_histories_name(histories, event->user, &user);
+    if (status == OD_OK && event->session.len > 0) {
+        status = od_histories_name(histories, event->session, &session);
+        if (status == OD_OK)
+            status = od_histories_link(histories, user, session);
+    }
+    if (status == OD_OK)
+        *out_name = user;
+    return status;
+}
+
+enum od_status od_activity_add(struct od_activity *activity, const struct od_activity_event *event)
+{
+    uint32_t highest = event->event.item_row, name;
+    for (size_t i = 0; i < event->shown_count; i++)
+        highest = event->shown[i] > highest ? event->shown[i] : highest;
+    enum od_status status = od_activity_reserve(activity, highest);
+    if (status == OD_OK)
+        status = resolve(activity->histories, event, &name);
+    if (status == OD_OK)
+        status = od_histories_add(activity->histories, name, &event->event);
+    if (status != OD_OK)
+        return status;
+    od_activity_interaction(activity, event->event.item_row, event->event.time);
+    for (size_t i = 0; i < event->shown_count; i++)
+        od_activity_shown(activity, event->shown[i], 1);
+    return OD_OK;
+}
+
+uint64_t od_activity_bytes(const struct od_activity *activity)
+{
+    return od_histories_bytes(activity->histories) +
+           (uint64_t)activity->fact_count * sizeof(struct od_item_facts);
+}

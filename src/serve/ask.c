@@ -1,0 +1,213 @@
+/* Taking a query through: references, one look at the group, scores.
+ *
+ * The group's lock is held once, for gathering: history, rows, filter bitmaps. Scoring, the
+ * expensive part, reads only the model image and the arena, so a slow query delays no event.
+ * Between gathering and answering the group may change; rows stay valid because they never move,
+ * and an answer is as of the moment it was gathered, its metadata as of the moment it is written.
+ */
+#include "serve/ask.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "base/limits.h"
+
+static enum od_status find_filter(struct od_serve *serve, struct od_str arn,
+                                  struct od_serve_filter **out, struct od_error *err)
+{
+    if (!arn.ptr)
+        return OD_OK;
+    *out = od_serve_filter(serve, arn);
+    return *out ? OD_OK
+                : od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
+}
+
+enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
+                           const struct od_recommend_query *query, bool ranking,
+                           struct od_arena *arena, struct od_error *err)
+{
+    *ask = (struct od_ask){.serve = serve, .query = query, .arena = arena, .ranking = ranking};
+    ask->campaign = od_serve_campaign(serve, query->campaign_arn);
+    if (!ask->campaign)
+        return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
+                       OD_STR_ARG(query->campaign_arn));
+    enum od_status status = find_filter(serve, query->filter_arn, &ask->filter, err);
+    if (status == OD_OK && query->promotion)
+        status = find_filter(serve, query->promotion->filter_arn, &ask->promotion_filter, err);
+    if (status == OD_OK)
+        status = od_ask_check(ask, err);
+    if (status != OD_OK)
+        return status;
+    if (serve->io->random(serve->io, ask->rid, sizeof ask->rid) != OD_OK)
+        return od_fail(err, OD_INTERNAL, "The machine gave no random numbers.");
+    uint64_t seed;
+    memcpy(&seed, ask->rid, sizeof seed);
+    od_random_init(&ask->rng, seed);
+    return OD_OK;
+}
+
+void od_ask_close(struct od_ask *ask)
+{
+    od_keep_unref(ask->keep);
+    od_keep_unref(ask->promotion_keep);
+    od_young_unref(ask->young);
+    od_filters_unref(ask->filter);
+    od_filters_unref(ask->promotion_filter);
+    od_campaign_unref(ask->campaign);
+}
+
+/* The user's newest events: all for filters, those on items of the model for the model. */
+static enum od_status gather_history(struct od_ask *ask, uint32_t name)
+{
+    const struct od_live *live = ask->campaign->group;
+    const struct od_histories *histories = live->activity->histories;
+    struct od_history_event events[OD_HISTORY_EVENTS];
+    uint32_t count = od_histories_length(histories, name);
+    struct od_past_event *past = OD_NEW_ARRAY(ask->arena, struct od_past_event, count);
+    ask->events = OD_NEW_ARRAY(ask->arena, struct od_filter_event, count);
+    if (!past || !ask->events)
+        return OD_NO_MEMORY;
+    od_histories_copy(histories, name, count, events);
+    for (uint32_t i = 0; i < count; i++) {
+        struct od_str type = live->types.texts[events[i].type];
+        uint32_t item = od_campaign_item(ask->campaign, events[i].item_row);
+        ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
+        if (item != OD_NO_CODE)
+            past[ask->model_query.event_count++] =
+                (struct od_past_event){item, events[i].type, events[i].time};
+    }
+    ask->event_count = count;
+    ask->model_query.events = past;
+    return OD_OK;
+}
+
+/* The Users row of the id, or of the user that the id, a session, was joined to. */
+static uint32_t find_user_row(const struct od_live *live, struct od_str id, uint32_t name)
+{
+    if (!live->users)
+        return OD_NO_ROW;
+    uint32_t row = od_table_find(live->users, id);
+    if (row != OD_NO_ROW || name == OD_NO_CODE)
+        return row;
+    const struct od_histories *histories = live->activity->histories;
+    return od_table_find(live->users,
+                         od_histories_text(histories, od_histories_owner(histories, name)));
+}
+
+static enum od_status gather_user(struct od_ask *ask)
+{
+    const struct od_live *live = ask->campaign->group;
+    struct od_str id = ask->query->user;
+    ask->user_row = OD_NO_ROW;
+    if (!id.ptr)
+        return OD_OK;
+    uint32_t name = od_histories_find(live->activity->histories, id);
+    ask->user_row = find_user_row(live, id, name);
+    return name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
+}
+
+static void gather_item(struct od_ask *ask)
+{
+    ask->item_row = OD_NO_ROW;
+    ask->model_query.item = OD_NO_CODE;
+    if (!ask->query->item.ptr || ask->campaign->spec->type != OD_RELATED_ITEMS)
+        return;
+    ask->item_row = od_table_find(ask->campaign->group->items, ask->query->item);
+    if (ask->item_row != OD_NO_ROW)
+        ask->model_query.item = od_campaign_item(ask->campaign, ask->item_row);
+}
+
+static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filter *filter,
+                                  const struct od_filter_value *values, size_t value_count,
+                                  struct od_keep **out, struct od_error *err)
+{
+    if (!filter)
+        return OD_OK;
+    enum od_status status = od_ask_check_filter(ask, filter, err);
+    if (status != OD_OK)
+        return status;
+    const struct od_live *live = ask->campaign->group;
+    struct od_filter_context context = {
+        .items = live->items,
+        .users = live->users,
+        .user_row = ask->user_row,
+        .current_item_row = ask->item_row,
+        .events = ask->events,
+        .event_count = ask->event_count,
+    };
+    struct od_keep_ask keep = {filter, values, value_count, &context};
+    return od_keep_get(&ask->campaign->keeps, live, &ask->campaign->map, &keep, ask->arena, out,
+                       err);
+}
+
+/* An id that the group has never met is an item without a record: filters see the row of the empty
+ * id, which stands for all of them. */
+static enum od_status gather_input(struct od_ask *ask)
+{
+    const struct od_recommend_query *query = ask->query;
+    ask->input_rows = OD_NEW_ARRAY(ask->arena, uint32_t, query->input_count);
+    ask->input_kept = OD_NEW_ARRAY(ask->arena, bool, query->input_count);
+    if (!ask->input_rows || !ask->input_kept)
+        return OD_NO_MEMORY;
+    for (size_t i = 0; i < query->input_count; i++) {
+        uint32_t row = od_table_find(ask->campaign->group->items, query->input_list[i]);
+        ask->input_rows[i] = row;
+        ask->input_kept[i] =
+            !ask->keep || od_bitmap_get(ask->keep->rows, row == OD_NO_ROW ? OD_NAMELESS_ROW : row);
+    }
+    return OD_OK;
+}
+
+static enum od_status gather_locked(struct od_ask *ask, struct od_error *err)
+{
+    const struct od_recommend_query *query = ask->query;
+    enum od_status status = od_ask_check_columns(ask, err);
+    if (status != OD_OK)
+        return status;
+    gather_item(ask);
+    status = gather_user(ask);
+    if (status != OD_OK)
+        return od_fail(err, status, NULL);
+    status = gather_keep(ask, ask->filter, query->filter_values, query->filter_value_count,
+                         &ask->keep, err);
+    if (status == OD_OK && query->promotion)
+        status = gather_keep(ask, ask->promotion_filter, query->promotion->values,
+                             query->promotion->value_count, &ask->promotion_keep, err);
+    if (status != OD_OK)
+        return status;
+    if (ask->ranking && (status = gather_input(ask)) != OD_OK)
+        return od_fail(err, status, NULL);
+    if (!ask->ranking && ask->campaign->explore_share > 0)
+        ask->young = od_young_get(&ask->campaign->young, ask->campaign->group,
+                                  ask->campaign->explore_cutoff_s, query->now_ms);
+    return OD_OK;
+}
+
+enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err)
+{
+    struct od_live *live = ask->campaign->group;
+    pthread_rwlock_rdlock(&live->lock);
+    enum od_status status = gather_locked(ask, err);
+    pthread_rwlock_unlock(&live->lock);
+    return status;
+}
+
+enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
+{
+    const struct od_campaign *campaign = ask->campaign;
+    ask->model_query.now_s = ask->query->now_ms / 1000;
+    ask->scores = OD_NEW_ARRAY(ask->arena, float, campaign->map.item_count);
+    if (!ask->scores)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status status = campaign->recipe->score(campaign->model, &ask->model_query, ask->arena,
+                                                    ask->scores, &ask->personal, err);
+    if (status != OD_OK)
+        return status;
+    if (ask->model_query.item != OD_NO_CODE)
+        ask->scores[ask->model_query.item] = -INFINITY; /* nobody asks for the item itself */
+    if (campaign->has_scores && !ask->ranking)
+        od_softmax_init(&ask->softmax, ask->scores, campaign->map.item_count,
+                        campaign->temperature);
+    return OD_OK;
+}

@@ -1,0 +1,88 @@
+/* A query being answered: what recommend and rank share.
+ *
+ * Life: od_ask_open takes references and checks the request, od_ask_gather looks at the group once
+ * under its lock, od_ask_score and the ranking need no lock, od_ask_close gives everything back.
+ * One thread; all memory but the references comes from the request's arena. */
+#ifndef OD_SERVE_ASK_H
+#define OD_SERVE_ASK_H
+
+#include "base/random.h"
+#include "serve/softmax.h"
+#include "serve/state.h"
+
+struct od_ask {
+    struct od_serve *serve;
+    const struct od_recommend_query *query;
+    struct od_arena *arena;
+    bool ranking;
+    struct od_campaign *campaign;             /* a reference */
+    struct od_serve_filter *filter;           /* a reference; NULL: none */
+    struct od_serve_filter *promotion_filter; /* a reference; NULL: none */
+    size_t wanted;                            /* numResults with its default */
+    /* gathered: */
+    struct od_query model_query;
+    uint32_t user_row, item_row;    /* OD_NO_ROW: unknown or not given */
+    struct od_filter_event *events; /* for filters, newest first */
+    size_t event_count;
+    struct od_keep *keep;           /* a reference; NULL: everything passes */
+    struct od_keep *promotion_keep; /* a reference; NULL: no promotion */
+    struct od_young *young;         /* a reference; NULL: no exploration */
+    uint32_t *input_rows;           /* ranking: rows of inputList, OD_NO_ROW: unknown */
+    bool *input_kept;               /* ranking: passes the filter */
+    /* scored: */
+    float *scores; /* [items of the model] */
+    bool personal; /* scores come from the query, not from popularity */
+    struct od_softmax softmax;
+    uint8_t rid[OD_RID_BYTES];
+    struct od_random rng; /* seeded by rid: promotions and exploration of this answer */
+};
+
+/* One place of an answer before it is written out. */
+struct od_pick {
+    uint32_t row;     /* of the item table, OD_NO_ROW: an id of inputList it does not hold */
+    uint32_t item;    /* code, OD_NO_CODE: not in the model */
+    struct od_str id; /* inputList's text; absent: that of item or row */
+    bool scored;
+    double probability;
+    bool promoted, explored;
+};
+
+enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
+                           const struct od_recommend_query *query, bool ranking,
+                           struct od_arena *arena, struct od_error *err) OD_MUST_USE;
+enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+void od_ask_close(struct od_ask *ask);
+
+/* check.c: the rules that need nothing but the request, the campaign and the filters. */
+enum od_status od_ask_check(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+/* The same for what a filter needs of the query; under the group's lock. */
+enum od_status od_ask_check_filter(const struct od_ask *ask, const struct od_serve_filter *filter,
+                                   struct od_error *err) OD_MUST_USE;
+enum od_status od_ask_check_columns(const struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+
+/* select.c: the best count items by score, those of equal score in order of their id (codes are in
+ * byte order of ids), without those in taken (a bitmap over item codes), and marked there. keep is
+ * a bitmap over item codes, NULL: all. out has room for count. */
+enum od_status od_select(struct od_ask *ask, const uint64_t *keep, uint64_t *taken, size_t count,
+                         struct od_pick *out, size_t *out_count) OD_MUST_USE;
+
+/* explore.c: gives places of the list to young items not in taken. picks has room for wanted;
+ * *count may grow up to it. */
+enum od_status od_explore(struct od_ask *ask, const uint64_t *taken, size_t wanted,
+                          struct od_pick *picks, size_t *count) OD_MUST_USE;
+/* promote.c: the promoted items, best first, marked in taken; out has room for wanted. */
+enum od_status od_promote_pick(struct od_ask *ask, uint64_t *taken, struct od_pick *out,
+                               size_t *out_count) OD_MUST_USE;
+/* Mixes both lists into out at random places, each in its own order. */
+void od_promote_mix(struct od_ask *ask, const struct od_pick *promoted, size_t promoted_count,
+                    const struct od_pick *others, size_t other_count, struct od_pick *out);
+/* metadata.c: the requested columns of count rows, as answers print them, into items. With the
+ * group's lock held. */
+enum od_status od_metadata_fill(const struct od_ask *ask, const struct od_pick *picks, size_t count,
+                                struct od_ranked_item *items) OD_MUST_USE;
+/* answer.c: picks to the answer, with ids, metadata, reasons; remembers what was shown. */
+enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, size_t count,
+                             struct od_recommend_answer *out, struct od_error *err) OD_MUST_USE;
+
+#endif

@@ -1,0 +1,46 @@
+/* A campaign: an open model image, how its items relate to the group's, and how to answer from it.
+ *
+ * Immutable once opened, but for its two caches, which lock by themselves. Counted by reference: an
+ * update opens another one beside and swaps the name; the old one goes when its last query ends. */
+#ifndef OD_SERVE_CAMPAIGN_H
+#define OD_SERVE_CAMPAIGN_H
+
+#include "recipes/recipe.h"
+#include "serve/keep.h"
+#include "serve/young.h"
+
+struct od_campaign {
+    atomic_uint refs;
+    struct od_str arn;
+    struct od_live *group; /* a reference */
+    const struct od_io *io;
+    struct od_io_map file; /* the mapped image; ptr NULL: none */
+    struct od_image image;
+    const struct od_recipe *recipe;
+    const struct od_recipe_spec *spec;
+    struct od_model *model;
+    const struct od_image_dict *items; /* item code to id, in byte order */
+    struct od_item_map map;
+    bool has_scores; /* answers carry probabilities */
+    float temperature;
+    bool metadata;        /* metadataColumns allowed */
+    double explore_share; /* of the places of an answer; 0: none */
+    int64_t explore_cutoff_s;
+    struct od_keep_cache keeps;
+    struct od_young_place young;
+};
+
+/* Opens the image and gives every item of the model a row in the group. The recipe is found with
+ * find_recipe and find_spec. Failures: OD_IO, OD_CORRUPT (not an image, or one that its recipe
+ * cannot serve), OD_NO_MEMORY. */
+enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
+                                const struct od_campaign_setup *setup,
+                                const struct od_recipe *(*find_recipe)(struct od_str),
+                                const struct od_recipe_spec *(*find_spec)(struct od_str),
+                                struct od_campaign **out, struct od_error *err) OD_MUST_USE;
+struct od_campaign *od_campaign_ref(struct od_campaign *campaign);
+void od_campaign_unref(struct od_campaign *campaign);
+/* The model's code of an item row; OD_NO_CODE when the model does not know it (OD_NO_ROW too). */
+uint32_t od_campaign_item(const struct od_campaign *campaign, uint32_t row);
+
+#endif

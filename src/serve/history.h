@@ -1,0 +1,46 @@
+/* The newest interactions of every user and session of a dataset group.
+ *
+ * Users and sessions share one name space (data.md section 13.5): a "name" is either. Events are
+ * kept in order of time, events of equal time in order of arrival, and at most OD_HISTORY_EVENTS a
+ * name, the newest. Nothing here locks: the owner does. */
+#ifndef OD_SERVE_HISTORY_H
+#define OD_SERVE_HISTORY_H
+
+#include "base/dict.h"
+
+struct od_history_event {
+    int64_t time;      /* seconds since 1970 */
+    uint32_t item_row; /* row in the group's item table */
+    uint16_t type;     /* code in the group's event types */
+};
+
+struct od_histories;
+struct od_histories *od_histories_new(void); /* NULL when out of memory */
+void od_histories_free(struct od_histories *histories);
+
+/* The number of a name, added when new. */
+enum od_status od_histories_name(struct od_histories *histories, struct od_str id,
+                                 uint32_t *out_name) OD_MUST_USE;
+uint32_t od_histories_find(const struct od_histories *histories, struct od_str id); /* OD_NO_CODE */
+struct od_str od_histories_text(const struct od_histories *histories, uint32_t name);
+
+enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
+                                const struct od_history_event *event) OD_MUST_USE;
+/* Joins a session to a user: what the session did so far becomes the user's (the user's own first
+ * among events of equal time), and from now on both names mean one history. A session already
+ * joined elsewhere moves: its next events go to the new user, its earlier ones stay. */
+enum od_status od_histories_link(struct od_histories *histories, uint32_t user,
+                                 uint32_t session) OD_MUST_USE;
+/* The user that a session was joined to; any other name itself. */
+uint32_t od_histories_owner(const struct od_histories *histories, uint32_t name);
+
+uint32_t od_histories_length(const struct od_histories *histories, uint32_t name);
+/* Copies the newest count <= length events to out, oldest first. */
+void od_histories_copy(const struct od_histories *histories, uint32_t name, uint32_t count,
+                       struct od_history_event *out);
+
+uint32_t od_histories_count(const struct od_histories *histories); /* names */
+uint64_t od_histories_events(const struct od_histories *histories);
+uint64_t od_histories_bytes(const struct od_histories *histories);
+
+#endif

@@ -1,0 +1,83 @@
+/* GetRecommendations: gather, score, pick, explore, promote, answer. */
+#include "base/bitmap.h"
+#include "serve/ask.h"
+
+/* The list: promoted items first taken, so that none of them is among the others. */
+static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t *out_count)
+{
+    struct od_pick *promoted = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
+    struct od_pick *others = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
+    struct od_pick *list = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
+    uint64_t *taken =
+        OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(ask->campaign->map.item_count));
+    size_t promoted_count, other_count;
+    if (!promoted || !others || !list || !taken)
+        return OD_NO_MEMORY;
+    enum od_status status = od_promote_pick(ask, taken, promoted, &promoted_count);
+    if (status != OD_OK)
+        return status;
+    size_t rest = ask->wanted - promoted_count;
+    status = od_select(ask, ask->keep ? ask->keep->items : NULL, taken, rest, others, &other_count);
+    if (status == OD_OK)
+        status = od_explore(ask, taken, rest, others, &other_count);
+    if (status != OD_OK)
+        return status;
+    od_promote_mix(ask, promoted, promoted_count, others, other_count, list);
+    *out = list;
+    *out_count = promoted_count + other_count;
+    return OD_OK;
+}
+
+static enum od_status answer(struct od_ask *ask, struct od_recommend_answer *out,
+                             struct od_error *err)
+{
+    struct od_pick *list;
+    size_t count;
+    enum od_status status = od_ask_gather(ask, err);
+    if (status == OD_OK)
+        status = od_ask_score(ask, err);
+    if (status != OD_OK)
+        return status;
+    status = make_list(ask, &list, &count);
+    return status == OD_OK ? od_ask_answer(ask, list, count, out, err) : od_fail(err, status, NULL);
+}
+
+enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recommend_query *query,
+                                  struct od_arena *arena, struct od_recommend_answer *out,
+                                  struct od_error *err)
+{
+    struct od_ask ask;
+    enum od_status status = od_ask_open(&ask, serve, query, false, arena, err);
+    if (status == OD_OK)
+        status = answer(&ask, out, err);
+    od_ask_close(&ask);
+    return status;
+}
+
+enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
+                                    struct od_arena *arena, struct od_impression_list *out)
+{
+    uint8_t rid[OD_RID_BYTES];
+    struct od_live *live;
+    struct od_str campaign;
+    const uint32_t *rows;
+    size_t count;
+    if (!od_rid_parse(recommendation_id, rid))
+        return OD_NOT_FOUND;
+    enum od_status status =
+        od_shown_find(&serve->shown, rid, arena, &live, &campaign, &rows, &count);
+    if (status != OD_OK)
+        return status;
+    struct od_str *items = OD_NEW_ARRAY(arena, struct od_str, count);
+    status = items ? OD_OK : OD_NO_MEMORY;
+    pthread_rwlock_rdlock(&live->lock);
+    for (size_t i = 0; i < count && status == OD_OK; i++) {
+        items[i] = od_arena_str(arena, od_table_id(live->items, rows[i]));
+        status = items[i].ptr ? OD_OK : OD_NO_MEMORY;
+    }
+    pthread_rwlock_unlock(&live->lock);
+    od_live_unref(live);
+    if (status == OD_OK)
+        *out = (struct od_impression_list){campaign, items, count};
+    return status;
+}

@@ -1,0 +1,178 @@
+/* Replacing bulk data: built beside the serving tables, swapped in by the store thread.
+ *
+ * Row numbers of items are the one thing the two sides share. They are always given out by the live
+ * table: a chunk's new ids are first added there (a short write lock), then the replacement takes
+ * over the live table's ids up to there, in the same order, and only then is filled. Ids that live
+ * events add meanwhile come over the same way, the last of them under the commit's write lock. So
+ * the replacement is at every moment a prefix of the live table, a row means the same item before
+ * and after, and histories and campaigns need no translation. An aborted reload leaves ids without
+ * records behind, which nothing can recommend and filters see as null.
+ *
+ * Histories are rebuilt from nothing: od_activity is the same code that live events go through, and
+ * its items and types are numbered by the live group too.
+ *
+ * A reload belongs to one thread at a time: the loader until the last chunk, then the store thread.
+ * If the dataset was removed or got another schema meanwhile, commit refuses: what was built no
+ * longer fits. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "serve/bulk.h"
+#include "serve/state.h"
+
+struct od_reload {
+    struct od_live *live; /* a reference */
+    enum od_dataset_type type;
+    struct od_dataset *dataset;   /* a reference: schema of the table */
+    struct od_table *table;       /* items, users */
+    struct od_activity *activity; /* interactions */
+};
+
+/* The group's dataset of a type, as a reference; NULL when it has none. */
+static struct od_dataset *take_dataset(struct od_live *live, enum od_dataset_type type)
+{
+    pthread_rwlock_rdlock(&live->lock);
+    struct od_dataset *dataset = od_dataset_ref(live->datasets[type]);
+    pthread_rwlock_unlock(&live->lock);
+    return dataset;
+}
+
+static enum od_status build(struct od_reload *reload, struct od_error *err)
+{
+    enum od_status status = OD_OK;
+    reload->dataset = take_dataset(reload->live, reload->type);
+    if (!reload->dataset)
+        return od_fail(err, OD_NOT_FOUND, "Dataset group %.*s has no %s dataset.",
+                       OD_STR_ARG(reload->live->arn), od_dataset_type_name(reload->type));
+    if (reload->type == OD_INTERACTIONS)
+        reload->activity = od_activity_new();
+    else
+        reload->table = od_table_new(&reload->dataset->schema);
+    if (!reload->activity && !reload->table)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (reload->type == OD_ITEMS)
+        status = od_live_follow(reload->live, reload->table);
+    return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
+}
+
+enum od_status od_reload_begin(struct od_serve *serve, struct od_str group_arn,
+                               enum od_dataset_type type, struct od_reload **out,
+                               struct od_error *err)
+{
+    if (type != OD_INTERACTIONS && type != OD_ITEMS && type != OD_USERS)
+        return od_fail(err, OD_INVALID_INPUT, "Datasets of type %s are not served.",
+                       od_dataset_type_name(type));
+    struct od_live *live = od_serve_live(serve, group_arn);
+    if (!live)
+        return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
+                       OD_STR_ARG(group_arn));
+    struct od_reload *reload = calloc(1, sizeof *reload);
+    if (!reload) {
+        od_live_unref(live);
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    reload->live = live;
+    reload->type = type;
+    enum od_status status = build(reload, err);
+    if (status == OD_OK)
+        *out = reload;
+    else
+        od_reload_abort(reload);
+    return status;
+}
+
+void od_reload_abort(struct od_reload *reload)
+{
+    if (!reload)
+        return;
+    od_activity_free(reload->activity);
+    od_table_free(reload->table);
+    od_dataset_unref(reload->dataset);
+    od_live_unref(reload->live);
+    free(reload);
+}
+
+enum od_status od_reload_chunk(struct od_reload *reload, const struct od_schema *schema,
+                               const struct od_chunk *chunk)
+{
+    if (reload->type == OD_INTERACTIONS)
+        return od_bulk_interactions(reload->live, reload->activity, schema, chunk);
+    if (reload->type == OD_ITEMS) {
+        enum od_status status = od_bulk_number(reload->live, schema, chunk);
+        if (status == OD_OK)
+            status = od_live_follow(reload->live, reload->table);
+        if (status != OD_OK)
+            return status;
+    }
+    return od_bulk_records(reload->table, schema, chunk);
+}
+
+enum od_status od_reload_event(struct od_reload *reload, const struct od_live_event *event)
+{
+    uint32_t shown[OD_MAX_RESULTS];
+    struct od_activity_event resolved;
+    if (reload->type != OD_INTERACTIONS)
+        return OD_INVALID_INPUT;
+    enum od_status status = od_live_resolve(reload->live, event, shown, &resolved);
+    return status == OD_OK ? od_activity_add(reload->activity, &resolved) : status;
+}
+
+enum od_status od_reload_record(struct od_reload *reload, const struct od_value *values)
+{
+    enum od_status status = OD_OK;
+    if (reload->type == OD_INTERACTIONS)
+        return OD_INVALID_INPUT;
+    if (reload->type == OD_ITEMS) {
+        size_t id = od_schema_find(&reload->dataset->schema, OD_STR("ITEM_ID"));
+        uint32_t row;
+        if (id == SIZE_MAX || values[id].kind != OD_VALUE_TEXT)
+            return OD_INVALID_INPUT;
+        if (od_table_find(reload->table, values[id].text) == OD_NO_ROW) {
+            status = od_live_rows(reload->live, &values[id].text, 1, &row);
+            if (status == OD_OK)
+                status = od_live_follow(reload->live, reload->table);
+        }
+    }
+    return status == OD_OK ? od_table_put(reload->table, values) : status;
+}
+
+/* With the group's lock held for writing. */
+static enum od_status land(struct od_reload *reload, struct od_live_swap *swap,
+                           struct od_error *err)
+{
+    struct od_live *live = reload->live;
+    if (live->removed || live->datasets[reload->type] != reload->dataset)
+        return od_fail(err, OD_IN_USE,
+                       "The %s dataset of %.*s was changed or removed while its data was loaded.",
+                       od_dataset_type_name(reload->type), OD_STR_ARG(live->arn));
+    if (reload->type == OD_ITEMS) {
+        enum od_status status = od_live_follow_locked(live, reload->table, UINT32_MAX);
+        if (status != OD_OK)
+            return od_fail(err, status, NULL);
+    }
+    *swap = (struct od_live_swap){reload->dataset, reload->table, reload->activity};
+    reload->dataset = NULL;
+    reload->table = NULL;
+    reload->activity = NULL;
+    od_live_swap_dataset(live, reload->type, swap);
+    return OD_OK;
+}
+
+enum od_status od_reload_commit(struct od_reload *reload, struct od_error *err)
+{
+    struct od_live_swap swap = {NULL, NULL, NULL};
+    enum od_status status = OD_OK;
+    if (reload->type == OD_ITEMS)
+        status = od_live_follow(reload->live, reload->table);
+    if (status != OD_OK) {
+        od_reload_abort(reload);
+        return od_fail(err, status, NULL);
+    }
+    pthread_rwlock_wrlock(&reload->live->lock);
+    status = land(reload, &swap, err);
+    pthread_rwlock_unlock(&reload->live->lock);
+    od_live_swap_done(&swap);
+    od_reload_abort(reload);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* Picking the best items: the top-K kernel, and the probabilities that go with them. */
+#include "base/bitmap.h"
+#include "serve/ask.h"
+
+static struct od_pick pick(const struct od_ask *ask, uint32_t item)
+{
+    const struct od_campaign *campaign = ask->campaign;
+    struct od_pick made = {.row = campaign->map.row_of[item], .item = item};
+    if (campaign->has_scores) {
+        made.scored = true;
+        made.probability = od_softmax(&ask->softmax, (double)ask->scores[item]);
+    }
+    return made;
+}
+
+enum od_status od_select(struct od_ask *ask, const uint64_t *keep, uint64_t *taken, size_t count,
+                         struct od_pick *out, size_t *out_count)
+{
+    uint32_t item_count = ask->campaign->map.item_count;
+    size_t most = count + od_bitmap_count(taken, item_count), found = 0;
+    *out_count = 0;
+    if (count == 0)
+        return OD_OK;
+    uint64_t *scratch = OD_NEW_ARRAY(ask->arena, uint64_t, od_topk_scratch(most));
+    uint32_t *best = OD_NEW_ARRAY(ask->arena, uint32_t, most);
+    if (!scratch || !best)
+        return OD_NO_MEMORY;
+    most = od_topk(ask->serve->kernels, ask->scores, item_count, keep, most, scratch, best);
+    for (size_t i = 0; i < most && found < count; i++) {
+        if (od_bitmap_get(taken, best[i]))
+            continue;
+        out[found++] = pick(ask, best[i]);
+        od_bitmap_set(taken, best[i]);
+    }
+    *out_count = found;
+    return OD_OK;
+}
