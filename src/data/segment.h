@@ -21,11 +21,13 @@ struct od_chunk_writer;
 /* Copies the schema's shape; NULL when out of memory. */
 struct od_chunk_writer *od_chunk_writer_new(const struct od_schema *schema);
 void od_chunk_writer_free(struct od_chunk_writer *writer);
-/* values has one entry a schema field, already checked. OD_LIMIT when the chunk is full. */
+/* values has one entry a schema field, already checked. OD_LIMIT when the chunk is full: of rows,
+ * or of a column's text (4 GiB); finish it and add again. */
 enum od_status od_chunk_writer_add(struct od_chunk_writer *writer,
                                    const struct od_value *values) OD_MUST_USE;
 uint32_t od_chunk_writer_rows(const struct od_chunk_writer *writer);
-/* Appends the encoded chunk (checksummed) to out and empties the writer for the next one. */
+/* Appends the encoded chunk (checksummed) to out and empties the writer for the next one. Without
+ * rows nothing is appended. Equal rows in equal order give equal bytes. */
 enum od_status od_chunk_writer_finish(struct od_chunk_writer *writer,
                                       struct od_buf *out) OD_MUST_USE;
 
@@ -74,7 +76,8 @@ enum od_status od_segment_open(struct od_arena *arena, struct od_str bytes, stru
 enum od_status od_segment_chunk(const struct od_segment *segment, size_t index,
                                 struct od_arena *arena, struct od_chunk *out,
                                 struct od_error *err) OD_MUST_USE;
-/* A dictionary entry of a string column. */
+/* A dictionary entry of a string column; "" for a code outside of it (a null's code when the
+ * dictionary is empty). */
 struct od_str od_chunk_text(const struct od_chunk_column *column, uint32_t code);
 /* Cell by (column, row) as a value; text borrowed from the segment. */
 void od_chunk_value(const struct od_chunk *chunk, size_t column, uint32_t row,
