@@ -1,0 +1,245 @@
+/* Verifying a signature: the order of the checks, and what each failure says.
+ *
+ *   1. the words (sigv4_parse.c): missing, or malformed naming the part
+ *   2. the scope: terminator, service, and the date being X-Amz-Date's own day
+ *   3. the clock: SDKs read our Date header and correct theirs on "Signature expired"
+ *   4. the body's hash, where the request names it
+ *   5. the canonical request (sigv4_canonical.c), with the headers that must be signed
+ *   6. the key: a cached derived key, else the secret (sigv4_keys.c)
+ *   7. the signature, compared in constant time over all 64 digits
+ *
+ * Only after 7 is anything believed: out is written, and the derived key goes into the cache. The
+ * texts follow AWS's, which SDKs and their users know.
+ *
+ * Cost with a cached key: three digests over the request (body, canonical request, and the HMAC's
+ * two) and one allocation. Threads: any; the only shared state is the cache, which locks itself. */
+#include "wire/sigv4_inner.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+
+/* Request line and headers are within OD_MAX_HEADER_BYTES; encoding makes a byte three at most. */
+#define MAX_CANONICAL_BYTES (4 * OD_MAX_HEADER_BYTES)
+#define USUAL_BYTES         1024
+#define SHOWN(s)            (int)((s).len > 64 ? 64 : (s).len), (s).ptr ? (s).ptr : ""
+
+struct od_sigv4 {
+    od_sigv4_lookup lookup;
+    void *context;
+    EVP_MD *sha256;
+    struct od_sigv4_cache *cache;
+};
+
+struct od_sigv4 *od_sigv4_new(od_sigv4_lookup lookup, void *context)
+{
+    struct od_sigv4 *verifier = calloc(1, sizeof *verifier);
+    if (!verifier)
+        return NULL;
+    verifier->lookup = lookup;
+    verifier->context = context;
+    verifier->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    verifier->cache = od_sigv4_cache_new();
+    if (verifier->sha256 && verifier->cache)
+        return verifier;
+    od_sigv4_free(verifier);
+    return NULL;
+}
+
+void od_sigv4_free(struct od_sigv4 *verifier)
+{
+    if (!verifier)
+        return;
+    od_sigv4_cache_free(verifier->cache);
+    EVP_MD_free(verifier->sha256);
+    free(verifier);
+}
+
+void od_sigv4_flush(struct od_sigv4 *verifier)
+{
+    od_sigv4_cache_flush(verifier->cache);
+}
+
+static enum od_status check_scope(const struct od_sigv4_words *words, struct od_str service,
+                                  struct od_error *err)
+{
+    if (!od_str_eq(words->terminator, OD_STR("aws4_request")))
+        return od_fail(err, OD_AUTH_SIGNATURE,
+                       "Credential should be scoped with a valid terminator: 'aws4_request', not "
+                       "'%.*s'.",
+                       SHOWN(words->terminator));
+    if (!od_str_eq(words->service, service))
+        return od_fail(err, OD_AUTH_SIGNATURE,
+                       "Credential should be scoped to correct service: '%.*s'.",
+                       OD_STR_ARG(service));
+    if (!od_str_eq(words->date, od_str_sub(words->time, 0, 8)))
+        return od_fail(err, OD_AUTH_SIGNATURE,
+                       "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of "
+                       "date from HTTP: '%.*s' != '%.8s', from '%.*s'.",
+                       SHOWN(words->date), words->time.ptr, SHOWN(words->time));
+    return OD_OK;
+}
+
+static enum od_status check_clock(const struct od_sigv4_words *words, int64_t now_s,
+                                  struct od_error *err)
+{
+    char now[OD_TIME_TEXT], limit[OD_TIME_TEXT];
+    od_time_format_basic(now_s, now);
+    int64_t lifetime_s = words->presigned ? words->expires_s : OD_CLOCK_SKEW_S;
+    if (words->time_s > now_s + OD_CLOCK_SKEW_S) {
+        od_time_format_basic(now_s + OD_CLOCK_SKEW_S, limit);
+        return od_fail(err, OD_AUTH_SIGNATURE,
+                       "Signature not yet current: %.*s is still later than %s (%s + %d min.)",
+                       SHOWN(words->time), limit, now, OD_CLOCK_SKEW_S / 60);
+    }
+    if (words->time_s >= now_s - lifetime_s)
+        return OD_OK;
+    od_time_format_basic(now_s - lifetime_s, limit);
+    if (words->presigned)
+        return od_fail(err, OD_AUTH_SIGNATURE,
+                       "Signature expired: %.*s is now earlier than %s (%s - %lld s.)",
+                       SHOWN(words->time), limit, now, (long long)lifetime_s);
+    return od_fail(err, OD_AUTH_SIGNATURE,
+                   "Signature expired: %.*s is now earlier than %s (%s - %d min.)",
+                   SHOWN(words->time), limit, now, OD_CLOCK_SKEW_S / 60);
+}
+
+/* The canonical request's last line. */
+static enum od_status put_payload(struct od_sha256 *sha, const struct od_http_request *request,
+                                  struct od_buf *out, struct od_error *err)
+{
+    unsigned char digest[OD_SHA256_BYTES];
+    char text[OD_SHA256_HEX];
+    struct od_str named = od_str_trim(od_http_header(request, "x-amz-content-sha256"));
+    if (od_str_eq(named, OD_STR("UNSIGNED-PAYLOAD"))) {
+        od_buf_str(out, named);
+        return OD_OK;
+    }
+    if (od_sha256_of(sha, request->body, digest) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    od_sha256_text(digest, text);
+    if (named.ptr && !od_str_eq_c(named, text))
+        return od_fail(err, OD_AUTH_SIGNATURE,
+                       "The value of the header X-Amz-Content-Sha256 is '%.*s'; it must be "
+                       "UNSIGNED-PAYLOAD or the SHA-256 of the body, which is '%s'.",
+                       SHOWN(named), text);
+    od_buf_puts(out, text);
+    return OD_OK;
+}
+
+/* The signing key of the claim, and the scope and generation under which it may be cached. */
+static enum od_status find_key(struct od_sigv4 *verifier, struct od_sha256 *sha,
+                               const struct od_sigv4_words *words, struct od_str scope,
+                               unsigned char out_key[OD_SHA256_BYTES], bool *out_cached,
+                               uint64_t *out_generation, struct od_error *err)
+{
+    *out_cached = od_sigv4_cache_get(verifier->cache, scope, out_key, out_generation);
+    if (*out_cached)
+        return OD_OK;
+    struct od_sigv4_secret secret = {0};
+    enum od_status status = OD_OK;
+    if (!verifier->lookup(verifier->context, words->key_id, &secret) || secret.len < 1 ||
+        secret.len > OD_MAX_SECRET_CHARS)
+        status = od_fail(err, OD_AUTH_UNKNOWN, NULL);
+    else if (od_sigv4_derive(sha, &secret, words, out_key) != OD_OK)
+        status = od_fail(err, OD_NO_MEMORY, NULL);
+    OPENSSL_cleanse(&secret, sizeof secret);
+    return status;
+}
+
+/* The signature these words should have, in hex. text: the canonical request, replaced by the
+ * string to sign. */
+static enum od_status sign(struct od_sha256 *sha, const struct od_sigv4_words *words,
+                           struct od_str key, struct od_buf *text, char out[OD_SHA256_HEX])
+{
+    unsigned char digest[OD_SHA256_BYTES];
+    char hex[OD_SHA256_HEX];
+    enum od_status status = od_sha256_of(sha, od_buf_view(text), digest);
+    if (status != OD_OK)
+        return status;
+    od_sha256_text(digest, hex);
+    od_buf_clear(text);
+    const struct od_str scope[] = {words->date, words->region, words->service, words->terminator};
+    od_buf_puts(text, "AWS4-HMAC-SHA256\n");
+    od_buf_str(text, words->time);
+    for (size_t i = 0; i < sizeof scope / sizeof *scope; i++) {
+        od_buf_char(text, i ? '/' : '\n');
+        od_buf_str(text, scope[i]);
+    }
+    od_buf_char(text, '\n');
+    od_buf_puts(text, hex);
+    status = od_buf_status(text);
+    if (status == OD_OK)
+        status = od_hmac_sha256(sha, key, od_buf_view(text), digest);
+    if (status == OD_OK)
+        od_sha256_text(digest, out);
+    return status;
+}
+
+/* Steps 4 to 7. text: empty. */
+static enum od_status check_signature(struct od_sigv4 *verifier, struct od_sha256 *sha,
+                                      const struct od_http_request *request,
+                                      const struct od_sigv4_words *words, struct od_buf *text,
+                                      struct od_error *err)
+{
+    unsigned char key[OD_SHA256_BYTES];
+    char scope[2 * OD_MAX_KEY_ID_CHARS + 256], expected[OD_SHA256_HEX];
+    bool cached;
+    uint64_t generation;
+    enum od_status status = od_sigv4_canonical(request, words, text, err);
+    if (status == OD_OK)
+        status = put_payload(sha, request, text, err);
+    if (status != OD_OK)
+        return status;
+    /* Parts are bounded by the parser, so this is never cut. */
+    int len =
+        snprintf(scope, sizeof scope, "%.*s/%.*s/%.*s/%.*s", OD_STR_ARG(words->key_id),
+                 OD_STR_ARG(words->date), OD_STR_ARG(words->region), OD_STR_ARG(words->service));
+    struct od_str scope_text = {scope, (size_t)len};
+    status = find_key(verifier, sha, words, scope_text, key, &cached, &generation, err);
+    if (status != OD_OK)
+        return status;
+    struct od_str key_text = {(const char *)key, sizeof key};
+    status = sign(sha, words, key_text, text, expected);
+    if (status != OD_OK)
+        od_fail(err, status, NULL);
+    else if (CRYPTO_memcmp(expected, words->signature.ptr, OD_SHA256_HEX - 1) != 0)
+        status = od_fail(err, OD_AUTH_SIGNATURE, NULL);
+    else if (!cached)
+        od_sigv4_cache_put(verifier->cache, scope_text, key, generation);
+    OPENSSL_cleanse(key, sizeof key);
+    return status;
+}
+
+enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_request *request,
+                               struct od_str service, int64_t now_s, struct od_sigv4_claim *out,
+                               struct od_error *err)
+{
+    struct od_sigv4_words words;
+    enum od_status status = od_sigv4_parse(request, &words, err);
+    if (status == OD_OK)
+        status = check_scope(&words, service, err);
+    if (status == OD_OK)
+        status = check_clock(&words, now_s, err);
+    if (status != OD_OK)
+        return status;
+    struct od_sha256 sha;
+    if (od_sha256_init(&sha, verifier->sha256) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    struct od_buf text;
+    od_buf_init(&text, MAX_CANONICAL_BYTES);
+    od_buf_reserve(&text, USUAL_BYTES);
+    status = check_signature(verifier, &sha, request, &words, &text, err);
+    od_buf_done(&text);
+    od_sha256_done(&sha);
+    if (status == OD_OK)
+        *out = (struct od_sigv4_claim){.key_id = words.key_id,
+                                       .date = words.date,
+                                       .region = words.region,
+                                       .service = words.service,
+                                       .signed_at_s = words.time_s};
+    return status;
+}
