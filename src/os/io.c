@@ -193,7 +193,7 @@ static enum od_status read_entry(int folder_fd, const char *name, struct od_aren
                                  struct od_io_entry *out)
 {
     struct stat st;
-    if (fstatat(folder_fd, name, &st, 0) < 0)
+    if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         memset(&st, 0, sizeof st); /* vanished since: an empty file */
     *out = (struct od_io_entry){od_arena_str(arena, od_str_c(name)), S_ISDIR(st.st_mode),
                                 (uint64_t)st.st_size};

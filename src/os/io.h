@@ -19,7 +19,7 @@ enum od_open_mode {
 
 struct od_io_entry {
     struct od_str name; /* without its folder */
-    bool is_folder;
+    bool is_folder;     /* a symbolic link is none, whatever it points to */
     uint64_t bytes;
 };
 
