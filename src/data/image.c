@@ -19,6 +19,7 @@
 #include "data/image.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,23 +130,26 @@ enum od_status od_image_add(struct od_image_writer *writer, const char *name, co
     return OD_OK;
 }
 
-/* Gives part its bytes, which become the writer's own. */
-static enum od_status add_owned(struct od_image_writer *writer, const char *name,
-                                const char *suffix, void *bytes, uint64_t len)
+enum od_status od_image_give(struct od_image_writer *writer, const char *name, void *bytes,
+                             uint64_t len)
 {
-    char full[2 * OD_IMAGE_NAME] = {0};
-    size_t name_len = strlen(name);
-    enum od_status s = OD_TOO_LARGE;
-    if (name_len < OD_IMAGE_NAME) {
-        memcpy(full, name, name_len);
-        memcpy(full + name_len, suffix, strlen(suffix));
-        s = od_image_add(writer, full, bytes, len, true);
-    }
+    enum od_status s = od_image_add(writer, name, bytes, len, true);
     if (s == OD_OK)
         writer->parts[writer->count - 1].copy = bytes;
     else
         free(bytes);
     return s;
+}
+
+static enum od_status give_suffixed(struct od_image_writer *writer, const char *name,
+                                    const char *suffix, void *bytes, uint64_t len)
+{
+    char full[2 * OD_IMAGE_NAME];
+    int written = snprintf(full, sizeof full, "%s%s", name, suffix);
+    if (written >= 0 && (size_t)written < sizeof full)
+        return od_image_give(writer, full, bytes, len);
+    free(bytes);
+    return OD_TOO_LARGE;
 }
 
 enum od_status od_image_add_dict(struct od_image_writer *writer, const char *name,
@@ -168,12 +172,12 @@ enum od_status od_image_add_dict(struct od_image_writer *writer, const char *nam
         struct od_str s = od_dict_text(dict, i);
         memcpy(text + at[i], s.ptr, s.len);
     }
-    enum od_status s = add_owned(writer, name, ".at", at, ((uint64_t)count + 1) * sizeof *at);
+    enum od_status s = give_suffixed(writer, name, ".at", at, ((uint64_t)count + 1) * sizeof *at);
     if (s != OD_OK) {
         free(text);
         return s;
     }
-    return add_owned(writer, name, ".text", text, bytes);
+    return give_suffixed(writer, name, ".text", text, bytes);
 }
 
 static void lay_out(const struct od_image_writer *writer, struct head *head, struct section *table)
@@ -362,12 +366,10 @@ enum od_status od_image_array(const struct od_image *image, const char *name, ui
 static bool dict_section(const struct od_image *image, const char *name, const char *suffix,
                          struct od_str *out)
 {
-    char full[2 * OD_IMAGE_NAME] = {0};
-    size_t name_len = strlen(name);
-    if (name_len >= OD_IMAGE_NAME)
+    char full[2 * OD_IMAGE_NAME];
+    int written = snprintf(full, sizeof full, "%s%s", name, suffix);
+    if (written < 0 || (size_t)written >= sizeof full)
         return false;
-    memcpy(full, name, name_len);
-    memcpy(full + name_len, suffix, strlen(suffix));
     return od_image_section(image, full, out);
 }
 

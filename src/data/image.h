@@ -19,6 +19,9 @@ void od_image_writer_free(struct od_image_writer *writer);
  * OD_EXISTS; OD_TOO_LARGE for a name too long or empty, OD_LIMIT past OD_IMAGE_SECTIONS. */
 enum od_status od_image_add(struct od_image_writer *writer, const char *name, const void *bytes,
                             uint64_t len, bool borrow) OD_MUST_USE;
+/* The same for bytes from malloc that become the writer's, also when adding fails. */
+enum od_status od_image_give(struct od_image_writer *writer, const char *name, void *bytes,
+                             uint64_t len) OD_MUST_USE;
 /* A dictionary as two sections: <name>.at (uint64 offsets) and <name>.text. */
 enum od_status od_image_add_dict(struct od_image_writer *writer, const char *name,
                                  const struct od_dict *dict) OD_MUST_USE;

@@ -28,8 +28,6 @@ double od_metric_reciprocal_rank(const uint32_t *ranked, size_t ranked_count,
  * exceed relevant_count (relevant items that no model knows). 0 when ideal_count is 0. */
 double od_metric_ndcg(const uint32_t *ranked, size_t ranked_count, const uint32_t *relevant,
                       size_t relevant_count, size_t ideal_count, size_t k);
-/* The best count codes of scores[item_count], best first; returns how many there are. */
-size_t od_metric_top(const float *scores, uint32_t item_count, size_t count, uint32_t *out);
 
 /* --- a model against a split --- */
 
@@ -40,14 +38,20 @@ struct od_scorer {
     void *context; /* shared by threads */
 };
 
-/* A scorer for a model whose items are those of the split's training part. model must outlive it.
- * Fails with OD_INTERNAL when the model has other items. */
+/* A scorer of an opened model, whose items may be coded differently or be fewer than those of the
+ * split's training part (missing ones are scored -INFINITY). recipe and model must outlive it. */
 struct od_recipe_scorer {
     const struct od_recipe *recipe;
     const struct od_model *model;
+    uint32_t item_count; /* of the training part */
+    uint32_t *to_model;  /* [item_count] model code or OD_NO_CODE; NULL: codes are the same */
 };
-enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer, const struct od_split *split,
-                                     struct od_scorer *out, struct od_error *err) OD_MUST_USE;
+enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer,
+                                     const struct od_recipe *recipe, const struct od_model *model,
+                                     const struct od_split *split,
+                                     struct od_error *err) OD_MUST_USE;
+void od_recipe_scorer_done(struct od_recipe_scorer *scorer);
+struct od_scorer od_recipe_scorer_of(struct od_recipe_scorer *scorer);
 
 /* Adds coverage and, when there are test users, mean_reciprocal_rank_at_25,
  * normalized_discounted_cumulative_gain_at_{5,10,25} and precision_at_{5,10,25}. Coverage is the
@@ -56,14 +60,27 @@ enum od_status od_evaluate(const struct od_scorer *scorer, const struct od_split
                            unsigned threads, struct od_metrics *metrics,
                            struct od_error *err) OD_MUST_USE;
 
+/* A model trained into memory: an image's bytes and what was opened from them. */
+struct od_memory_model {
+    void *bytes;
+    const struct od_recipe *recipe;
+    struct od_image image;
+    struct od_model *model;
+};
+/* fit writes the sections of an image. */
+typedef enum od_status od_fit(const struct od_train_input *input, struct od_image_writer *image,
+                              struct od_error *err);
+enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
+                                   const struct od_train_input *input, struct od_memory_model *out,
+                                   struct od_error *err) OD_MUST_USE;
+void od_memory_model_done(struct od_memory_model *model);
+
 /* What recipes do for their metrics: split, fit on the training part into memory, open, evaluate.
- * fit writes the sections of an image and reports progress through its input; it gets the given
+ * With fewer than two users there is nothing to ask and no metric is added.
+ * fit gets the given
  * input with the training part and a progress scaled into [from, to] of the whole. */
 enum od_status od_evaluate_fit(const struct od_recipe *recipe, const struct od_train_input *input,
-                               enum od_status (*fit)(const struct od_train_input *input,
-                                                     struct od_image_writer *image,
-                                                     struct od_error *err),
-                               double from, double to, struct od_metrics *metrics,
+                               od_fit *fit, double from, double to, struct od_metrics *metrics,
                                struct od_error *err) OD_MUST_USE;
 
 /* input with its progress scaled: fraction 0 to 1 becomes from to to. *scale must outlive it. */

@@ -1,0 +1,230 @@
+/* Models trained into memory, to be asked before the real one is trained.
+ *
+ * An image is laid out twice: once to learn its size, once into one block of that size at a
+ * multiple of 64, as a mapped file would be. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/metrics.h"
+
+#define IMAGE_ALIGN 64u
+
+/* --- progress --- */
+
+static enum od_status report_scaled(void *context, double fraction, const char *stage)
+{
+    const struct od_progress_scale *scale = context;
+    double whole = scale->from + (scale->to - scale->from) * fraction;
+    return scale->outer.report(scale->outer.context, whole, stage);
+}
+
+struct od_progress od_progress_scaled(struct od_progress_scale *scale, struct od_progress outer,
+                                      double from, double to)
+{
+    *scale = (struct od_progress_scale){outer, from, to};
+    if (!outer.report)
+        return (struct od_progress){0};
+    return (struct od_progress){report_scaled, scale};
+}
+
+enum od_status od_progress_report(const struct od_progress *progress, double fraction,
+                                  const char *stage, struct od_error *err)
+{
+    if (!progress->report || progress->report(progress->context, fraction, stage) == OD_OK)
+        return OD_OK;
+    return od_fail(err, OD_STOPPED, "The training was stopped.");
+}
+
+/* --- a model in memory --- */
+
+struct sink {
+    char *bytes; /* NULL: only count */
+    size_t len;
+};
+
+static enum od_status put(void *to, const void *bytes, size_t len)
+{
+    struct sink *sink = to;
+    if (sink->bytes)
+        memcpy(sink->bytes + sink->len, bytes, len);
+    sink->len += len;
+    return OD_OK;
+}
+
+static enum od_status lay_out(struct od_image_writer *writer, struct sink *out)
+{
+    struct sink sink = {0};
+    enum od_status s = od_image_finish(writer, put, &sink);
+    if (s != OD_OK)
+        return s;
+    sink.bytes = aligned_alloc(IMAGE_ALIGN, sink.len);
+    sink.len = 0;
+    if (!sink.bytes)
+        return OD_NO_MEMORY;
+    s = od_image_finish(writer, put, &sink);
+    if (s == OD_OK)
+        *out = sink;
+    else
+        free(sink.bytes);
+    return s;
+}
+
+void od_memory_model_done(struct od_memory_model *model)
+{
+    if (model->model)
+        model->recipe->close(model->model);
+    free(model->bytes);
+    *model = (struct od_memory_model){0};
+}
+
+enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
+                                   const struct od_train_input *input, struct od_memory_model *out,
+                                   struct od_error *err)
+{
+    struct od_image_writer *writer = od_image_writer_new(od_str_c(recipe->name), 1);
+    if (!writer)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    struct sink sink = {0};
+    enum od_status s = fit(input, writer, err);
+    if (s == OD_OK) {
+        s = lay_out(writer, &sink);
+        if (s != OD_OK)
+            od_fail(err, s, NULL);
+    }
+    od_image_writer_free(writer);
+    if (s != OD_OK)
+        return s;
+    struct od_memory_model model = {.bytes = sink.bytes, .recipe = recipe};
+    s = od_image_open((struct od_str){sink.bytes, sink.len}, false, &model.image, err);
+    if (s == OD_OK) {
+        *out = model; /* open keeps the address of the image */
+        s = recipe->open(&out->image, &out->model, err);
+        model = *out;
+    }
+    if (s != OD_OK) {
+        model.model = NULL;
+        od_memory_model_done(&model);
+        *out = model;
+    }
+    return s;
+}
+
+/* --- asking an opened model --- */
+
+static bool same_items(const struct od_image_dict *dict, const struct od_dict *items)
+{
+    if (dict->count != od_dict_count(items))
+        return false;
+    for (uint32_t i = 0; i < dict->count; i++)
+        if (!od_str_eq(od_image_dict_text(dict, i), od_dict_text(items, i)))
+            return false;
+    return true;
+}
+
+enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer,
+                                     const struct od_recipe *recipe, const struct od_model *model,
+                                     const struct od_split *split, struct od_error *err)
+{
+    const struct od_image_dict *dict = recipe->items(model);
+    const struct od_training *train = split->train;
+    *scorer = (struct od_recipe_scorer){recipe, model, train->item_count, NULL};
+    if (same_items(dict, train->items))
+        return OD_OK;
+    scorer->to_model = malloc(((size_t)train->item_count + 1) * sizeof *scorer->to_model);
+    if (!scorer->to_model)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t i = 0; i < train->item_count; i++)
+        scorer->to_model[i] = od_image_dict_find(dict, od_dict_text(train->items, i));
+    return OD_OK;
+}
+
+void od_recipe_scorer_done(struct od_recipe_scorer *scorer)
+{
+    free(scorer->to_model);
+    scorer->to_model = NULL;
+}
+
+static uint32_t model_code(const struct od_recipe_scorer *scorer, uint32_t item)
+{
+    return item == OD_NO_CODE ? OD_NO_CODE : scorer->to_model[item];
+}
+
+/* The query in the model's codes, and the model's scores back in the training part's. */
+static enum od_status score_mapped(const struct od_recipe_scorer *scorer,
+                                   const struct od_query *query, struct od_arena *scratch,
+                                   float *scores, struct od_error *err)
+{
+    struct od_past_event *events = OD_NEW_ARRAY(scratch, struct od_past_event, query->event_count);
+    float *own = OD_NEW_ARRAY(scratch, float, scorer->recipe->items(scorer->model)->count);
+    if (!events || !own)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < query->event_count; i++) {
+        events[i] = query->events[i];
+        events[i].item = model_code(scorer, events[i].item);
+    }
+    struct od_query mapped = *query;
+    mapped.events = events;
+    mapped.item = model_code(scorer, query->item);
+    bool personal;
+    enum od_status s = scorer->recipe->score(scorer->model, &mapped, scratch, own, &personal, err);
+    for (uint32_t i = 0; s == OD_OK && i < scorer->item_count; i++)
+        scores[i] = scorer->to_model[i] == OD_NO_CODE ? -INFINITY : own[scorer->to_model[i]];
+    return s;
+}
+
+static enum od_status score(void *context, const struct od_query *query, struct od_arena *scratch,
+                            float *scores, struct od_error *err)
+{
+    const struct od_recipe_scorer *scorer = context;
+    if (scorer->to_model)
+        return score_mapped(scorer, query, scratch, scores, err);
+    bool personal;
+    return scorer->recipe->score(scorer->model, query, scratch, scores, &personal, err);
+}
+
+struct od_scorer od_recipe_scorer_of(struct od_recipe_scorer *scorer)
+{
+    return (struct od_scorer){score, scorer};
+}
+
+/* --- split, fit, ask --- */
+
+static enum od_status fit_and_ask(const struct od_recipe *recipe,
+                                  const struct od_train_input *input, od_fit *fit,
+                                  const struct od_split *split, struct od_metrics *metrics,
+                                  struct od_error *err)
+{
+    struct od_memory_model model = {0};
+    struct od_recipe_scorer scorer = {0};
+    enum od_status s = od_memory_model_fit(recipe, fit, input, &model, err);
+    if (s == OD_OK)
+        s = od_progress_report(&input->progress, 1, "evaluating", err);
+    if (s == OD_OK)
+        s = od_recipe_scorer_init(&scorer, recipe, model.model, split, err);
+    if (s == OD_OK) {
+        struct od_scorer ask = od_recipe_scorer_of(&scorer);
+        s = od_evaluate(&ask, split, input->threads, metrics, err);
+    }
+    od_recipe_scorer_done(&scorer);
+    od_memory_model_done(&model);
+    return s;
+}
+
+enum od_status od_evaluate_fit(const struct od_recipe *recipe, const struct od_train_input *input,
+                               od_fit *fit, double from, double to, struct od_metrics *metrics,
+                               struct od_error *err)
+{
+    struct od_split split;
+    enum od_status s = od_split_users(input->training, input->seed, &split, err);
+    if (s != OD_OK)
+        return s;
+    struct od_progress_scale scale;
+    struct od_train_input part = *input;
+    part.training = split.train;
+    part.progress = od_progress_scaled(&scale, input->progress, from, to);
+    if (split.test_count)
+        s = fit_and_ask(recipe, &part, fit, &split, metrics, err);
+    od_split_done(&split);
+    return s;
+}

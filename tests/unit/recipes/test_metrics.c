@@ -1,0 +1,239 @@
+/* Metrics: the check values of the specification, and whole evaluations worked out by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/metrics.h"
+#include "toy.h"
+
+#define CLOSE(a, b) assert_true(fabs((a) - (b)) < 5e-5)
+
+static void check_values_of_the_specification(void **state)
+{
+    (void)state;
+    const uint32_t ranked[] = {10, 11, 12, 13, 14};
+    const uint32_t two[] = {14, 11}; /* places 2 and 5 */
+    CLOSE(od_metric_ndcg(ranked, 5, two, 2, 2, 5), 0.6241);
+    CLOSE(od_metric_reciprocal_rank(ranked, 5, two, 2, 25), 0.5);
+    CLOSE(od_metric_precision(ranked, 5, two, 2, 5), 0.4);
+    uint32_t ten[10];
+    for (uint32_t i = 0; i < 10; i++)
+        ten[i] = i;
+    const uint32_t three[] = {0, 4, 9};
+    CLOSE(od_metric_precision(ten, 10, three, 3, 10), 0.3);
+    double sum = 0;
+    for (uint32_t first = 2; first <= 6; first += 2) {
+        const uint32_t item = first - 1;
+        sum += od_metric_reciprocal_rank(ten, 10, &item, 1, 25);
+    }
+    CLOSE(sum / 3, 0.3056);
+}
+
+static void edges_of_the_definitions(void **state)
+{
+    (void)state;
+    const uint32_t ranked[] = {5, 6};
+    const uint32_t all[] = {5, 6, 7, 8};
+    CLOSE(od_metric_precision(ranked, 2, all, 4, 5), 0.4); /* always divided by k */
+    CLOSE(od_metric_ndcg(ranked, 2, all, 4, 4, 2), 1.0);   /* ideal over min(k, relevant) */
+    CLOSE(od_metric_ndcg(ranked, 2, all, 0, 0, 5), 0.0);
+    CLOSE(od_metric_ndcg(ranked, 0, all, 4, 4, 5), 0.0);
+    CLOSE(od_metric_reciprocal_rank(ranked, 2, &all[1], 1, 1), 0.0); /* place 2 is past k */
+    /* one of two relevant items is unknown to the model: the ideal still counts it */
+    CLOSE(od_metric_ndcg(ranked, 2, all, 1, 2, 5), 1 / (1 + 1 / log2(3)));
+}
+
+static void metrics_are_listed_by_name(void **state)
+{
+    (void)state;
+    struct od_metrics metrics = {0};
+    assert_true(od_metrics_add(&metrics, "coverage", 0.25));
+    assert_null(od_metrics_find(&metrics, "precision_at_5"));
+    assert_true(*od_metrics_find(&metrics, "coverage") == 0.25);
+    for (int i = 1; i < 40; i++)
+        assert_true(od_metrics_add(&metrics, "x", i));
+    assert_false(od_metrics_add(&metrics, "one too many", 0));
+}
+
+/* Scores item i by -i: everybody is given i00000, i00001, ... */
+static enum od_status by_code(void *context, const struct od_query *query, struct od_arena *scratch,
+                              float *scores, struct od_error *err)
+{
+    (void)query;
+    (void)scratch;
+    (void)err;
+    for (uint32_t i = 0; i < *(const uint32_t *)context; i++)
+        scores[i] = -(float)i;
+    return OD_OK;
+}
+
+static void an_evaluation_worked_out_by_hand(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 20; u++)
+        for (unsigned k = 0; k < 20; k++) /* input 0..17, relevant: items 18 and 2 */
+            toy_add(b, u, k == 19 ? 2 : k, k);
+    for (unsigned i = 20; i < 40; i++)
+        toy_add(b, 100, i, i); /* items nobody is asked about, so that 25 do not cover all */
+    struct od_training *t = toy_finish(b);
+    struct od_split split;
+    uint64_t seed = 1;
+    do { /* a split without user 100 among its two test users */
+        assert_int_equal(od_split_users(t, seed++, &split, NULL), OD_OK);
+        if (split.test_user[split.test_count - 1] < 20)
+            break;
+        od_split_done(&split);
+    } while (seed < 100);
+    assert_int_equal(split.test_count, 2);
+    struct od_scorer scorer = {by_code, &split.train->item_count};
+    struct od_metrics m = {0};
+    assert_int_equal(od_evaluate(&scorer, &split, 2, &m, NULL), OD_OK);
+    assert_int_equal(m.count, 8);
+    CLOSE(*od_metrics_find(&m, "coverage"), 25.0 / 39);
+    CLOSE(*od_metrics_find(&m, "mean_reciprocal_rank_at_25"), 1.0 / 3);
+    CLOSE(*od_metrics_find(&m, "precision_at_5"), 0.2);
+    CLOSE(*od_metrics_find(&m, "precision_at_10"), 0.1);
+    CLOSE(*od_metrics_find(&m, "precision_at_25"), 0.08);
+    double ideal = 1 + 1 / log2(3);
+    CLOSE(*od_metrics_find(&m, "normalized_discounted_cumulative_gain_at_5"), 0.5 / ideal);
+    CLOSE(*od_metrics_find(&m, "normalized_discounted_cumulative_gain_at_25"),
+          (0.5 + 1 / log2(20)) / ideal);
+    od_split_done(&split);
+    od_training_free(t);
+}
+
+/* Scores depend on the whole query, so that a mix-up between threads would show. */
+static enum od_status by_history(void *context, const struct od_query *query,
+                                 struct od_arena *scratch, float *scores, struct od_error *err)
+{
+    (void)err;
+    uint32_t items = *(const uint32_t *)context;
+    float *weight = OD_NEW_ARRAY(scratch, float, items);
+    for (size_t e = 0; e < query->event_count; e++)
+        if (query->events[e].item != OD_NO_CODE)
+            weight[query->events[e].item] += 1;
+    for (uint32_t i = 0; i < items; i++)
+        scores[i] = weight[(i * 7 + 3) % items] - weight[i] * 0.5f;
+    return OD_OK;
+}
+
+static void threads_do_not_change_the_figures(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(2000, 150, 30, 5);
+    struct od_split split, loo;
+    assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
+    assert_int_equal(od_split_leave_one_out(t, &loo, NULL), OD_OK);
+    struct od_metrics one = {0}, four = {0};
+    struct od_loo_result loo_one, loo_four;
+    struct od_scorer scorer = {by_history, &split.train->item_count};
+    assert_int_equal(od_evaluate(&scorer, &split, 1, &one, NULL), OD_OK);
+    assert_int_equal(od_evaluate(&scorer, &split, 4, &four, NULL), OD_OK);
+    assert_int_equal(one.count, 8);
+    assert_memory_equal(&one, &four, sizeof one);
+    scorer.context = &loo.train->item_count;
+    assert_int_equal(od_eval_loo(&scorer, &loo, 1, &loo_one, NULL), OD_OK);
+    assert_int_equal(od_eval_loo(&scorer, &loo, 4, &loo_four, NULL), OD_OK);
+    assert_memory_equal(&loo_one, &loo_four, sizeof loo_one);
+    assert_true(loo_one.hit_rate_at_10 > 0);
+    od_split_done(&split);
+    od_split_done(&loo);
+    od_training_free(t);
+}
+
+static enum od_status all_equal(void *context, const struct od_query *query,
+                                struct od_arena *scratch, float *scores, struct od_error *err)
+{
+    (void)query;
+    (void)scratch;
+    (void)err;
+    for (uint32_t i = 0; i < *(const uint32_t *)context; i++)
+        scores[i] = 1;
+    return OD_OK;
+}
+
+static void leave_one_out_places_by_hand(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    /* user 0: input 0, 1, test 5: candidates 2..11 and 5 by code: place 4 */
+    toy_add(b, 0, 0, 1);
+    toy_add(b, 0, 1, 2);
+    toy_add(b, 0, 5, 3);
+    /* user 1: the test item is one of the input: place 1 */
+    toy_add(b, 1, 0, 1);
+    toy_add(b, 1, 2, 2);
+    toy_add(b, 1, 0, 3);
+    /* user 2: the test item is in no training event: a miss */
+    toy_add(b, 2, 0, 1);
+    toy_add(b, 2, 1, 2);
+    toy_add(b, 2, 99, 3);
+    for (unsigned i = 0; i < 12; i++) /* two events a user: all trained on */
+        for (unsigned k = 0; k < 2; k++)
+            toy_add(b, 100 + i, (i + k) % 12, k);
+    struct od_training *t = toy_finish(b);
+    struct od_split split;
+    assert_int_equal(od_split_leave_one_out(t, &split, NULL), OD_OK);
+    assert_int_equal(split.test_count, 3);
+    struct od_scorer scorer = {by_code, &split.train->item_count};
+    struct od_loo_result r;
+    assert_int_equal(od_eval_loo(&scorer, &split, 1, &r, NULL), OD_OK);
+    assert_int_equal(r.users, 3);
+    assert_int_equal(r.skipped, 12);
+    CLOSE(r.hit_rate_at_10, 2.0 / 3);
+    CLOSE(r.ndcg_at_10, (1 / log2(5) + 1) / 3);
+    /* ties count against the model: places 10 of 10 candidates, 11 of 11 (a miss) */
+    struct od_scorer equal = {all_equal, &split.train->item_count};
+    assert_int_equal(od_eval_loo(&equal, &split, 1, &r, NULL), OD_OK);
+    CLOSE(r.hit_rate_at_10, 1.0 / 3);
+    CLOSE(r.ndcg_at_10, 1 / log2(11) / 3);
+    od_split_done(&split);
+    od_training_free(t);
+}
+
+static enum od_status fails(void *context, const struct od_query *query, struct od_arena *scratch,
+                            float *scores, struct od_error *err)
+{
+    (void)context;
+    (void)query;
+    (void)scratch;
+    (void)scores;
+    return od_fail(err, OD_CORRUPT, "Broken on purpose.");
+}
+
+static void a_failing_scorer_fails_the_evaluation_with_its_words(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(100, 20, 5, 5);
+    struct od_split split;
+    assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
+    struct od_scorer scorer = {fails, NULL};
+    struct od_metrics m = {0};
+    struct od_loo_result r;
+    struct od_error err = {0};
+    assert_int_equal(od_evaluate(&scorer, &split, 2, &m, &err), OD_CORRUPT);
+    assert_string_equal(err.message, "Broken on purpose.");
+    assert_int_equal(m.count, 0);
+    assert_int_equal(od_eval_loo(&scorer, &split, 2, &r, &err), OD_CORRUPT);
+    od_split_done(&split);
+    od_training_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_values_of_the_specification),
+        cmocka_unit_test(edges_of_the_definitions),
+        cmocka_unit_test(metrics_are_listed_by_name),
+        cmocka_unit_test(an_evaluation_worked_out_by_hand),
+        cmocka_unit_test(threads_do_not_change_the_figures),
+        cmocka_unit_test(leave_one_out_places_by_hand),
+        cmocka_unit_test(a_failing_scorer_fails_the_evaluation_with_its_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,46 @@
+/* Training sets for tests, from a few numbers. */
+#ifndef OD_TESTS_RECIPES_TOY_H
+#define OD_TESTS_RECIPES_TOY_H
+
+#include <stdio.h>
+
+#include "base/random.h"
+#include "data/training.h"
+
+/* Adds user u<user>, item i<item> at time. */
+static inline void toy_add(struct od_training_builder *b, unsigned user, unsigned item,
+                           int64_t time)
+{
+    char u[16], i[16];
+    snprintf(u, sizeof u, "u%05u", user);
+    snprintf(i, sizeof i, "i%05u", item);
+    assert_int_equal(
+        od_training_add_event(b, od_str_c(u), od_str_c(i), OD_STR_NONE, time, false, 0), OD_OK);
+}
+
+static inline struct od_training *toy_finish(struct od_training_builder *b)
+{
+    struct od_training *t = NULL;
+    assert_int_equal(od_training_finish(b, &t, NULL), OD_OK);
+    od_training_builder_free(b);
+    return t;
+}
+
+/* users users with 2 to 2 + spread events among items items, popular ones more likely. */
+static inline struct od_training *toy_random(unsigned users, unsigned items, unsigned spread,
+                                             uint64_t seed)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, seed);
+    for (unsigned u = 0; u < users; u++) {
+        unsigned n = 2 + (unsigned)od_random_below(&rng, spread);
+        for (unsigned k = 0; k < n; k++) {
+            double x = od_random_double(&rng);
+            toy_add(b, u, (unsigned)(x * x * items), (int64_t)(1000 * u + k));
+        }
+    }
+    return toy_finish(b);
+}
+
+#endif
