@@ -66,6 +66,20 @@ static enum od_status remember(struct od_ask *ask, const struct od_pick *picks, 
     return OD_OK;
 }
 
+/* A small catalogue or a list that names an item twice is not the filter's doing. */
+static bool filter_fell_short(const struct od_ask *ask, size_t count)
+{
+    if (!ask->filter)
+        return false;
+    if (!ask->ranking)
+        return count < ask->wanted;
+    for (size_t i = 0; i < ask->query->input_count; i++) {
+        if (!ask->input_kept[i])
+            return true;
+    }
+    return false;
+}
+
 enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, size_t count,
                              struct od_recommend_answer *out, struct od_error *err)
 {
@@ -79,7 +93,7 @@ enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, si
         status = remember(ask, picks, count);
     if (status != OD_OK)
         return od_fail(err, status, NULL);
-    answer.short_of_results = count < (ask->ranking ? ask->query->input_count : ask->wanted);
+    answer.short_of_results = filter_fell_short(ask, count);
     *out = answer;
     return OD_OK;
 }
