@@ -20,20 +20,16 @@ enum od_status od_io_read_file(const struct od_io *io, const char *path, struct 
     enum od_status s = io->open(io, path, OD_OPEN_READ, &fd, err);
     if (s != OD_OK)
         return s;
-    uint64_t at = 0;
-    for (;;) {
-        size_t got;
-        char *room = od_buf_reserve(out, 65536);
-        if (!room) {
-            s = od_fail(err, od_buf_status(out), "%s is too large", path);
-            break;
-        }
-        s = io->read_at(io, fd, room, 65536, at, &got, err);
-        if (s != OD_OK || got == 0)
-            break;
+    uint64_t size;
+    s = io->size(io, fd, &size, err);
+    char *room = s == OD_OK && size <= out->max ? od_buf_reserve(out, (size_t)size) : NULL;
+    size_t got = 0;
+    if (s == OD_OK && !room)
+        s = od_fail(err, OD_TOO_LARGE, "%s is too large: %llu bytes", path, (unsigned long long)size);
+    if (s == OD_OK)
+        s = io->read_at(io, fd, room, (size_t)size, 0, &got, err);
+    if (s == OD_OK)
         od_buf_commit(out, got);
-        at += got;
-    }
     io->close(io, fd);
     return s;
 }
