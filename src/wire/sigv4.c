@@ -15,6 +15,7 @@
  * two) and one allocation. Threads: any; the only shared state is the cache, which locks itself. */
 #include "wire/sigv4_inner.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 /* Request line and headers are within OD_MAX_HEADER_BYTES; encoding makes a byte three at most. */
 #define MAX_CANONICAL_BYTES (4 * OD_MAX_HEADER_BYTES)
 #define USUAL_BYTES         1024
+#define MAX_SCOPE_CHARS     (OD_MAX_KEY_ID_CHARS + 8 + 64 + 64 + 3)
 #define SHOWN(s)            (int)((s).len > 64 ? 64 : (s).len), (s).ptr ? (s).ptr : ""
 
 struct od_sigv4 {
@@ -83,28 +85,34 @@ static enum od_status check_scope(const struct od_sigv4_words *words, struct od_
     return OD_OK;
 }
 
+/* "Signature <complaint>: <signed> is <relation> than <limit> (<now> <sign> <allowance>.)" */
+static enum od_status fail_clock(const struct od_sigv4_words *words, int64_t now_s, int64_t limit_s,
+                                 struct od_error *err)
+{
+    char now[OD_TIME_TEXT], limit[OD_TIME_TEXT], allowance[32];
+    bool late = limit_s < now_s;
+    od_time_format_basic(now_s, now);
+    od_time_format_basic(limit_s, limit);
+    long long seconds = late ? now_s - limit_s : limit_s - now_s;
+    if (words->presigned && late)
+        snprintf(allowance, sizeof allowance, "%lld s", seconds);
+    else
+        snprintf(allowance, sizeof allowance, "%lld min", seconds / 60);
+    return od_fail(err, OD_AUTH_SIGNATURE, "Signature %s: %.*s is %s than %s (%s %c %s.)",
+                   late ? "expired" : "not yet current", SHOWN(words->time),
+                   late ? "now earlier" : "still later", limit, now, late ? '-' : '+', allowance);
+}
+
 static enum od_status check_clock(const struct od_sigv4_words *words, int64_t now_s,
                                   struct od_error *err)
 {
-    char now[OD_TIME_TEXT], limit[OD_TIME_TEXT];
-    od_time_format_basic(now_s, now);
-    int64_t lifetime_s = words->presigned ? words->expires_s : OD_CLOCK_SKEW_S;
-    if (words->time_s > now_s + OD_CLOCK_SKEW_S) {
-        od_time_format_basic(now_s + OD_CLOCK_SKEW_S, limit);
-        return od_fail(err, OD_AUTH_SIGNATURE,
-                       "Signature not yet current: %.*s is still later than %s (%s + %d min.)",
-                       SHOWN(words->time), limit, now, OD_CLOCK_SKEW_S / 60);
-    }
-    if (words->time_s >= now_s - lifetime_s)
-        return OD_OK;
-    od_time_format_basic(now_s - lifetime_s, limit);
-    if (words->presigned)
-        return od_fail(err, OD_AUTH_SIGNATURE,
-                       "Signature expired: %.*s is now earlier than %s (%s - %lld s.)",
-                       SHOWN(words->time), limit, now, (long long)lifetime_s);
-    return od_fail(err, OD_AUTH_SIGNATURE,
-                   "Signature expired: %.*s is now earlier than %s (%s - %d min.)",
-                   SHOWN(words->time), limit, now, OD_CLOCK_SKEW_S / 60);
+    int64_t earliest_s = now_s - (words->presigned ? words->expires_s : OD_CLOCK_SKEW_S);
+    int64_t latest_s = now_s + OD_CLOCK_SKEW_S;
+    if (words->time_s < earliest_s)
+        return fail_clock(words, now_s, earliest_s, err);
+    if (words->time_s > latest_s)
+        return fail_clock(words, now_s, latest_s, err);
+    return OD_OK;
 }
 
 /* The canonical request's last line. */
@@ -179,6 +187,21 @@ static enum od_status sign(struct od_sha256 *sha, const struct od_sigv4_words *w
     return status;
 }
 
+/* "id/date/region/service", under which a derived key is cached. */
+static struct od_str join_scope(const struct od_sigv4_words *words, char to[MAX_SCOPE_CHARS])
+{
+    const struct od_str parts[] = {words->key_id, words->date, words->region, words->service};
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        assert(len + 1 + parts[i].len <= MAX_SCOPE_CHARS); /* the parser bounds them */
+        if (i)
+            to[len++] = '/';
+        memcpy(to + len, parts[i].ptr, parts[i].len);
+        len += parts[i].len;
+    }
+    return (struct od_str){to, len};
+}
+
 /* Steps 4 to 7. text: empty. */
 static enum od_status check_signature(struct od_sigv4 *verifier, struct od_sha256 *sha,
                                       const struct od_http_request *request,
@@ -186,7 +209,7 @@ static enum od_status check_signature(struct od_sigv4 *verifier, struct od_sha25
                                       struct od_error *err)
 {
     unsigned char key[OD_SHA256_BYTES];
-    char scope[2 * OD_MAX_KEY_ID_CHARS + 256], expected[OD_SHA256_HEX];
+    char scope[MAX_SCOPE_CHARS], expected[OD_SHA256_HEX];
     bool cached;
     uint64_t generation;
     enum od_status status = od_sigv4_canonical(request, words, text, err);
@@ -194,11 +217,7 @@ static enum od_status check_signature(struct od_sigv4 *verifier, struct od_sha25
         status = put_payload(sha, request, text, err);
     if (status != OD_OK)
         return status;
-    /* Parts are bounded by the parser, so this is never cut. */
-    int len =
-        snprintf(scope, sizeof scope, "%.*s/%.*s/%.*s/%.*s", OD_STR_ARG(words->key_id),
-                 OD_STR_ARG(words->date), OD_STR_ARG(words->region), OD_STR_ARG(words->service));
-    struct od_str scope_text = {scope, (size_t)len};
+    struct od_str scope_text = join_scope(words, scope);
     status = find_key(verifier, sha, words, scope_text, key, &cached, &generation, err);
     if (status != OD_OK)
         return status;

@@ -19,23 +19,27 @@
 #define SHOWN(s)        (int)((s).len > 64 ? 64 : (s).len), (s).ptr ? (s).ptr : ""
 #define INCOMPLETE(...) od_fail(err, OD_AUTH_INCOMPLETE, __VA_ARGS__)
 
-/* What may stand in a word, besides letters and digits. */
-struct alphabet {
-    bool upper;
-    const char *others;
+/* Sets of characters a word may be made of. */
+enum {
+    LOWER = 1,      /* a-z 0-9 */
+    UPPER = 2,      /* A-Z */
+    DASH = 4,       /* - */
+    UNDERSCORE = 8, /* _ */
+    TOKEN = 16      /* what else a header's name may hold; "%" would look encoded in a query */
+};
+static const unsigned char sets[256] = {
+    ['a' ... 'z'] = LOWER, ['0' ... '9'] = LOWER, ['A' ... 'Z'] = UPPER, ['-'] = DASH,
+    ['_'] = UNDERSCORE,    ['.'] = TOKEN,         ['!'] = TOKEN,         ['#'] = TOKEN,
+    ['$'] = TOKEN,         ['&'] = TOKEN,         ['\''] = TOKEN,        ['*'] = TOKEN,
+    ['+'] = TOKEN,         ['^'] = TOKEN,         ['`'] = TOKEN,         ['|'] = TOKEN,
+    ['~'] = TOKEN,
 };
 
-static bool is_word(struct od_str s, size_t max, struct alphabet alphabet)
+static bool is_word(struct od_str s, size_t max, unsigned allowed)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  (alphabet.upper && c >= 'A' && c <= 'Z');
-        for (const char *o = alphabet.others; *o && !ok; o++)
-            ok = c == *o;
-        if (!ok)
+    for (size_t i = 0; i < s.len; i++)
+        if (!(sets[(unsigned char)s.ptr[i]] & allowed))
             return false;
-    }
     return s.len >= 1 && s.len <= max;
 }
 
@@ -46,11 +50,9 @@ static bool cut_encoded(struct od_str *rest, char separator, const char encoded[
     if (!rest->ptr)
         return false;
     for (size_t i = 0; i < rest->len; i++) {
-        size_t width = 0;
-        if (rest->ptr[i] == separator)
-            width = 1;
-        else if (rest->len - i >= 3 &&
-                 od_str_eq_nocase(od_str_sub(*rest, i, 3), (struct od_str){encoded, 3}))
+        size_t width = rest->ptr[i] == separator ? 1 : 0;
+        if (rest->ptr[i] == '%' &&
+            od_str_eq_nocase(od_str_sub(*rest, i, 3), (struct od_str){encoded, 3}))
             width = 3;
         if (width) {
             *head = od_str_sub(*rest, 0, i);
@@ -82,20 +84,20 @@ static enum od_status parse_credential(struct od_str credential, struct od_sigv4
         return INCOMPLETE("Credential must have exactly 5 slash-delimited elements, e.g. "
                           "keyid/date/region/service/term, got '%.*s'.",
                           SHOWN(credential));
-    if (!is_word(out->key_id, OD_MAX_KEY_ID_CHARS, (struct alphabet){true, "_"}))
+    if (!is_word(out->key_id, OD_MAX_KEY_ID_CHARS, LOWER | UPPER | UNDERSCORE))
         return INCOMPLETE("The key id '%.*s' of the Credential must be 1-%d letters and digits.",
                           SHOWN(out->key_id), OD_MAX_KEY_ID_CHARS);
     uint64_t day;
     if (out->date.len != 8 || !od_str_to_u64(out->date, &day) || out->date.ptr[0] == '+')
         return INCOMPLETE("The date '%.*s' of the Credential must have the form yyyymmdd.",
                           SHOWN(out->date));
-    if (!is_word(out->region, MAX_SCOPE_PART, (struct alphabet){false, "-"}))
+    if (!is_word(out->region, MAX_SCOPE_PART, LOWER | DASH))
         return INCOMPLETE("The region '%.*s' of the Credential is not a region's name.",
                           SHOWN(out->region));
-    if (!is_word(out->service, MAX_SCOPE_PART, (struct alphabet){false, "-"}))
+    if (!is_word(out->service, MAX_SCOPE_PART, LOWER | DASH))
         return INCOMPLETE("The service '%.*s' of the Credential is not a service's name.",
                           SHOWN(out->service));
-    if (!is_word(out->terminator, MAX_SCOPE_PART, (struct alphabet){false, "_"}))
+    if (!is_word(out->terminator, MAX_SCOPE_PART, LOWER | UNDERSCORE))
         return INCOMPLETE("The terminator '%.*s' of the Credential must be 'aws4_request'.",
                           SHOWN(out->terminator));
     return OD_OK;
@@ -109,7 +111,7 @@ static enum od_status check_names(struct od_str names, struct od_error *err)
     while (od_sigv4_next_name(&rest, &name)) {
         if (++count > OD_MAX_SIGNED_HEADERS)
             return INCOMPLETE("SignedHeaders has more than %d names.", OD_MAX_SIGNED_HEADERS);
-        if (!is_word(name, 256, (struct alphabet){false, "-_.!#$&'*+^`|~"}))
+        if (!is_word(name, 256, LOWER | DASH | UNDERSCORE | TOKEN))
             return INCOMPLETE("SignedHeaders holds '%.*s', which is not a lower-case header name.",
                               SHOWN(name));
         if (previous.ptr && od_str_cmp(previous, name) >= 0)
@@ -138,8 +140,7 @@ static enum od_status check_parts(struct od_str credential, struct od_sigv4_word
         status = check_names(out->signed_headers, err);
     if (status != OD_OK)
         return status;
-    if (out->signature.len != OD_SHA256_HEX - 1 ||
-        !is_word(out->signature, OD_SHA256_HEX, (struct alphabet){false, ""}))
+    if (out->signature.len != OD_SHA256_HEX - 1 || !is_word(out->signature, OD_SHA256_HEX, LOWER))
         return INCOMPLETE("The Signature must be 64 lower-case hexadecimal digits.");
     if (!od_time_parse_basic(out->time, &out->time_s))
         return INCOMPLETE("Date must be in ISO-8601 'basic format'. Got '%.*s'. See "
