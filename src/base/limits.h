@@ -21,6 +21,8 @@
 #define OD_MAX_SCHEMA_CHARS        20000      /* (AWS) */
 #define OD_MAX_SCHEMA_FIELDS       110        /* (AWS) 100 metadata columns and the reserved ones */
 #define OD_MAX_CSV_RECORD_BYTES    (1u << 20) /* one record with all its cells */
+#define OD_MAX_CSV_COLUMNS         10000      /* of a file, those the schema lacks included */
+#define OD_MAX_REPORTED_ROWS       10000      /* bad rows listed in an import's report: 2 MB */
 #define OD_MAX_EVENT_TYPES         65535 /* distinct event types of a dataset group: 16-bit codes */
 #define OD_MIN_IMPORT_INTERACTIONS 1000  /* (AWS) */
 #define OD_MIN_TRAIN_INTERACTIONS  1000  /* (AWS) */
