@@ -1,0 +1,165 @@
+/* Eight threads ask without pause while one thread does all that the store thread may do and
+ * another reloads bulk data. Run with SANITIZER=thread; without it the checks on each answer still
+ * bite. */
+#include "serve/fixture.inc"
+#include "serve/chunks.inc"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { ASKERS = 8, ROUNDS = 60, ITEMS = 300 };
+
+struct stage {
+    struct fixture *f;
+    atomic_bool over;
+    atomic_int answers, reloads, failures;
+};
+
+/* Every answer is whole: the promised number of distinct items, in order of score. */
+static bool is_whole(const struct od_recommend_answer *answer, size_t wanted)
+{
+    if (answer->count != wanted)
+        return false;
+    for (size_t i = 1; i < answer->count; i++) {
+        if (answer->items[i].has_score && answer->items[i].score > answer->items[i - 1].score)
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (od_str_eq(answer->items[i].id, answer->items[j].id))
+                return false;
+        }
+    }
+    return strlen(answer->recommendation_id) == 40;
+}
+
+static void *ask(void *context)
+{
+    struct stage *stage = context;
+    struct od_serve *serve = stage->f->serve;
+    struct od_arena arena;
+    struct od_error err;
+    const struct od_str columns[] = {OD_STR("TITLE"), OD_STR("PRICE")};
+    od_arena_init(&arena, SIZE_MAX);
+    for (int i = 0; !atomic_load(&stage->over); i++) {
+        struct od_recommend_answer answer;
+        struct od_impression_list list;
+        struct od_recommend_query query = query_of("u1", 10);
+        query.now_ms += i;
+        if (i % 3 == 1)
+            query.filter_arn = FILTER;
+        if (i % 3 == 2)
+            query.filter_arn = FILTER2;
+        if (i % 2) {
+            query.metadata_columns = columns;
+            query.metadata_column_count = 2;
+        }
+        if (od_serve_recommend(serve, &query, &arena, &answer, &err) != OD_OK ||
+            !is_whole(&answer, 10) ||
+            od_serve_impressions(serve, od_str_c(answer.recommendation_id), &arena, &list) != OD_OK)
+            atomic_fetch_add(&stage->failures, 1);
+        atomic_fetch_add(&stage->answers, 1);
+        od_arena_reset(&arena);
+    }
+    od_arena_done(&arena);
+    return NULL;
+}
+
+static void *reload(void *context)
+{
+    struct stage *stage = context;
+    struct od_arena arena;
+    struct od_error err;
+    od_arena_init(&arena, SIZE_MAX);
+    for (int i = 0; !atomic_load(&stage->over); i++) {
+        struct od_schema schema;
+        bool items = i % 2;
+        char fresh[16], user[16];
+        snprintf(fresh, sizeof fresh, "bulk%d", i % 100);
+        snprintf(user, sizeof user, "u%d", i % 7);
+        const char *item_cells[] = {fresh, "g", "1", NULL, "t", "i003", "g", "2", NULL, "t"};
+        const char *event_cells[] = {user, fresh,  "1", "view", NULL,
+                                     "u1", "i005", "2", "buy",  "i001|i002"};
+        od_arena_reset(&arena);
+        if (od_schema_parse(&arena, od_str_c(items ? ITEMS_SCHEMA : INTERACTIONS_SCHEMA),
+                            OD_DOMAIN_NONE, &schema, &err) != OD_OK)
+            break;
+        struct od_chunk chunk = chunk_of(&arena, &schema, items ? item_cells : event_cells, 2);
+        struct od_reload *replacement;
+        enum od_dataset_type type = items ? OD_ITEMS : OD_INTERACTIONS;
+        if (od_reload_begin(stage->f->serve, GROUP, type, &replacement, &err) != OD_OK)
+            continue;
+        if (od_reload_chunk(replacement, &schema, &chunk) != OD_OK) {
+            atomic_fetch_add(&stage->failures, 1);
+            od_reload_abort(replacement);
+            continue;
+        }
+        enum od_status status = od_reload_commit(replacement, &err);
+        if (status == OD_OK)
+            atomic_fetch_add(&stage->reloads, 1);
+        else if (status != OD_IN_USE) /* its dataset got another schema */
+            atomic_fetch_add(&stage->failures, 1);
+    }
+    od_arena_done(&arena);
+    return NULL;
+}
+
+static void change(struct fixture *f, int round)
+{
+    char name[16], item[16];
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "u%d", i % 5);
+        snprintf(item, sizeof item, i % 10 ? "i%03d" : "live%d", (round * 7 + i) % ITEMS);
+        event(f, i % 3 ? name : NULL, i % 2 ? "session" : "other", item, i % 4 ? "view" : "buy",
+              NOW + round);
+    }
+    put_user(f, "u1", round);
+    if (round % 3 == 0)
+        campaign(f, round % 2 ? "aws-user-personalization" : "aws-trending-now", ITEMS, 0.01F, 1,
+                 1);
+    if (round % 5 == 0)
+        add_filter(f, OTHER, "EXCLUDE ItemID WHERE Items.PRICE > 7");
+    if (round % 5 == 3)
+        od_serve_filter_remove(f->serve, OTHER);
+    if (round % 10 == 0)
+        dataset(f, GROUP, OD_ITEMS, round % 20 ? ITEMS_SCHEMA_GROWN : ITEMS_SCHEMA);
+    if (round % 10 != 0 && round % 20 < 10) {
+        snprintf(item, sizeof item, "i%03d", round);
+        put_item(f, item, "g", round, NOW, "title");
+    }
+    struct od_serve_counts counts;
+    od_serve_counts(f->serve, &counts);
+    assert_int_equal(counts.campaigns, 1);
+}
+
+static void queries_are_whole_while_everything_changes(void **state)
+{
+    struct stage stage = {.f = *state};
+    pthread_t askers[ASKERS], loader;
+    campaign(stage.f, "aws-user-personalization", ITEMS, 0.01F, 1, 1);
+    add_filter(stage.f, FILTER, "EXCLUDE ItemID WHERE Items.PRICE > 5");
+    add_filter(stage.f, FILTER2,
+               "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"buy\") | EXCLUDE ItemID WHERE "
+               "Items.GENRE IN (\"none\") IF CurrentUser.AGE > 3");
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_create(&askers[i], NULL, ask, &stage), 0);
+    assert_int_equal(pthread_create(&loader, NULL, reload, &stage), 0);
+    for (int round = 1; round <= ROUNDS; round++)
+        change(stage.f, round);
+    atomic_store(&stage.over, true);
+    for (int i = 0; i < ASKERS; i++)
+        pthread_join(askers[i], NULL);
+    pthread_join(loader, NULL);
+    assert_true(atomic_load(&stage.answers) > 10 * ASKERS);
+    assert_true(atomic_load(&stage.reloads) > 10);
+    print_message("%d answers, %d reloads\n", atomic_load(&stage.answers),
+                  atomic_load(&stage.reloads));
+    assert_int_equal(atomic_load(&stage.failures), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(queries_are_whole_while_everything_changes, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
