@@ -40,20 +40,26 @@ enum od_status od_jobs_submit(struct od_jobs *jobs, int64_t job_id, struct od_st
 bool od_jobs_stop(struct od_jobs *jobs, int64_t job_id);
 unsigned od_jobs_waiting(struct od_jobs *jobs, unsigned *out_running);
 
-/* The child's main: reads the spec from in_fd, reports on out_fd. Returns the exit status. */
-int od_worker_main(const struct od_io *io, int in_fd, int out_fd);
+/* The child's main: reads the spec from in_fd, reports on out_fd, memory_bytes as in the
+ * configuration. Returns the exit status. */
+int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memory_bytes);
 
-/* ---- specs ----
- * import:
- * {"kind":"import","type":"INTERACTIONS","domain":"","schema":"<text>","files":["/abs.csv"],
- *          "segment":"/abs/out.seg","report":"/abs/report.txt","minimum_rows":1000,"threads":0}
- *   result: {"rows":N,"bytes":N,"seconds":S}
- * train:  {"kind":"train","recipe":"aws-sims","params":{"name":"value",...},
- *          "interactions":{"schema":"<text>","segments":["/abs.seg",...]},
- *          "items":{...}|absent,"users":{...}|absent,            (segments in order of arrival)
- *          "event_type":"","event_value_threshold":null,"exclude_columns":{"ITEMS":["X"]},
- *          "seed":1,"threads":0,"image":"/abs/out.image"}
- *   result:
- * {"metrics":{"coverage":0.5,...},"seconds":S,"hash":"...","events":N,"users":N,"items":N} */
+/* ---- specs (one JSON object) ----
+ *
+ * import
+ *   {"kind":"import", "type":"INTERACTIONS", "domain":"", "schema":"<text>",
+ *    "files":["/abs.csv"], "segment":"/abs/out.seg", "report":"/abs/report.txt",
+ *    "minimum_rows":1000, "threads":0}
+ *   result {"rows":N, "bytes":N, "seconds":S}
+ *
+ * train (segments in order of arrival)
+ *   {"kind":"train", "recipe":"aws-sims", "params":{"name":"value"}, "feature_params":{},
+ *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]},
+ *    "items":{...} or absent, "users":{...} or absent,
+ *    "event_type":"x" or absent, "event_value_threshold":N or absent,
+ *    "exclude_columns":{"ITEMS":["X"]} or absent,
+ *    "seed":1, "threads":0, "image":"/abs/out.image"}
+ *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
+ *           "items":N} */
 
 #endif

@@ -1,0 +1,23 @@
+/* A training job: segments to a model image (runs in a worker process). */
+#ifndef OD_JOBS_TRAIN_H
+#define OD_JOBS_TRAIN_H
+
+#include "base/json.h"
+#include "os/io.h"
+#include "recipes/recipe.h"
+
+struct od_train_result {
+    struct od_metrics metrics;
+    double seconds;
+    uint64_t hash; /* of the training set */
+    uint64_t events;
+    uint32_t users, items;
+};
+
+/* spec: the "train" object of jobs.h. The image file appears whole (temporary, sync, rename) or not
+ * at all. Too little data and the like is OD_INVALID_INPUT with the text for failureReason. */
+enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
+                            uint64_t memory_bytes, const struct od_progress *progress,
+                            struct od_train_result *out, struct od_error *err) OD_MUST_USE;
+
+#endif
