@@ -1,0 +1,259 @@
+/* Starting and stopping the server: see app.h. */
+#include "api/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/control.h"
+#include "api/door.h"
+#include "api/files.h"
+#include "api/load.h"
+#include "api/runner.h"
+#include "api/targets.h"
+#include "wire/metrics.h"
+
+#define DRAIN_MS        10000
+#define START_ARENA_MAX (1u << 30)
+
+struct od_str od_app_path(const struct od_app *app, struct od_arena *arena, const char *fmt, ...)
+{
+    struct od_buf path;
+    char tail[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(tail, sizeof tail, fmt, ap);
+    va_end(ap);
+    if (n < 0 || n >= (int)sizeof tail)
+        return OD_STR_NONE;
+    od_buf_init(&path, 8192);
+    od_buf_printf(&path, "%s/%s", app->config.data_folder, tail);
+    struct od_str kept =
+        od_buf_status(&path) == OD_OK ? od_arena_str(arena, od_buf_view(&path)) : OD_STR_NONE;
+    od_buf_done(&path);
+    return kept;
+}
+
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
+           strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+static enum od_status make_folders(struct od_app *app, struct od_error *err)
+{
+    static const char *const folders[] = {"", "segments", "images", "work", "reports"};
+    struct od_arena arena;
+    enum od_status s = OD_OK;
+    od_arena_init(&arena, 1u << 20);
+    for (size_t i = 0; s == OD_OK && i < sizeof folders / sizeof *folders; i++) {
+        struct od_str path = od_app_path(app, &arena, "%s", folders[i]);
+        s = path.ptr ? app->io->make_folder(app->io, path.ptr, err)
+                     : od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    if (s == OD_OK)
+        s = app->io->make_folder(app->io, app->config.objects_folder, err);
+    od_arena_done(&arena);
+    return s;
+}
+
+static enum od_status open_parts(struct od_app *app, struct od_error *err)
+{
+    const struct od_app_config *c = &app->config;
+    enum od_status s = make_folders(app, err);
+    if (s == OD_OK)
+        s = od_store_open(app->io, c->data_folder, &app->store, err);
+    if (s == OD_OK)
+        s = od_store_reader_open(app->io, c->data_folder, &app->reader, err);
+    if (s == OD_OK)
+        s = od_objects_new(app->io, c->objects_folder, c->file_folders, c->file_folder_count,
+                           &app->objects, err);
+    if (s != OD_OK)
+        return s;
+    app->serve = od_serve_new(app->io);
+    app->targets = od_targets_new();
+    app->sigv4 = od_sigv4_new(od_app_find_key, app);
+    if (!app->serve || !app->targets || !app->sigv4)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    return od_door_metrics_init(app, err);
+}
+
+/* The first start of a folder makes one key, so that there is something to sign with. */
+static enum od_status first_key(struct od_app *app, const struct od_key **out, struct od_error *err)
+{
+    *out = NULL;
+    enum od_status s = od_app_reload_keys(app, err);
+    if (s != OD_OK || app->key_count || app->config.no_auth)
+        return s;
+    struct od_arena arena;
+    struct od_key key;
+    od_arena_init(&arena, 1u << 20);
+    s = od_store_begin(app->store, err);
+    if (s == OD_OK)
+        s = od_keys_create(app->store, OD_STR("admin, made at the first start"),
+                           app->io->now_ms(app->io), &arena, &key, err);
+    if (s == OD_OK)
+        s = od_store_commit(app->store, err);
+    else
+        od_store_rollback(app->store);
+    od_arena_done(&arena);
+    if (s == OD_OK)
+        s = od_app_reload_keys(app, err);
+    if (s == OD_OK)
+        *out = &app->keys[0];
+    return s;
+}
+
+static enum od_status open_door(struct od_app *app, struct od_error *err)
+{
+    struct od_http_config config = {
+        .host = app->config.host,
+        .port = app->config.port,
+        .threads = app->config.threads,
+        .io = app->io,
+        .handle = od_door_handle,
+        .context = app,
+    };
+    return od_http_start(&config, &app->http, err);
+}
+
+static enum od_status resume(struct od_app *app, void *context, struct od_error *err)
+{
+    struct od_arena arena;
+    struct od_call call;
+    (void)context;
+    od_arena_init(&arena, START_ARENA_MAX);
+    od_call_internal(&call, app, &arena);
+    od_files_collect(&call);
+    enum od_status s = od_runner_resume(&call);
+    if (s != OD_OK)
+        od_error_copy(err, &call.err);
+    od_arena_done(&arena);
+    return s;
+}
+
+static enum od_status load(struct od_app *app, struct od_error *err)
+{
+    struct od_arena arena;
+    struct od_call call;
+    od_arena_init(&arena, START_ARENA_MAX);
+    od_call_internal(&call, app, &arena);
+    enum od_status s = od_load_all(&call);
+    if (s != OD_OK)
+        od_error_copy(err, &call.err);
+    od_arena_done(&arena);
+    return s;
+}
+
+/* Until its thread runs, this thread owns the store. */
+static enum od_status start_work(struct od_app *app, struct od_error *err)
+{
+    enum od_status s = load(app, err);
+    if (s != OD_OK)
+        return s;
+    app->store_running = od_queue_start(&app->store_queue, od_store_thread, app) == OD_OK;
+    app->loader_running =
+        app->store_running && od_queue_start(&app->loader_queue, od_loader_thread, app) == OD_OK;
+    if (!app->loader_running)
+        return od_fail(err, OD_NO_MEMORY, "cannot start a thread");
+    s = od_runner_start(app, err);
+    return s == OD_OK ? od_app_on_store(app, resume, NULL, err) : s;
+}
+
+enum od_status od_app_start(const struct od_app_config *config, struct od_app **out,
+                            const struct od_key **out_first_key, struct od_error *err)
+{
+    if (config->no_auth && !is_loopback(config->host))
+        return od_fail(err, OD_INVALID_INPUT,
+                       "--no-auth is allowed on loopback addresses only, not on %s.", config->host);
+    struct od_app *app = calloc(1, sizeof *app);
+    if (!app)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    app->config = *config;
+    app->io = config->io;
+    pthread_rwlock_init(&app->keys_lock, NULL);
+    od_arena_init(&app->keys_arena, 0);
+    enum od_status s = open_parts(app, err);
+    if (s == OD_OK)
+        s = first_key(app, out_first_key, err);
+    if (s == OD_OK)
+        s = open_door(app, err);
+    if (s == OD_OK)
+        s = start_work(app, err);
+    if (s == OD_OK)
+        s = od_control_start(app, &app->control, err);
+    if (s == OD_OK) {
+        atomic_store(&app->ready, true);
+        *out = app;
+    } else {
+        od_app_stop(app);
+    }
+    return s;
+}
+
+/* Waits until the loader has done all that was posted before. */
+struct barrier {
+    struct od_task task;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool reached;
+};
+
+static void reach(struct od_app *app, struct od_task *task)
+{
+    struct barrier *b = (struct barrier *)task;
+    (void)app;
+    pthread_mutex_lock(&b->lock);
+    b->reached = true;
+    pthread_cond_signal(&b->changed);
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void wait_for_loader(struct od_app *app)
+{
+    struct barrier b = {.task.run = reach};
+    pthread_mutex_init(&b.lock, NULL);
+    pthread_cond_init(&b.changed, NULL);
+    od_queue_post(&app->loader_queue, &b.task);
+    pthread_mutex_lock(&b.lock);
+    while (!b.reached)
+        pthread_cond_wait(&b.changed, &b.lock);
+    pthread_mutex_unlock(&b.lock);
+    pthread_cond_destroy(&b.changed);
+    pthread_mutex_destroy(&b.lock);
+}
+
+/* The order matters: no new work, then no new jobs, then no children, then the queues that their
+ * ends were posted to. Draining keeps the loader from submitting once the supervisor is gone. */
+void od_app_stop(struct od_app *app)
+{
+    atomic_store(&app->draining, true);
+    od_control_stop(app->control);
+    if (app->http)
+        od_http_stop(app->http, DRAIN_MS);
+    if (app->loader_running && app->store_running)
+        wait_for_loader(app);
+    od_jobs_free(app->jobs);
+    if (app->loader_running)
+        od_queue_stop(&app->loader_queue);
+    if (app->store_running)
+        od_queue_stop(&app->store_queue);
+    od_runner_free(app);
+    if (app->serve)
+        od_serve_free(app->serve);
+    od_targets_free(app->targets);
+    if (app->sigv4)
+        od_sigv4_free(app->sigv4);
+    if (app->registry)
+        od_registry_free(app->registry);
+    free(app->door_metrics);
+    if (app->objects)
+        od_objects_free(app->objects);
+    if (app->reader)
+        od_store_reader_close(app->reader);
+    if (app->store)
+        od_store_close(app->store);
+    od_arena_done(&app->keys_arena);
+    pthread_rwlock_destroy(&app->keys_lock);
+    free(app);
+}

@@ -1,0 +1,93 @@
+/* Automatic training (recipes.md section 4): a solution with performAutoTraining gets its first
+ * version within the hour after its creation unless somebody trains it by hand before, then one
+ * each interval since the last, if interactions came in meanwhile.
+ *
+ * Looked at every TICK by the store thread; nothing is remembered but what the catalogue says, so a
+ * restart changes nothing. A failed version counts as a training: its reason will not go away by
+ * trying every minute. */
+#include "api/attach.h"
+#include "api/solution.h"
+
+#define HOUR_MS        (3600 * 1000LL)
+#define DAY_MS         (24 * HOUR_MS)
+#define FIRST_AFTER_MS (HOUR_MS / 2) /* leaves time to train by hand, and keeps within the hour */
+
+/* Did anything reach the Interactions dataset after that version's training began? */
+static enum od_status has_news(struct od_call *call, const struct od_resource *version, bool *out)
+{
+    struct od_dataset_info info;
+    struct od_bulk *bulk;
+    struct od_json extra;
+    size_t count;
+    int64_t event_seq, record_seq;
+    enum od_status s = od_group_dataset(call, version->group, OD_INTERACTIONS, &info);
+    *out = false;
+    if (s != OD_OK || !info.arn.ptr)
+        return s;
+    s = od_bulk_list(call->app->store, info.arn, call->arena, &bulk, &count, &call->err);
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        *out |= bulk[i].arrived_ms > version->created_ms;
+    if (s == OD_OK)
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq,
+                               &record_seq, &call->err);
+    if (s == OD_OK)
+        s = od_json_parse(call->arena, version->extra, &extra, &call->err);
+    if (s == OD_OK)
+        *out |= event_seq > od_json_get_i64(&extra, "event_seq", 0);
+    return s;
+}
+
+static bool is_over(struct od_str status)
+{
+    return od_str_eq_c(status, "ACTIVE") || od_str_eq_c(status, "CREATE FAILED") ||
+           od_str_eq_c(status, "CREATE STOPPED");
+}
+
+static enum od_status is_due(struct od_call *call, const struct od_resource *solution,
+                             const struct od_personalize_solution *value, bool *out)
+{
+    struct od_resource *versions;
+    size_t count;
+    int64_t days;
+    *out = false;
+    if (!value->perform_auto_training.value)
+        return OD_OK;
+    enum od_status s = od_schedule_check(
+        call, value->solution_config ? value->solution_config->auto_training_config : NULL, &days);
+    if (s == OD_OK)
+        s = od_resource_list(call, &od_kind_solution_version, solution->arn, OD_STR_NONE,
+                             OD_STR_NONE, &versions, &count);
+    if (s != OD_OK)
+        return s;
+    if (count == 0) {
+        *out = call->now_ms - solution->created_ms >= FIRST_AFTER_MS;
+        return OD_OK;
+    }
+    const struct od_resource *last = &versions[count - 1];
+    if (!is_over(last->status) || call->now_ms - last->created_ms < days * DAY_MS)
+        return OD_OK;
+    return has_news(call, last, out);
+}
+
+void od_training_tick(struct od_app *app)
+{
+    struct od_arena arena;
+    struct od_call call;
+    struct od_resource *solutions;
+    size_t count;
+    od_arena_init(&arena, 64u << 20);
+    od_call_internal(&call, app, &arena);
+    enum od_status s = od_resource_list(&call, &od_kind_solution, OD_STR_NONE, OD_STR_NONE,
+                                        OD_STR("ACTIVE"), &solutions, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        struct od_personalize_solution value = {0};
+        struct od_str arn;
+        bool due;
+        s = od_resource_read(&call, &od_kind_solution, &solutions[i], &value);
+        if (s == OD_OK)
+            s = is_due(&call, &solutions[i], &value, &due);
+        if (s == OD_OK && due)
+            s = od_solution_train(&call, &solutions[i], OD_STR_NONE, "AUTOMATIC", NULL, &arn);
+    }
+    od_arena_done(&arena);
+}

@@ -1,0 +1,289 @@
+/* The control socket: see control.h. One thread, one connection at a time. */
+#include "api/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_NAME    "control.sock"
+#define LINE_MAX_BYTES 65536
+#define PATIENCE_S     5 /* for a slow other side */
+
+struct od_control {
+    struct od_app *app;
+    pthread_t thread;
+    int listener, quit;
+    struct sockaddr_un address;
+};
+
+static bool set_address(const char *folder, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(out->sun_path, sizeof out->sun_path, "%s/" SOCKET_NAME, folder);
+    return n > 0 && n < (int)sizeof out->sun_path;
+}
+
+static void set_patience(int fd)
+{
+    struct timeval t = {.tv_sec = PATIENCE_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+}
+
+static bool read_line(int fd, struct od_buf *line)
+{
+    for (;;) {
+        char *room = od_buf_reserve(line, 4096);
+        ssize_t n = room ? recv(fd, room, 4096, 0) : 0;
+        if (n <= 0)
+            return false;
+        od_buf_commit(line, (size_t)n);
+        if (line->ptr[line->len - 1] == '\n')
+            return true;
+    }
+}
+
+static bool send_line(int fd, struct od_str text)
+{
+    struct od_buf line;
+    od_buf_init(&line, 1u << 20);
+    od_buf_str(&line, text);
+    od_buf_char(&line, '\n');
+    size_t put = 0;
+    while (od_buf_status(&line) == OD_OK && put < line.len) {
+        ssize_t n = send(fd, line.ptr + put, line.len - put, MSG_NOSIGNAL);
+        if (n <= 0)
+            break;
+        put += (size_t)n;
+    }
+    bool whole = put && put == line.len;
+    od_buf_done(&line);
+    return whole;
+}
+
+/* ---- what is asked for ---- */
+
+static void add_key(struct od_buf *reply, const struct od_key *key)
+{
+    od_buf_puts(reply, "{\"id\":");
+    od_buf_json(reply, key->id);
+    od_buf_puts(reply, ",\"note\":");
+    od_buf_json(reply, key->note);
+    od_buf_printf(reply, ",\"created\":%lld,\"revoked\":%lld}", (long long)key->created_ms,
+                  (long long)key->revoked_ms);
+}
+
+static enum od_status create_key(struct od_store *store, const struct od_io *io,
+                                 const struct od_json *request, struct od_arena *arena,
+                                 struct od_buf *reply, struct od_error *err)
+{
+    struct od_key key;
+    enum od_status s = od_store_begin(store, err);
+    if (s != OD_OK)
+        return s;
+    s = od_keys_create(store, od_json_get_str(request, "note", OD_STR("")), io->now_ms(io), arena,
+                       &key, err);
+    if (s != OD_OK) {
+        od_store_rollback(store);
+        return s;
+    }
+    od_buf_puts(reply, "{\"id\":");
+    od_buf_json(reply, key.id);
+    od_buf_puts(reply, ",\"secret\":");
+    od_buf_json(reply, key.secret);
+    od_buf_char(reply, '}');
+    return od_store_commit(store, err);
+}
+
+static enum od_status revoke_key(struct od_store *store, const struct od_io *io,
+                                 const struct od_json *request, struct od_buf *reply,
+                                 struct od_error *err)
+{
+    enum od_status s = od_store_begin(store, err);
+    if (s != OD_OK)
+        return s;
+    s = od_keys_revoke(store, od_json_get_str(request, "id", OD_STR("")), io->now_ms(io), err);
+    od_buf_puts(reply, "{}");
+    if (s == OD_OK)
+        return od_store_commit(store, err);
+    od_store_rollback(store);
+    return s;
+}
+
+static enum od_status list_keys(struct od_store *store, struct od_arena *arena,
+                                struct od_buf *reply, struct od_error *err)
+{
+    struct od_key *keys;
+    size_t count;
+    enum od_status s = od_keys_list(store, arena, &keys, &count, err);
+    od_buf_puts(reply, "{\"keys\":[");
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        od_buf_puts(reply, i ? "," : "");
+        add_key(reply, &keys[i]);
+    }
+    od_buf_puts(reply, "]}");
+    return s;
+}
+
+enum od_status od_control_do(struct od_store *store, const struct od_io *io,
+                             const struct od_json *request, struct od_buf *reply,
+                             struct od_error *err)
+{
+    struct od_arena arena;
+    struct od_str verb = od_json_get_str(request, "do", OD_STR(""));
+    enum od_status s;
+    od_arena_init(&arena, 16u << 20);
+    if (od_str_eq_c(verb, "create-key"))
+        s = create_key(store, io, request, &arena, reply, err);
+    else if (od_str_eq_c(verb, "list-keys"))
+        s = list_keys(store, &arena, reply, err);
+    else if (od_str_eq_c(verb, "revoke-key"))
+        s = revoke_key(store, io, request, reply, err);
+    else
+        s = od_fail(err, OD_INVALID_INPUT, "Unknown request \"%.*s\".", OD_STR_ARG(verb));
+    od_arena_done(&arena);
+    return s;
+}
+
+/* ---- the server's side ---- */
+
+struct question {
+    const struct od_json *request;
+    struct od_buf *reply;
+};
+
+static enum od_status answer_on_store(struct od_app *app, void *context, struct od_error *err)
+{
+    struct question *q = context;
+    enum od_status s = od_control_do(app->store, app->io, q->request, q->reply, err);
+    return s == OD_OK ? od_app_reload_keys(app, err) : s;
+}
+
+static void serve_one(struct od_app *app, int fd)
+{
+    struct od_arena arena;
+    struct od_buf line, reply;
+    struct od_json request;
+    struct od_error err;
+    set_patience(fd);
+    od_arena_init(&arena, 16u << 20);
+    od_buf_init(&line, LINE_MAX_BYTES);
+    od_buf_init(&reply, 1u << 20);
+    if (read_line(fd, &line)) {
+        struct question q = {&request, &reply};
+        enum od_status s = od_json_parse(&arena, od_buf_view(&line), &request, &err);
+        if (s == OD_OK)
+            s = od_app_on_store(app, answer_on_store, &q, &err);
+        if (s != OD_OK) {
+            od_buf_clear(&reply);
+            od_buf_puts(&reply, "{\"error\":");
+            od_buf_json(&reply, od_str_c(err.message));
+            od_buf_char(&reply, '}');
+        }
+        (void)send_line(fd, od_buf_view(&reply));
+    }
+    od_buf_done(&line);
+    od_buf_done(&reply);
+    od_arena_done(&arena);
+}
+
+static void *listen_main(void *arg)
+{
+    struct od_control *control = arg;
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = control->listener, .events = POLLIN},
+                                {.fd = control->quit, .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0)
+            continue;
+        if (fds[1].revents)
+            return NULL;
+        int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            serve_one(control->app, fd);
+            close(fd);
+        }
+    }
+}
+
+static enum od_status open_socket(struct od_control *control, struct od_error *err)
+{
+    control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    control->quit = eventfd(0, EFD_CLOEXEC);
+    if (control->listener < 0 || control->quit < 0)
+        return od_fail_errno(err, "cannot make the control socket");
+    (void)unlink(control->address.sun_path); /* ours: the folder is locked */
+    if (bind(control->listener, (struct sockaddr *)&control->address, sizeof control->address) <
+            0 ||
+        chmod(control->address.sun_path, 0600) < 0 || listen(control->listener, 8) < 0)
+        return od_fail_errno(err, "cannot open %s", control->address.sun_path);
+    if (pthread_create(&control->thread, NULL, listen_main, control) != 0)
+        return od_fail(err, OD_NO_MEMORY, "cannot start the control thread");
+    return OD_OK;
+}
+
+enum od_status od_control_start(struct od_app *app, struct od_control **out, struct od_error *err)
+{
+    struct od_control *control = calloc(1, sizeof *control);
+    if (!control)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    control->app = app;
+    control->listener = control->quit = -1;
+    enum od_status s =
+        set_address(app->config.data_folder, &control->address)
+            ? open_socket(control, err)
+            : od_fail(err, OD_INVALID_INPUT, "The data folder's path is too long for a socket: %s",
+                      app->config.data_folder);
+    if (s == OD_OK) {
+        *out = control;
+        return OD_OK;
+    }
+    if (control->listener >= 0)
+        close(control->listener);
+    if (control->quit >= 0)
+        close(control->quit);
+    free(control);
+    return s;
+}
+
+void od_control_stop(struct od_control *control)
+{
+    if (!control)
+        return;
+    uint64_t one = 1;
+    ssize_t n = write(control->quit, &one, sizeof one);
+    (void)n;
+    pthread_join(control->thread, NULL);
+    close(control->listener);
+    close(control->quit);
+    (void)unlink(control->address.sun_path);
+    free(control);
+}
+
+/* ---- the command's side ---- */
+
+enum od_status od_control_ask(const char *data_folder, struct od_str request, struct od_buf *reply,
+                              struct od_error *err)
+{
+    struct sockaddr_un address;
+    if (!set_address(data_folder, &address))
+        return od_fail(err, OD_UNAVAILABLE, "The data folder's path is too long for a socket: %s",
+                       data_folder);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return od_fail_errno(err, "cannot make a socket");
+    set_patience(fd);
+    enum od_status s = OD_OK;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        s = od_fail(err, OD_UNAVAILABLE, "No server listens at %s.", address.sun_path);
+    else if (!send_line(fd, request) || !read_line(fd, reply))
+        s = od_fail(err, OD_IO, "The server at %s did not answer.", address.sun_path);
+    close(fd);
+    return s;
+}

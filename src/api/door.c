@@ -1,0 +1,146 @@
+/* The door: which operation, who asks, what do they say, and the answer.
+ *
+ * The order of checks is errors.md section 3: authentication, operation, JSON, constraints;
+ * existence, state and quota are the handlers'. */
+#include "api/door.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/ids.h"
+#include "api/puts.h"
+#include "wire/aws_error.h"
+
+static void add_header(struct od_http_response *response, struct od_str name, struct od_str value)
+{
+    if (value.ptr && response->extra_count < sizeof response->extra / sizeof *response->extra)
+        response->extra[response->extra_count++] = (struct od_http_header){name, value};
+}
+
+static void write_error(struct od_call *call, struct od_http_response *response)
+{
+    const char *type;
+    od_buf_clear(&response->body);
+    od_aws_error_render(&call->err, call->control, &response->status, &type, &response->body);
+    add_header(response, OD_STR(OD_AWS_ERROR_HEADER), od_str_c(type));
+    if (response->status >= 500 && response->status != 501)
+        fprintf(stderr, "ondol: %s: %s\n", call->op ? call->op->name : "request",
+                call->err.message);
+}
+
+void od_call_answer(struct od_call *call, enum od_status status, bool inside)
+{
+    struct od_http_exchange *exchange = call->exchange;
+    struct od_http_response *response = od_http_response(exchange);
+    struct od_app *app = call->app;
+    response->content_type = call->control ? OD_STR(OD_AWS_JSON_1_1) : OD_STR(OD_AWS_JSON);
+    if (status == OD_OK && call->op->output) {
+        od_api_write(call->op->output, call->out, &response->body);
+        if (od_buf_status(&response->body) != OD_OK)
+            status =
+                od_fail(&call->err, od_buf_status(&response->body), "The answer is too large.");
+    }
+    if (status != OD_OK)
+        write_error(call, response);
+    add_header(response, OD_STR("x-amzn-RequestId"), od_new_uuid(app->io, call->arena));
+    add_header(response, OD_STR("Access-Control-Allow-Origin"), OD_STR("*"));
+    add_header(response, OD_STR("Access-Control-Expose-Headers"),
+               OD_STR("x-amzn-RequestId,x-amzn-ErrorType,Date"));
+    int64_t ns = app->io->monotonic_ns(app->io) - od_http_request(exchange)->received_ns;
+    od_door_count(app, call->op, response->status, ns);
+    if (!inside)
+        od_http_finish(exchange);
+}
+
+static enum od_status find_operation(struct od_call *call, const struct od_http_request *request)
+{
+    struct od_str target = od_http_header(request, "x-amz-target");
+    call->control = target.ptr != NULL;
+    if (target.ptr && od_str_eq_c(request->method, "POST"))
+        call->op = od_operation_by_target(target);
+    else if (!target.ptr)
+        call->op = od_operation_by_path(request->method, request->path);
+    if (call->op)
+        return OD_OK;
+    if (target.ptr)
+        return od_fail(&call->err, OD_UNKNOWN_OPERATION, "Unknown operation %.*s.",
+                       OD_STR_ARG(od_str_sub(target, 0, 200)));
+    return od_fail(&call->err, OD_UNKNOWN_OPERATION, "Unknown operation %.*s %.*s.",
+                   OD_STR_ARG(request->method), OD_STR_ARG(od_str_sub(request->path, 0, 200)));
+}
+
+static enum od_status read_input(struct od_call *call, const struct od_http_request *request)
+{
+    struct od_json json;
+    struct od_str body = request->body.len ? request->body : OD_STR("{}");
+    void *in = od_arena_alloc(call->arena, call->op->input->size);
+    call->out = call->op->output ? od_arena_alloc(call->arena, call->op->output->size) : NULL;
+    if (!in || (call->op->output && !call->out))
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    call->in = in;
+    enum od_status s = od_json_parse(call->arena, body, &json, &call->err);
+    return s == OD_OK ? od_api_bind(call->op->input, &json, call->arena, in, &call->err) : s;
+}
+
+static void run_on_store(struct od_app *app, struct od_task *task)
+{
+    struct od_call *call = (struct od_call *)task;
+    (void)app;
+    od_call_answer(call, od_handlers[call->op - od_operations].run(call), false);
+}
+
+/* True when the answer is ready, false when it will come later. */
+static bool run(struct od_call *call)
+{
+    const struct od_handler *handler = &od_handlers[call->op - od_operations];
+    enum od_status s = OD_OK;
+    switch (handler->place) {
+    case OD_PLACE_STORE:
+        call->task.run = run_on_store;
+        od_queue_post(&call->app->store_queue, &call->task);
+        return false;
+    case OD_PLACE_PUT:
+        s = handler->run(call);
+        if (s == OD_OK)
+            return false;
+        break;
+    case OD_PLACE_HTTP:
+        s = handler->run(call);
+        break;
+    case OD_PLACE_NONE:
+        s = od_fail(&call->err, OD_NOT_IMPLEMENTED,
+                    "%s is not implemented in this version of Ondol.", call->op->name);
+    }
+    od_call_answer(call, s, true);
+    return true;
+}
+
+bool od_door_handle(void *context, struct od_http_exchange *exchange)
+{
+    struct od_app *app = context;
+    const struct od_http_request *request = od_http_request(exchange);
+    if (od_door_pages(app, exchange))
+        return true;
+    struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);
+    if (!call) {
+        od_http_response(exchange)->status = 500;
+        return true;
+    }
+    call->app = app;
+    call->exchange = exchange;
+    call->arena = od_http_arena(exchange);
+    call->account = od_str_c(app->config.account);
+    call->now_ms = app->io->now_ms(app->io);
+    call->control = od_http_header(request, "x-amz-target").ptr != NULL;
+    enum od_status s = od_door_verify(app, exchange, &call->region, &call->err);
+    if (s == OD_OK)
+        s = find_operation(call, request);
+    if (s == OD_OK && !atomic_load(&app->ready))
+        s = od_fail(&call->err, OD_UNAVAILABLE, "The server is loading its data.");
+    if (s == OD_OK)
+        s = read_input(call, request);
+    if (s == OD_OK)
+        return run(call);
+    od_call_answer(call, s, true);
+    return true;
+}

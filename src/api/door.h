@@ -1,0 +1,23 @@
+/* The door: an HTTP exchange to an operation and back. HTTP threads. */
+#ifndef OD_API_DOOR_H
+#define OD_API_DOOR_H
+
+#include "api/call.h"
+
+/* The handler given to od_http_start; context is the app. */
+bool od_door_handle(void *context, struct od_http_exchange *exchange);
+
+/* Counters and gauges of /metrics (door_metrics.c). */
+enum od_status od_door_metrics_init(struct od_app *app, struct od_error *err) OD_MUST_USE;
+void od_door_count(struct od_app *app, const struct od_operation *op, int http_status, int64_t ns);
+
+/* What is not an API operation: /health, /ready, /metrics, /ondol/jobs, CORS. False: not one of
+ * those. */
+bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange);
+
+/* Verifies the request's signature; with --no-auth takes the region a signature would have named.
+ */
+enum od_status od_door_verify(struct od_app *app, struct od_http_exchange *exchange,
+                              struct od_str *out_region, struct od_error *err) OD_MUST_USE;
+
+#endif

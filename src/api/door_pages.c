@@ -1,0 +1,76 @@
+/* Pages beside the API: health, readiness, metrics, the progress of jobs, and CORS preflights. */
+#include <string.h>
+
+#include "api/door.h"
+#include "api/runner.h"
+#include "wire/aws_error.h"
+#include "wire/metrics.h"
+
+static void text_page(struct od_http_response *response, int status, const char *type,
+                      const char *text)
+{
+    response->status = status;
+    response->content_type = od_str_c(type);
+    od_buf_puts(&response->body, text);
+}
+
+/* Browsers ask before they post to another origin (api.md section 3). */
+static void preflight(struct od_http_response *response)
+{
+    static const struct od_http_header headers[] = {
+        {{"Access-Control-Allow-Origin", 27}, {"*", 1}},
+        {{"Access-Control-Allow-Methods", 28}, {"POST, GET, OPTIONS", 18}},
+        {{"Access-Control-Allow-Headers", 28},
+         {"authorization,content-type,x-amz-date,x-amz-target,x-amz-security-token,x-amz-content-"
+          "sha256,"
+          "x-amz-user-agent,amz-sdk-invocation-id,amz-sdk-request",
+          147}},
+        {{"Access-Control-Max-Age", 22}, {"86400", 5}},
+    };
+    response->status = 204;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        response->extra[response->extra_count++] = headers[i];
+}
+
+static void jobs_page(struct od_app *app, struct od_http_exchange *exchange)
+{
+    struct od_http_response *response = od_http_response(exchange);
+    struct od_error err;
+    struct od_str region;
+    const char *type;
+    response->content_type = OD_STR(OD_AWS_JSON);
+    if (od_door_verify(app, exchange, &region, &err) != OD_OK) {
+        od_aws_error_render(&err, false, &response->status, &type, &response->body);
+        return;
+    }
+    od_runner_progress(app, &response->body);
+}
+
+bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
+{
+    const struct od_http_request *request = od_http_request(exchange);
+    struct od_http_response *response = od_http_response(exchange);
+    bool get = od_str_eq_c(request->method, "GET") || od_str_eq_c(request->method, "HEAD");
+    if (od_str_eq_c(request->method, "OPTIONS")) {
+        preflight(response);
+        return true;
+    }
+    if (!get)
+        return false;
+    if (od_str_eq_c(request->path, "/health"))
+        text_page(response, 200, "text/plain", "ok\n");
+    else if (od_str_eq_c(request->path, "/ready") && atomic_load(&app->ready) &&
+             !atomic_load(&app->draining))
+        text_page(response, 200, "text/plain", "ready\n");
+    else if (od_str_eq_c(request->path, "/ready"))
+        text_page(response, 503, "text/plain",
+                  atomic_load(&app->draining) ? "draining\n" : "loading\n");
+    else if (od_str_eq_c(request->path, "/metrics")) {
+        response->content_type = OD_STR("text/plain; version=0.0.4");
+        od_registry_write(app->registry, &response->body);
+    } else if (od_str_eq_c(request->path, "/ondol/jobs"))
+        jobs_page(app, exchange);
+    else
+        return false;
+    return true;
+}

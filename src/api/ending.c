@@ -1,0 +1,145 @@
+/* The end of a job: its resource ACTIVE, CREATE FAILED or CREATE STOPPED, an import's rows visible
+ * and the job row gone, all in one commit (runner.h, invariants 1 and 3). */
+#include <stdio.h>
+
+#include "api/files.h"
+#include "api/runner_inner.h"
+#include "api/solution.h"
+
+#define ARENA_MAX (256u << 20)
+
+static enum od_status pack_training(struct od_call *call, struct od_resource *version,
+                                    const struct od_json *result, int64_t job_id)
+{
+    struct od_personalize_solution_version value = {0};
+    struct od_json before;
+    enum od_status s = od_resource_read(call, &od_kind_solution_version, version, &value);
+    if (s == OD_OK)
+        s = od_json_parse(call->arena, version->extra, &before, &call->err);
+    if (s != OD_OK)
+        return s;
+    value.training_hours =
+        (struct od_opt_double){true, od_json_get_double(result, "seconds", 0) / 3600};
+    struct od_buf extra;
+    od_buf_init(&extra, 1u << 20);
+    od_buf_printf(&extra, "{\"event_seq\":%lld,\"image\":\"images/%lld.image\",\"hash\":",
+                  (long long)od_json_get_i64(&before, "event_seq", 0), (long long)job_id);
+    od_buf_json(&extra, od_json_get_str(result, "hash", OD_STR("")));
+    od_buf_printf(&extra, ",\"events\":%lld,\"users\":%lld,\"items\":%lld,\"metrics\":{",
+                  (long long)od_json_get_i64(result, "events", 0),
+                  (long long)od_json_get_i64(result, "users", 0),
+                  (long long)od_json_get_i64(result, "items", 0));
+    const struct od_json *metrics = od_json_get(result, OD_STR("metrics"));
+    for (size_t i = 0; metrics && i < metrics->count; i++) {
+        od_buf_puts(&extra, i ? "," : "");
+        od_buf_json(&extra, metrics->members[i].key);
+        od_buf_char(&extra, ':');
+        od_buf_double(&extra, metrics->members[i].value.number);
+    }
+    od_buf_puts(&extra, "}}");
+    version->extra = od_arena_str(call->arena, od_buf_view(&extra));
+    s = od_buf_status(&extra);
+    od_buf_done(&extra);
+    if (s != OD_OK || !version->extra.ptr)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    return od_resource_pack(call, &od_kind_solution_version, &value, version);
+}
+
+/* The resource as the ending leaves it. */
+static enum od_status set_outcome(struct od_call *call, const struct ending *end,
+                                  struct od_resource *resource)
+{
+    bool training = od_str_eq_c(resource->kind, od_kind_solution_version.name);
+    bool stopped = training && (od_str_eq_c(resource->status, "CREATE STOPPING") ||
+                                od_str_eq_c(resource->status, "CREATE STOPPED"));
+    if (stopped) {
+        resource->status = OD_STR("CREATE STOPPED");
+        return OD_OK;
+    }
+    if (end->status == OD_OK) {
+        resource->status = OD_STR("ACTIVE");
+        return training ? pack_training(call, resource, end->result, end->id) : OD_OK;
+    }
+    resource->status = OD_STR("CREATE FAILED");
+    resource->failure_reason = od_str_c(end->err.message);
+    return OD_OK;
+}
+
+/* One commit: the outcome, an import's rows, and the end of the job row. */
+static enum od_status commit_outcome(struct od_call *call, const struct ending *end,
+                                     struct od_resource *resource)
+{
+    struct od_store *store = call->app->store;
+    bool known = resource->arn.ptr != NULL;
+    enum od_status s = od_store_begin(store, &call->err);
+    if (s != OD_OK)
+        return s;
+    if (known)
+        s = od_catalog_update(store, resource, &call->err);
+    if (s == OD_OK && known && end->loading)
+        s = od_bulk_add(store, &end->bulk, end->replace_all, &call->err);
+    if (s == OD_OK)
+        s = od_jobs_delete(store, end->id, &call->err);
+    if (s == OD_OK)
+        return od_store_commit(store, &call->err);
+    od_store_rollback(store);
+    return s;
+}
+
+static enum od_status after_outcome(struct od_call *call, const struct ending *end,
+                                    struct od_resource *resource)
+{
+    enum od_status s = OD_OK;
+    if (end->loading)
+        s = od_load_end(call->app, end->loading, &call->err);
+    else if (od_str_eq_c(resource->kind, od_kind_solution_version.name) &&
+             od_str_eq_c(resource->status, "ACTIVE"))
+        s = od_campaigns_follow(call, resource);
+    od_files_collect(call);
+    return s;
+}
+
+enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_error *err)
+{
+    struct ending *end = context;
+    struct od_arena arena;
+    struct od_call call;
+    struct od_resource resource = {0};
+    od_arena_init(&arena, ARENA_MAX);
+    od_call_internal(&call, app, &arena);
+    enum od_status s = od_catalog_get(app->store, end->arn, &arena, &resource, &call.err);
+    if (s == OD_NOT_FOUND)
+        s = OD_OK; /* deleted meanwhile: only the job row is left to remove */
+    else if (s == OD_OK)
+        s = set_outcome(&call, end, &resource);
+    resource.updated_ms = call.now_ms;
+    if (s == OD_OK)
+        s = commit_outcome(&call, end, &resource);
+    od_runner_forget(app, end->id);
+    if (s == OD_OK && resource.arn.ptr)
+        s = after_outcome(&call, end, &resource);
+    else if (end->loading)
+        od_load_abort(end->loading);
+    if (s != OD_OK)
+        od_error_copy(err, &call.err);
+    od_arena_done(&arena);
+    return s;
+}
+
+/* Ends a job; a commit that fails (full disk) leaves the row, and the job is taken up at the next
+ * start. */
+void od_job_end(struct od_app *app, struct ending *end)
+{
+    struct od_error err;
+    enum od_status s = od_app_on_store(app, od_job_end_on_store, end, &err);
+    if (s != OD_OK)
+        fprintf(stderr, "ondol: job %lld could not be ended: %s\n", (long long)end->id,
+                err.message);
+}
+
+void od_job_fail(struct od_app *app, int64_t id, struct od_str arn, enum od_status status,
+                 const struct od_error *err)
+{
+    struct ending end = {.id = id, .arn = arn, .status = status, .err = *err};
+    od_job_end(app, &end);
+}

@@ -1,0 +1,65 @@
+/* Collecting unreferenced files: see files.h. */
+#include "api/files.h"
+
+#include "api/resource.h"
+#include "base/dict.h"
+
+/* Everything the store refers to, as paths relative to the data folder. */
+static enum od_status collect_used(struct od_call *call, struct od_dict *used)
+{
+    struct od_bulk *bulk;
+    struct od_resource *versions;
+    size_t bulk_count, version_count;
+    uint32_t code;
+    enum od_status s =
+        od_bulk_list(call->app->store, OD_STR_NONE, call->arena, &bulk, &bulk_count, &call->err);
+    for (size_t i = 0; s == OD_OK && i < bulk_count; i++)
+        s = od_dict_add(used, bulk[i].path, &code);
+    if (s == OD_OK)
+        s = od_resource_list(call, &od_kind_solution_version, OD_STR_NONE, OD_STR_NONE, OD_STR_NONE,
+                             &versions, &version_count);
+    for (size_t i = 0; s == OD_OK && i < version_count; i++) {
+        struct od_json extra;
+        s = od_json_parse(call->arena, versions[i].extra.len ? versions[i].extra : OD_STR("{}"),
+                          &extra, &call->err);
+        if (s == OD_OK)
+            s = od_dict_add(used, od_json_get_str(&extra, "image", OD_STR("")), &code);
+    }
+    return s;
+}
+
+static void collect_folder(struct od_call *call, const char *folder, const struct od_dict *used)
+{
+    const struct od_io *io = call->app->io;
+    struct od_str path = od_app_path(call->app, call->arena, "%s", folder);
+    struct od_io_entry *list;
+    size_t count;
+    if (!path.ptr || io->list(io, path.ptr, call->arena, &list, &count, NULL) != OD_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        struct od_str name =
+            od_arena_printf(call->arena, "%s/%.*s", folder, OD_STR_ARG(list[i].name));
+        struct od_str full = od_app_path(call->app, call->arena, "%.*s", OD_STR_ARG(name));
+        if (!name.ptr || !full.ptr || od_dict_find(used, name) != OD_NO_CODE)
+            continue;
+        enum od_status s = list[i].is_folder ? od_io_remove_tree(io, full.ptr, NULL)
+                                             : io->remove(io, full.ptr, NULL);
+        if (s != OD_OK)
+            return; /* tried again at the next call */
+    }
+}
+
+void od_files_collect(struct od_call *call)
+{
+    struct od_job *jobs;
+    size_t job_count;
+    if (od_jobs_list(call->app->store, call->arena, &jobs, &job_count, NULL) != OD_OK || job_count)
+        return;
+    struct od_dict *used = od_dict_new();
+    if (used && collect_used(call, used) == OD_OK) {
+        collect_folder(call, "segments", used);
+        collect_folder(call, "images", used);
+        collect_folder(call, "work", used);
+    }
+    od_dict_free(used);
+}

@@ -1,0 +1,141 @@
+/* What the loader thread does for jobs: preparing them, and landing imports whose worker is done.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/prepare.h"
+#include "api/runner_inner.h"
+
+#define SPEC_MAX  (64u << 20)
+#define ARENA_MAX (256u << 20)
+
+struct job_task *od_job_task_new(int64_t id, const char *kind, struct od_str arn,
+                                 void (*run)(struct od_app *app, struct od_task *task))
+{
+    struct job_task *t = calloc(1, sizeof *t);
+    char *copy = t ? strndup(arn.ptr, arn.len) : NULL;
+    if (!copy) {
+        free(t);
+        return NULL;
+    }
+    t->task.run = run;
+    t->id = id;
+    snprintf(t->kind, sizeof t->kind, "%s", kind);
+    t->arn = (struct od_str){copy, arn.len};
+    return t;
+}
+
+void od_job_task_free(struct job_task *t)
+{
+    free((char *)t->arn.ptr);
+    free(t->result_text);
+    free(t);
+}
+
+void od_job_prepare(struct od_app *app, struct od_task *task)
+{
+    struct job_task *t = (struct job_task *)task;
+    struct od_buf spec;
+    struct od_error err;
+    od_buf_init(&spec, SPEC_MAX);
+    if (!atomic_load(&app->draining)) {
+        enum od_status s = strcmp(t->kind, "import") == 0
+                               ? od_prepare_import(app, t->id, t->arn, &spec, &err)
+                               : od_prepare_training(app, t->id, t->arn, &spec, &err);
+        if (s == OD_OK && od_jobs_submit(app->jobs, t->id, od_buf_view(&spec)) != OD_OK)
+            s = od_fail(&err, OD_NO_MEMORY, NULL);
+        if (s != OD_OK)
+            od_job_fail(app, t->id, t->arn, s, &err);
+    }
+    od_buf_done(&spec);
+    od_job_task_free(t);
+}
+
+struct landing_facts {
+    struct od_arena *arena;
+    struct od_str arn;
+    struct od_resource job;
+    struct od_personalize_dataset_import_job value;
+    struct od_dataset_info info;
+    struct od_bulk *bulk;
+    size_t bulk_count;
+};
+
+static enum od_status read_landing(struct od_app *app, void *context, struct od_error *err)
+{
+    struct landing_facts *f = context;
+    struct od_call call;
+    struct od_resource dataset;
+    od_call_internal(&call, app, f->arena);
+    enum od_status s = od_catalog_get(app->store, f->arn, f->arena, &f->job, &call.err);
+    if (s == OD_OK)
+        s = od_resource_read(&call, &od_kind_import_job, &f->job, &f->value);
+    if (s == OD_OK)
+        s = od_catalog_get(app->store, f->job.parent, f->arena, &dataset, &call.err);
+    if (s == OD_OK)
+        s = od_dataset_info(&call, &dataset, &f->info);
+    if (s == OD_OK)
+        s = od_bulk_list(app->store, dataset.arn, f->arena, &f->bulk, &f->bulk_count, &call.err);
+    return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
+}
+
+/* Bulk data as they will be once this import has landed. */
+static enum od_status future_bulk(struct landing_facts *f, const struct od_bulk *added,
+                                  bool replace_all, struct od_bulk **out, size_t *out_count,
+                                  struct od_error *err)
+{
+    size_t kept = replace_all ? 0 : f->bulk_count;
+    struct od_bulk *list = OD_NEW_ARRAY(f->arena, struct od_bulk, kept + 1);
+    if (!list)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (kept)
+        memcpy(list, f->bulk, kept * sizeof *list);
+    list[kept] = *added;
+    *out = list;
+    *out_count = kept + 1;
+    return OD_OK;
+}
+
+static enum od_status land(struct od_app *app, struct job_task *t, struct od_arena *arena,
+                           struct ending *end, struct od_loading *loading, struct od_error *err)
+{
+    struct od_json result;
+    struct landing_facts facts = {.arena = arena, .arn = t->arn};
+    struct od_bulk *bulk = NULL;
+    size_t count = 0;
+    enum od_status s = od_json_parse(arena, od_str_c(t->result_text), &result, err);
+    if (s == OD_OK)
+        s = od_app_on_store(app, read_landing, &facts, err);
+    if (s != OD_OK)
+        return s;
+    end->replace_all = od_str_eq_c(facts.value.import_mode, "FULL");
+    end->bulk = (struct od_bulk){
+        .dataset = facts.info.arn,
+        .path = od_arena_printf(arena, "segments/%lld.seg", (long long)t->id),
+        .rows = (uint64_t)od_json_get_i64(&result, "rows", 0),
+        .arrived_ms = app->io->now_ms(app->io),
+        .job = t->arn,
+    };
+    s = future_bulk(&facts, &end->bulk, end->replace_all, &bulk, &count, err);
+    if (s != OD_OK || facts.info.type > OD_USERS)
+        return s;
+    s = od_load_begin(app, &facts.info, bulk, count, arena, loading, err);
+    if (s == OD_OK)
+        end->loading = loading;
+    return s;
+}
+
+/* An import whose worker is done: new live data beside the old, then one commit makes both true. */
+void od_job_land(struct od_app *app, struct od_task *task)
+{
+    struct job_task *t = (struct job_task *)task;
+    struct od_arena arena;
+    struct od_loading loading;
+    struct ending end = {.id = t->id, .arn = t->arn};
+    od_arena_init(&arena, ARENA_MAX);
+    end.status = land(app, t, &arena, &end, &loading, &end.err);
+    od_job_end(app, &end);
+    od_arena_done(&arena);
+    od_job_task_free(t);
+}

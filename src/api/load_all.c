@@ -1,0 +1,81 @@
+/* Start: making everything the catalogue knows live. See load.h. */
+#include <stdio.h>
+
+#include "api/load.h"
+
+/* What cannot be served any more says so, instead of keeping the server from starting. */
+static void mark_failed(struct od_call *call, struct od_resource *resource)
+{
+    fprintf(stderr, "ondol: %.*s cannot be served: %s\n", OD_STR_ARG(resource->arn),
+            call->err.message);
+    resource->status = OD_STR("CREATE FAILED");
+    resource->failure_reason = od_arena_str(call->arena, od_str_c(call->err.message));
+    if (od_resource_save(call, resource) != OD_OK)
+        fprintf(stderr, "ondol: %.*s: %s\n", OD_STR_ARG(resource->arn), call->err.message);
+}
+
+static enum od_status each(struct od_call *call, const struct od_kind *kind,
+                           enum od_status (*attach)(struct od_call *call,
+                                                    const struct od_resource *resource))
+{
+    struct od_resource *list;
+    size_t count;
+    enum od_status s =
+        od_resource_list(call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"), &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        enum od_status one = attach(call, &list[i]);
+        if (one == OD_NO_MEMORY)
+            return one;
+        if (one != OD_OK)
+            mark_failed(call, &list[i]);
+    }
+    return s;
+}
+
+static enum od_status add_group(struct od_call *call, const struct od_resource *group)
+{
+    return od_serve_group_add(call->app->serve, group->arn, &call->err);
+}
+
+static enum od_status add_dataset(struct od_call *call, const struct od_resource *dataset)
+{
+    struct od_dataset_info info;
+    struct od_loading loading;
+    struct od_bulk *bulk;
+    size_t count;
+    enum od_status s = od_attach_dataset(call, dataset);
+    if (s == OD_OK)
+        s = od_dataset_info(call, dataset, &info);
+    if (s != OD_OK || info.type > OD_USERS)
+        return s;
+    s = od_bulk_list(call->app->store, dataset->arn, call->arena, &bulk, &count, &call->err);
+    if (s == OD_OK)
+        s = od_load_begin(call->app, &info, bulk, count, call->arena, &loading, &call->err);
+    return s == OD_OK ? od_load_end(call->app, &loading, &call->err) : s;
+}
+
+static enum od_status add_campaign(struct od_call *call, const struct od_resource *campaign)
+{
+    struct od_personalize_campaign value = {0};
+    struct od_resource version;
+    enum od_status s = od_resource_read(call, &od_kind_campaign, campaign, &value);
+    if (s == OD_OK)
+        s = od_catalog_get(call->app->store, value.solution_version_arn, call->arena, &version,
+                           &call->err);
+    if (s == OD_OK)
+        s = od_attach_campaign(call, campaign->arn, campaign->group, &version,
+                               value.campaign_config, value.min_provisioned_tps.value);
+    return s;
+}
+
+enum od_status od_load_all(struct od_call *call)
+{
+    enum od_status s = each(call, &od_kind_dataset_group, add_group);
+    if (s == OD_OK)
+        s = each(call, &od_kind_dataset, add_dataset);
+    if (s == OD_OK)
+        s = each(call, &od_kind_event_tracker, od_attach_tracker);
+    if (s == OD_OK)
+        s = each(call, &od_kind_filter, od_attach_filter);
+    return s == OD_OK ? each(call, &od_kind_campaign, add_campaign) : s;
+}

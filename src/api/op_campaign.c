@@ -1,0 +1,203 @@
+/* Campaigns: a solution version being served. Opening a model is mapping a file, so a campaign is
+ * ACTIVE when its creation is answered, and an update is served when it is answered. */
+#include "api/attach.h"
+#include "api/quota.h"
+#include "api/solution.h"
+
+#define LATEST "/$LATEST"
+
+/* The version a campaign names: itself, or the newest ACTIVE one of the solution before /$LATEST.
+ */
+static enum od_status find_version(struct od_call *call, struct od_str arn, bool follow,
+                                   struct od_resource *out)
+{
+    struct od_resource *versions;
+    size_t count;
+    if (!od_str_ends(arn, OD_STR(LATEST))) {
+        if (follow)
+            return od_fail(&call->err, OD_INVALID_INPUT,
+                           "solutionVersionArn must end in /$LATEST when "
+                           "syncWithLatestSolutionVersion is true.");
+        enum od_status s = od_catalog_get(call->app->store, arn, call->arena, out, &call->err);
+        if (s == OD_OK && !od_str_eq_c(out->kind, od_kind_solution_version.name))
+            s = od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
+                        OD_STR_ARG(arn));
+        return s == OD_OK ? od_resource_active(call, out) : s;
+    }
+    struct od_str solution = od_str_sub(arn, 0, arn.len - (sizeof LATEST - 1));
+    enum od_status s = od_resource_list(call, &od_kind_solution_version, solution, OD_STR_NONE,
+                                        OD_STR("ACTIVE"), &versions, &count);
+    if (s == OD_OK && count == 0)
+        s = od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
+    if (s == OD_OK)
+        *out = versions[count - 1];
+    return s;
+}
+
+static enum od_status recipe_of(struct od_call *call, const struct od_resource *version,
+                                const struct od_recipe_spec **spec)
+{
+    struct od_personalize_solution_version value = {0};
+    enum od_status s = od_resource_read(call, &od_kind_solution_version, version, &value);
+    return s == OD_OK ? od_recipe_by_arn(call, value.recipe_arn, spec) : s;
+}
+
+static enum od_status check_config(struct od_call *call, const struct od_resource *version,
+                                   const struct od_personalize_campaign_config *config)
+{
+    const struct od_recipe_spec *spec;
+    enum od_status s = recipe_of(call, version, &spec);
+    if (s != OD_OK)
+        return s;
+    if (spec->type == OD_USER_SEGMENTATION)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "Recipe %s is for batch segment jobs and has no campaigns.", spec->name);
+    if (!config)
+        return OD_OK;
+    if (config->ranking_influence.count)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "rankingInfluence is not supported by recipe %s.", spec->name);
+    if (config->item_exploration_config.count && !spec->supports_exploration)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "itemExplorationConfig is not supported by recipe %s.", spec->name);
+    struct od_param_value *values =
+        OD_NEW_ARRAY(call->arena, struct od_param_value, spec->param_count);
+    if (!values)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; s == OD_OK && i < config->item_exploration_config.count; i++)
+        s = od_recipe_params_set(
+            spec, OD_PARAM_CAMPAIGN, config->item_exploration_config.items[i].key,
+            config->item_exploration_config.items[i].value, values, &call->err);
+    return s;
+}
+
+static bool follows(const struct od_personalize_campaign_config *config)
+{
+    return config && config->sync_with_latest_solution_version.value;
+}
+
+static struct od_str solution_of(struct od_str version_arn)
+{
+    size_t end = version_arn.len;
+    while (end && version_arn.ptr[end - 1] != '/')
+        end--;
+    return od_str_sub(version_arn, 0, end ? end - 1 : 0);
+}
+
+enum od_status od_op_create_campaign(struct od_call *call)
+{
+    const struct od_personalize_create_campaign_request *in = OD_IN(call, create_campaign_request);
+    struct od_resource version;
+    struct od_resource resource = {.name = in->name,
+                                   .arn =
+                                       od_call_arn(call, &od_kind_campaign, in->name, OD_STR_NONE),
+                                   .status = OD_STR("ACTIVE")};
+    int64_t tps = in->min_provisioned_tps.set ? in->min_provisioned_tps.value : 1;
+    enum od_status s = od_resource_absent(call, &od_kind_campaign, resource.arn);
+    if (s == OD_OK)
+        s = find_version(call, in->solution_version_arn, follows(in->campaign_config), &version);
+    if (s == OD_OK)
+        s = check_config(call, &version, in->campaign_config);
+    if (s == OD_OK)
+        s = od_quota_check(call, OD_QUOTA_CAMPAIGNS, version.group);
+    if (s == OD_OK)
+        s = od_attach_campaign(call, resource.arn, version.group, &version, in->campaign_config,
+                               tps);
+    if (s != OD_OK)
+        return s;
+    resource.parent = version.parent;
+    resource.group = version.group;
+    struct od_personalize_campaign value = {.name = in->name,
+                                            .campaign_arn = resource.arn,
+                                            .solution_version_arn = version.arn,
+                                            .min_provisioned_tps = {true, tps},
+                                            .campaign_config = in->campaign_config};
+    s = od_resource_create(call, &od_kind_campaign, &value, &in->tags, &resource);
+    if (s != OD_OK)
+        od_serve_campaign_remove(call->app->serve, resource.arn);
+    OD_OUT(call, create_campaign_response)->campaign_arn = resource.arn;
+    return s;
+}
+
+/* Serves version under value's settings from now on, and records the update. */
+static enum od_status deploy(struct od_call *call, struct od_resource *campaign,
+                             struct od_personalize_campaign *value,
+                             const struct od_resource *version)
+{
+    struct od_personalize_campaign_update_summary *update =
+        OD_NEW(call->arena, struct od_personalize_campaign_update_summary);
+    if (!update)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    value->solution_version_arn = version->arn;
+    *update = (struct od_personalize_campaign_update_summary){
+        .solution_version_arn = version->arn,
+        .min_provisioned_tps = value->min_provisioned_tps,
+        .campaign_config = value->campaign_config,
+        .status = OD_STR("ACTIVE"),
+        .creation_date_time = {true, call->now_ms},
+        .last_updated_date_time = {true, call->now_ms},
+    };
+    value->latest_campaign_update = update;
+    campaign->parent = solution_of(version->arn);
+    enum od_status s = od_resource_pack(call, &od_kind_campaign, value, campaign);
+    if (s == OD_OK)
+        s = od_attach_campaign(call, campaign->arn, campaign->group, version,
+                               value->campaign_config, value->min_provisioned_tps.value);
+    return s == OD_OK ? od_resource_save(call, campaign) : s;
+}
+
+enum od_status od_op_update_campaign(struct od_call *call)
+{
+    const struct od_personalize_update_campaign_request *in = OD_IN(call, update_campaign_request);
+    struct od_resource campaign, version;
+    struct od_personalize_campaign value = {0};
+    enum od_status s = od_resource_get(call, &od_kind_campaign, in->campaign_arn, &campaign);
+    if (s == OD_OK)
+        s = od_resource_read(call, &od_kind_campaign, &campaign, &value);
+    if (s != OD_OK)
+        return s;
+    if (in->campaign_config)
+        value.campaign_config = in->campaign_config;
+    if (in->min_provisioned_tps.set)
+        value.min_provisioned_tps = in->min_provisioned_tps;
+    bool follow = in->solution_version_arn.ptr && follows(value.campaign_config);
+    s = find_version(
+        call, in->solution_version_arn.ptr ? in->solution_version_arn : value.solution_version_arn,
+        follow, &version);
+    if (s == OD_OK && !od_str_eq(version.group, campaign.group))
+        s = od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not of the campaign's dataset group.",
+                    OD_STR_ARG(version.arn));
+    if (s == OD_OK)
+        s = check_config(call, &version, value.campaign_config);
+    if (s == OD_OK)
+        s = deploy(call, &campaign, &value, &version);
+    OD_OUT(call, update_campaign_response)->campaign_arn = in->campaign_arn;
+    return s;
+}
+
+enum od_status od_campaigns_follow(struct od_call *call, const struct od_resource *version)
+{
+    struct od_resource *list;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_campaign, version->parent, OD_STR_NONE,
+                                        OD_STR_NONE, &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        struct od_personalize_campaign value = {0};
+        s = od_resource_read(call, &od_kind_campaign, &list[i], &value);
+        if (s == OD_OK && follows(value.campaign_config))
+            s = deploy(call, &list[i], &value, version);
+    }
+    return s;
+}
+
+enum od_status od_op_delete_campaign(struct od_call *call)
+{
+    struct od_str arn = OD_IN(call, delete_campaign_request)->campaign_arn;
+    struct od_resource campaign;
+    enum od_status s = od_resource_get(call, &od_kind_campaign, arn, &campaign);
+    if (s == OD_OK)
+        s = od_resource_remove(call, arn);
+    if (s == OD_OK)
+        od_serve_campaign_remove(call->app->serve, arn);
+    return s;
+}

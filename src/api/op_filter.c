@@ -1,0 +1,46 @@
+/* Filters: checked and compiled when created, immutable after. */
+#include "api/quota.h"
+#include "api/resource.h"
+
+enum od_status od_op_create_filter(struct od_call *call)
+{
+    const struct od_personalize_create_filter_request *in = OD_IN(call, create_filter_request);
+    struct od_resource group;
+    struct od_resource resource = {.name = in->name,
+                                   .arn = od_call_arn(call, &od_kind_filter, in->name, OD_STR_NONE),
+                                   .group = in->dataset_group_arn,
+                                   .status = OD_STR("ACTIVE")};
+    enum od_status s = od_resource_absent(call, &od_kind_filter, resource.arn);
+    if (s == OD_OK)
+        s = od_resource_get(call, &od_kind_dataset_group, in->dataset_group_arn, &group);
+    if (s == OD_OK)
+        s = od_resource_active(call, &group);
+    if (s == OD_OK)
+        s = od_quota_check(call, OD_QUOTA_FILTERS, group.arn);
+    if (s == OD_OK)
+        s = od_serve_filter_add(call->app->serve, resource.arn, group.arn, in->filter_expression,
+                                &call->err);
+    if (s != OD_OK)
+        return s;
+    struct od_personalize_filter value = {.name = in->name,
+                                          .filter_arn = resource.arn,
+                                          .dataset_group_arn = group.arn,
+                                          .filter_expression = in->filter_expression};
+    s = od_resource_create(call, &od_kind_filter, &value, &in->tags, &resource);
+    if (s != OD_OK)
+        od_serve_filter_remove(call->app->serve, resource.arn);
+    OD_OUT(call, create_filter_response)->filter_arn = resource.arn;
+    return s;
+}
+
+enum od_status od_op_delete_filter(struct od_call *call)
+{
+    struct od_str arn = OD_IN(call, delete_filter_request)->filter_arn;
+    struct od_resource filter;
+    enum od_status s = od_resource_get(call, &od_kind_filter, arn, &filter);
+    if (s == OD_OK)
+        s = od_resource_remove(call, arn);
+    if (s == OD_OK)
+        od_serve_filter_remove(call->app->serve, arn);
+    return s;
+}

@@ -1,0 +1,152 @@
+/* GetRecommendations and GetPersonalizedRanking: from the bound request to serve's query and back.
+ * Runs on the HTTP thread that got the request and touches no store. */
+#include "api/call.h"
+
+static const struct od_filter_value *filter_values(struct od_call *call,
+                                                   const struct od_api_string_map *map)
+{
+    struct od_filter_value *list = OD_NEW_ARRAY(call->arena, struct od_filter_value, map->count);
+    for (size_t i = 0; list && i < map->count; i++)
+        list[i] = (struct od_filter_value){map->items[i].key, map->items[i].value};
+    return list;
+}
+
+static const struct od_name_value *name_values(struct od_call *call,
+                                               const struct od_api_string_map *map)
+{
+    struct od_name_value *list = OD_NEW_ARRAY(call->arena, struct od_name_value, map->count);
+    for (size_t i = 0; list && i < map->count; i++)
+        list[i] = (struct od_name_value){map->items[i].key, map->items[i].value};
+    return list;
+}
+
+static enum od_status set_metadata(struct od_call *call, const struct od_api_strings_map *map,
+                                   struct od_recommend_query *query)
+{
+    if (!map->count)
+        return OD_OK;
+    if (!od_str_eq_nocase(map->items[0].key, OD_STR("ITEMS")))
+        return od_fail(&call->err, OD_INVALID_INPUT, "metadataColumns: %.*s is not ITEMS.",
+                       OD_STR_ARG(map->items[0].key));
+    query->metadata_columns = map->items[0].value.items;
+    query->metadata_column_count = map->items[0].value.count;
+    return OD_OK;
+}
+
+static enum od_status set_promotion(struct od_call *call,
+                                    const struct od_runtime_promotion_list *list,
+                                    struct od_recommend_query *query)
+{
+    if (!list->count)
+        return OD_OK;
+    const struct od_runtime_promotion *from = &list->items[0];
+    struct od_promotion_query *promotion = OD_NEW(call->arena, struct od_promotion_query);
+    if (!promotion)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    if (!from->name.ptr || !from->percent_promoted_items.set || !from->filter_arn.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "A promotion needs name, percentPromotedItems and filterArn.");
+    *promotion = (struct od_promotion_query){.name = from->name,
+                                             .percent = (int)from->percent_promoted_items.value,
+                                             .filter_arn = from->filter_arn,
+                                             .values = filter_values(call, &from->filter_values),
+                                             .value_count = from->filter_values.count};
+    query->promotion = promotion;
+    return promotion->values ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
+}
+
+static enum od_status convert(struct od_call *call, const struct od_ranked_item *from,
+                              struct od_runtime_predicted_item *to)
+{
+    *to = (struct od_runtime_predicted_item){.item_id = from->id,
+                                             .score = {from->has_score, from->score},
+                                             .promotion_name = from->promotion};
+    if (!from->metadata_count)
+        return OD_OK;
+    to->metadata.items =
+        OD_NEW_ARRAY(call->arena, struct od_api_string_entry, from->metadata_count);
+    if (!to->metadata.items)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    to->metadata.count = from->metadata_count;
+    for (size_t i = 0; i < from->metadata_count; i++)
+        to->metadata.items[i] =
+            (struct od_api_string_entry){from->metadata[i].name, from->metadata[i].value};
+    return OD_OK;
+}
+
+static enum od_status set_answer(struct od_call *call, const struct od_recommend_answer *answer,
+                                 struct od_runtime_item_list *list, struct od_str *id)
+{
+    list->items = OD_NEW_ARRAY(call->arena, struct od_runtime_predicted_item, answer->count);
+    *id = od_arena_str(call->arena, od_str_c(answer->recommendation_id));
+    if (!list->items || !id->ptr)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    list->count = answer->count;
+    enum od_status s = OD_OK;
+    for (size_t i = 0; s == OD_OK && i < answer->count; i++)
+        s = convert(call, &answer->items[i], &list->items[i]);
+    if (answer->short_of_results && call->exchange) {
+        struct od_http_response *response = od_http_response(call->exchange);
+        response->extra[response->extra_count++] =
+            (struct od_http_header){OD_STR("x-ondol-short-of-results"), OD_STR("filter")};
+    }
+    return s;
+}
+
+enum od_status od_op_get_recommendations(struct od_call *call)
+{
+    const struct od_runtime_get_recommendations_request *in = call->in;
+    struct od_runtime_get_recommendations_response *out = call->out;
+    if (!!in->campaign_arn.ptr == !!in->recommender_arn.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "Give exactly one of campaignArn and recommenderArn.");
+    struct od_recommend_query query = {
+        .campaign_arn = in->campaign_arn.ptr ? in->campaign_arn : in->recommender_arn,
+        .user = in->user_id,
+        .item = in->item_id,
+        .num_results = in->num_results.set ? in->num_results.value : -1,
+        .context = name_values(call, &in->context),
+        .context_count = in->context.count,
+        .filter_arn = in->filter_arn,
+        .filter_values = filter_values(call, &in->filter_values),
+        .filter_value_count = in->filter_values.count,
+        .now_ms = call->now_ms,
+    };
+    struct od_recommend_answer answer;
+    if (!query.context || !query.filter_values)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = set_metadata(call, &in->metadata_columns, &query);
+    if (s == OD_OK)
+        s = set_promotion(call, &in->promotions, &query);
+    if (s == OD_OK)
+        s = od_serve_recommend(call->app->serve, &query, call->arena, &answer, &call->err);
+    return s == OD_OK ? set_answer(call, &answer, &out->item_list, &out->recommendation_id) : s;
+}
+
+enum od_status od_op_get_personalized_ranking(struct od_call *call)
+{
+    const struct od_runtime_get_personalized_ranking_request *in = call->in;
+    struct od_runtime_get_personalized_ranking_response *out = call->out;
+    struct od_recommend_query query = {
+        .campaign_arn = in->campaign_arn,
+        .user = in->user_id,
+        .num_results = -1,
+        .input_list = in->input_list.items,
+        .input_count = in->input_list.count,
+        .context = name_values(call, &in->context),
+        .context_count = in->context.count,
+        .filter_arn = in->filter_arn,
+        .filter_values = filter_values(call, &in->filter_values),
+        .filter_value_count = in->filter_values.count,
+        .now_ms = call->now_ms,
+    };
+    struct od_recommend_answer answer;
+    if (!query.context || !query.filter_values)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = set_metadata(call, &in->metadata_columns, &query);
+    if (s == OD_OK)
+        s = od_serve_rank(call->app->serve, &query, call->arena, &answer, &call->err);
+    return s == OD_OK
+               ? set_answer(call, &answer, &out->personalized_ranking, &out->recommendation_id)
+               : s;
+}

@@ -1,0 +1,239 @@
+/* Solutions: a recipe and its configuration for a dataset group. */
+#include "api/solution.h"
+
+#include "api/files.h"
+#include "api/quota.h"
+
+#define RECIPE_PREFIX "arn:aws:personalize:::recipe/"
+
+enum od_status od_recipe_by_arn(struct od_call *call, struct od_str arn,
+                                const struct od_recipe_spec **out)
+{
+    *out = NULL;
+    if (od_str_starts(arn, OD_STR(RECIPE_PREFIX)))
+        *out = od_recipe_spec_find(od_str_sub(arn, sizeof RECIPE_PREFIX - 1, arn.len));
+    return *out ? OD_OK
+                : od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
+                          OD_STR_ARG(arn));
+}
+
+static enum od_status find_recipe(struct od_call *call,
+                                  const struct od_personalize_create_solution_request *in,
+                                  const struct od_recipe_spec **spec)
+{
+    if (in->perform_auto_ml.value)
+        return in->recipe_arn.ptr ? od_fail(&call->err, OD_INVALID_INPUT,
+                                            "recipeArn must be omitted when performAutoML is true.")
+                                  : od_fail(&call->err, OD_NOT_IMPLEMENTED,
+                                            "performAutoML is not available in this version: "
+                                            "choose a recipe by recipeArn.");
+    if (!in->recipe_arn.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT, "recipeArn is required.");
+    enum od_status s = od_recipe_by_arn(call, in->recipe_arn, spec);
+    if (s != OD_OK)
+        return s;
+    if ((*spec)->domain)
+        return od_fail(&call->err, OD_INVALID_INPUT, "Recipe %.*s cannot be used here.",
+                       OD_STR_ARG(in->recipe_arn));
+    if (!od_recipe_find(od_str_c((*spec)->name)))
+        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
+                       "Recipe %s cannot be trained by this version of Ondol.", (*spec)->name);
+    return OD_OK;
+}
+
+static enum od_status check_request(struct od_call *call,
+                                    const struct od_personalize_create_solution_request *in,
+                                    struct od_str arn)
+{
+    const struct od_recipe_spec *spec;
+    struct od_resource group;
+    enum od_status s = od_resource_absent(call, &od_kind_solution, arn);
+    if (s == OD_OK)
+        s = od_resource_get(call, &od_kind_dataset_group, in->dataset_group_arn, &group);
+    if (s == OD_OK)
+        s = od_resource_active(call, &group);
+    if (s == OD_OK)
+        s = find_recipe(call, in, &spec);
+    if (s == OD_OK)
+        s = od_solution_check(call, in, spec);
+    return s == OD_OK ? od_quota_check(call, OD_QUOTA_SOLUTIONS, in->dataset_group_arn) : s;
+}
+
+enum od_status od_op_create_solution(struct od_call *call)
+{
+    const struct od_personalize_create_solution_request *in = OD_IN(call, create_solution_request);
+    struct od_resource resource = {.name = in->name,
+                                   .arn =
+                                       od_call_arn(call, &od_kind_solution, in->name, OD_STR_NONE),
+                                   .group = in->dataset_group_arn,
+                                   .status = OD_STR("ACTIVE")};
+    enum od_status s = check_request(call, in, resource.arn);
+    if (s != OD_OK)
+        return s;
+    struct od_personalize_solution value = {
+        .name = in->name,
+        .solution_arn = resource.arn,
+        .perform_hpo = {true, in->perform_hpo.value},
+        .perform_auto_ml = {true, false},
+        .perform_auto_training = {true, !in->perform_auto_training.set ||
+                                            in->perform_auto_training.value},
+        .perform_incremental_update = in->perform_incremental_update,
+        .recipe_arn = in->recipe_arn,
+        .dataset_group_arn = in->dataset_group_arn,
+        .event_type = in->event_type,
+        .solution_config = in->solution_config,
+    };
+    s = od_resource_create(call, &od_kind_solution, &value, &in->tags, &resource);
+    OD_OUT(call, create_solution_response)->solution_arn = resource.arn;
+    return s;
+}
+
+enum od_status od_solution_decorate(struct od_call *call, const struct od_resource *resource,
+                                    void *value)
+{
+    struct od_personalize_solution *solution = value;
+    struct od_resource *versions;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_solution_version, resource->arn, OD_STR_NONE,
+                                        OD_STR_NONE, &versions, &count);
+    if (s != OD_OK || count == 0)
+        return s;
+    struct od_personalize_solution_version full = {0};
+    struct od_personalize_solution_version_summary *summary =
+        OD_NEW(call->arena, struct od_personalize_solution_version_summary);
+    if (!summary)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    s = od_resource_read(call, &od_kind_solution_version, &versions[count - 1], &full);
+    if (s == OD_OK)
+        od_api_copy(od_kind_solution_version.summary, summary, od_kind_solution_version.shape,
+                    &full);
+    solution->latest_solution_version = summary;
+    return s;
+}
+
+/* The new settings take effect at once; the record of the update stays with the solution. */
+static enum od_status apply_update(struct od_call *call,
+                                   const struct od_personalize_update_solution_request *in,
+                                   struct od_personalize_solution *value)
+{
+    struct od_personalize_solution_update_summary *update =
+        OD_NEW(call->arena, struct od_personalize_solution_update_summary);
+    struct od_personalize_solution_config *config =
+        OD_NEW(call->arena, struct od_personalize_solution_config);
+    if (!update || !config)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    *update = (struct od_personalize_solution_update_summary){
+        .solution_update_config = in->solution_update_config,
+        .status = OD_STR("ACTIVE"),
+        .perform_auto_training = in->perform_auto_training,
+        .perform_incremental_update = in->perform_incremental_update,
+        .creation_date_time = {true, call->now_ms},
+        .last_updated_date_time = {true, call->now_ms},
+    };
+    value->latest_solution_update = update;
+    if (in->perform_auto_training.set)
+        value->perform_auto_training = in->perform_auto_training;
+    if (in->solution_update_config && in->solution_update_config->auto_training_config) {
+        if (value->solution_config)
+            *config = *value->solution_config;
+        config->auto_training_config = in->solution_update_config->auto_training_config;
+        value->solution_config = config;
+    }
+    return OD_OK;
+}
+
+static enum od_status check_update(struct od_call *call,
+                                   const struct od_personalize_update_solution_request *in,
+                                   const struct od_personalize_solution *value)
+{
+    const struct od_recipe_spec *spec;
+    int64_t days;
+    enum od_status s = od_recipe_by_arn(call, value->recipe_arn, &spec);
+    if (s != OD_OK)
+        return s;
+    if (in->perform_incremental_update.value)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "performIncrementalUpdate is not supported by recipe %s.", spec->name);
+    if (in->solution_update_config && in->solution_update_config->events_config &&
+        !spec->supports_events_config)
+        return od_fail(&call->err, OD_INVALID_INPUT, "eventsConfig is not supported by recipe %s.",
+                       spec->name);
+    return in->solution_update_config
+               ? od_schedule_check(call, in->solution_update_config->auto_training_config, &days)
+               : OD_OK;
+}
+
+enum od_status od_op_update_solution(struct od_call *call)
+{
+    const struct od_personalize_update_solution_request *in = OD_IN(call, update_solution_request);
+    struct od_resource resource;
+    struct od_personalize_solution value = {0};
+    enum od_status s = od_resource_get(call, &od_kind_solution, in->solution_arn, &resource);
+    if (s == OD_OK)
+        s = od_resource_active(call, &resource);
+    if (s == OD_OK)
+        s = od_resource_read(call, &od_kind_solution, &resource, &value);
+    if (s == OD_OK)
+        s = check_update(call, in, &value);
+    if (s == OD_OK)
+        s = apply_update(call, in, &value);
+    if (s == OD_OK)
+        s = od_resource_pack(call, &od_kind_solution, &value, &resource);
+    if (s == OD_OK)
+        s = od_resource_save(call, &resource);
+    OD_OUT(call, update_solution_response)->solution_arn = in->solution_arn;
+    return s;
+}
+
+static enum od_status check_unused(struct od_call *call, struct od_str arn)
+{
+    static const char *const states[] = {"CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING"};
+    const struct od_resource *user;
+    enum od_status s =
+        od_resource_any(call, &od_kind_campaign, arn, OD_STR_NONE, OD_STR_NONE, &user);
+    if (s == OD_OK && user)
+        return od_fail(&call->err, OD_IN_USE, "Solution %.*s is used by campaign %.*s.",
+                       OD_STR_ARG(arn), OD_STR_ARG(user->arn));
+    for (size_t i = 0; s == OD_OK && i < 3; i++) {
+        s = od_resource_any(call, &od_kind_solution_version, arn, OD_STR_NONE, od_str_c(states[i]),
+                            &user);
+        if (s == OD_OK && user)
+            return od_fail(&call->err, OD_IN_USE, "Solution %.*s has a version in %s state: %.*s.",
+                           OD_STR_ARG(arn), states[i], OD_STR_ARG(user->arn));
+    }
+    return s;
+}
+
+static enum od_status remove_all(struct od_call *call, struct od_str arn)
+{
+    struct od_resource *versions;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_solution_version, arn, OD_STR_NONE,
+                                        OD_STR_NONE, &versions, &count);
+    if (s == OD_OK)
+        s = od_store_begin(call->app->store, &call->err);
+    if (s != OD_OK)
+        return s;
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        s = od_catalog_delete(call->app->store, versions[i].arn, &call->err);
+    if (s == OD_OK)
+        s = od_catalog_delete(call->app->store, arn, &call->err);
+    if (s == OD_OK)
+        return od_store_commit(call->app->store, &call->err);
+    od_store_rollback(call->app->store);
+    return s;
+}
+
+enum od_status od_op_delete_solution(struct od_call *call)
+{
+    struct od_str arn = OD_IN(call, delete_solution_request)->solution_arn;
+    struct od_resource solution;
+    enum od_status s = od_resource_get(call, &od_kind_solution, arn, &solution);
+    if (s == OD_OK)
+        s = check_unused(call, arn);
+    if (s == OD_OK)
+        s = remove_all(call, arn);
+    if (s == OD_OK)
+        od_files_collect(call);
+    return s;
+}

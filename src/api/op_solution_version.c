@@ -1,0 +1,183 @@
+/* Solution versions: trainings, begun by hand or by schedule, stopped, and their metrics. */
+#include "api/attach.h"
+#include "api/ids.h"
+#include "api/quota.h"
+#include "api/runner.h"
+#include "api/solution.h"
+
+static enum od_status check_mode(struct od_call *call,
+                                 const struct od_personalize_solution *solution, struct od_str mode)
+{
+    const struct od_recipe_spec *spec;
+    if (!mode.ptr || od_str_eq_c(mode, "FULL"))
+        return OD_OK;
+    enum od_status s = od_recipe_by_arn(call, solution->recipe_arn, &spec);
+    if (s != OD_OK)
+        return s;
+    if (od_str_eq_c(mode, "AUTOTRAIN"))
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "trainingMode AUTOTRAIN cannot be asked for; use FULL.");
+    if (!spec->supports_update)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "UPDATE needs an active solution version trained with FULL and a recipe "
+                       "that supports it.");
+    return od_fail(&call->err, OD_NOT_IMPLEMENTED,
+                   "trainingMode UPDATE is not available in this version: use FULL, which takes "
+                   "seconds to minutes.");
+}
+
+/* How far the event log had come: tells automatic training later what is new. */
+static enum od_status note_progress(struct od_call *call, struct od_resource *resource)
+{
+    struct od_dataset_info info;
+    int64_t event_seq = 0, record_seq;
+    enum od_status s = od_group_dataset(call, resource->group, OD_INTERACTIONS, &info);
+    if (s == OD_OK && info.arn.ptr)
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq,
+                               &record_seq, &call->err);
+    resource->extra = od_arena_printf(call->arena, "{\"event_seq\":%lld}", (long long)event_seq);
+    return s;
+}
+
+/* Version and job row in one transaction. */
+static enum od_status insert(struct od_call *call,
+                             const struct od_personalize_solution_version *value,
+                             const struct od_personalize_tags *tags, struct od_resource *resource,
+                             int64_t *job)
+{
+    enum od_status s = od_store_begin(call->app->store, &call->err);
+    if (s != OD_OK)
+        return s;
+    s = od_resource_insert(call, &od_kind_solution_version, value, tags, resource);
+    if (s == OD_OK)
+        s = od_runner_add(call, "train", resource->arn, job);
+    if (s == OD_OK)
+        return od_store_commit(call->app->store, &call->err);
+    od_store_rollback(call->app->store);
+    return s;
+}
+
+enum od_status od_solution_train(struct od_call *call, const struct od_resource *solution,
+                                 struct od_str name, const char *training_type,
+                                 const struct od_personalize_tags *tags, struct od_str *out_arn)
+{
+    struct od_personalize_solution from = {0};
+    struct od_personalize_solution_version value = {0};
+    enum od_status s = od_resource_read(call, &od_kind_solution, solution, &from);
+    if (s != OD_OK)
+        return s;
+    struct od_str id = od_new_hex8(call->app->io, call->arena);
+    struct od_resource resource = {
+        .name = od_arena_printf(call->arena, "%.*s/%.*s", OD_STR_ARG(solution->name),
+                                OD_STR_ARG(name.ptr ? name : id)),
+        .arn = od_arena_printf(call->arena, "%.*s/%.*s", OD_STR_ARG(solution->arn), OD_STR_ARG(id)),
+        .parent = solution->arn,
+        .group = solution->group,
+        .status = OD_STR("CREATE PENDING"),
+    };
+    if (!id.ptr || !resource.name.ptr || !resource.arn.ptr)
+        return od_fail(&call->err, OD_INTERNAL, "No fresh identifier could be made.");
+    od_api_copy(od_kind_solution_version.shape, &value, od_kind_solution.shape, &from);
+    value.name = resource.name;
+    value.solution_version_arn = resource.arn;
+    value.training_mode = OD_STR("FULL");
+    value.training_type = od_str_c(training_type);
+    int64_t job;
+    s = note_progress(call, &resource);
+    if (s == OD_OK)
+        s = insert(call, &value, tags, &resource, &job);
+    if (s != OD_OK)
+        return s;
+    od_runner_go(call->app, job, "train", resource.arn);
+    *out_arn = resource.arn;
+    return OD_OK;
+}
+
+/* A caller's name may serve one version of the solution only. */
+static enum od_status check_name(struct od_call *call, const struct od_resource *solution,
+                                 struct od_str name)
+{
+    struct od_resource *versions;
+    size_t count;
+    struct od_str full =
+        od_arena_printf(call->arena, "%.*s/%.*s", OD_STR_ARG(solution->name), OD_STR_ARG(name));
+    enum od_status s = name.ptr ? od_resource_list(call, &od_kind_solution_version, solution->arn,
+                                                   OD_STR_NONE, OD_STR_NONE, &versions, &count)
+                                : OD_OK;
+    for (size_t i = 0; name.ptr && s == OD_OK && i < count; i++)
+        if (od_str_eq(versions[i].name, full))
+            s = od_fail(&call->err, OD_EXISTS,
+                        "Another solution version with Arn %.*s already exists.",
+                        OD_STR_ARG(versions[i].arn));
+    return s;
+}
+
+enum od_status od_op_create_solution_version(struct od_call *call)
+{
+    const struct od_personalize_create_solution_version_request *in =
+        OD_IN(call, create_solution_version_request);
+    struct od_resource solution;
+    struct od_personalize_solution value = {0};
+    enum od_status s = od_resource_get(call, &od_kind_solution, in->solution_arn, &solution);
+    if (s == OD_OK)
+        s = od_resource_active(call, &solution);
+    if (s == OD_OK)
+        s = od_resource_read(call, &od_kind_solution, &solution, &value);
+    if (s == OD_OK)
+        s = check_mode(call, &value, in->training_mode);
+    if (s == OD_OK)
+        s = check_name(call, &solution, in->name);
+    if (s == OD_OK)
+        s = od_quota_check(call, OD_QUOTA_SOLUTION_VERSIONS, OD_STR_NONE);
+    if (s == OD_OK)
+        s = od_solution_train(
+            call, &solution, in->name, "MANUAL", &in->tags,
+            &OD_OUT(call, create_solution_version_response)->solution_version_arn);
+    return s;
+}
+
+enum od_status od_op_stop_solution_version_creation(struct od_call *call)
+{
+    struct od_str arn = OD_IN(call, stop_solution_version_creation_request)->solution_version_arn;
+    struct od_resource version;
+    enum od_status s = od_resource_get(call, &od_kind_solution_version, arn, &version);
+    if (s != OD_OK)
+        return s;
+    bool pending = od_str_eq_c(version.status, "CREATE PENDING");
+    if (!pending && !od_str_eq_c(version.status, "CREATE IN_PROGRESS"))
+        return od_fail(&call->err, OD_IN_USE, "%.*s is in %.*s state.", OD_STR_ARG(arn),
+                       OD_STR_ARG(version.status));
+    version.status = pending ? OD_STR("CREATE STOPPED") : OD_STR("CREATE STOPPING");
+    s = od_resource_save(call, &version);
+    if (s == OD_OK)
+        (void)od_runner_stop(call->app,
+                             arn); /* a job not yet submitted sees the status when it starts */
+    return s;
+}
+
+enum od_status od_op_get_solution_metrics(struct od_call *call)
+{
+    struct od_str arn = OD_IN(call, get_solution_metrics_request)->solution_version_arn;
+    struct od_personalize_get_solution_metrics_response *out =
+        OD_OUT(call, get_solution_metrics_response);
+    struct od_resource version;
+    struct od_json extra;
+    enum od_status s = od_resource_get(call, &od_kind_solution_version, arn, &version);
+    if (s == OD_OK)
+        s = od_resource_active(call, &version);
+    if (s == OD_OK)
+        s = od_json_parse(call->arena, version.extra, &extra, &call->err);
+    if (s != OD_OK)
+        return s;
+    const struct od_json *metrics = od_json_get(&extra, OD_STR("metrics"));
+    size_t count = metrics && metrics->kind == OD_JSON_OBJECT ? metrics->count : 0;
+    out->solution_version_arn = arn;
+    out->metrics.items = OD_NEW_ARRAY(call->arena, struct od_api_double_entry, count);
+    if (!out->metrics.items)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    out->metrics.count = count;
+    for (size_t i = 0; i < count; i++)
+        out->metrics.items[i] =
+            (struct od_api_double_entry){metrics->members[i].key, metrics->members[i].value.number};
+    return OD_OK;
+}

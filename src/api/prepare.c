@@ -1,0 +1,360 @@
+/* Preparing jobs: see prepare.h. What the catalogue knows is read on the store thread; listing
+ * objects and folding events, which may take a while, happens here. */
+#include "api/prepare.h"
+
+#include "api/attach.h"
+#include "api/solution.h"
+#include "base/limits.h"
+#include "jobs/sources.h"
+
+#define ARENA_MAX (256u << 20)
+
+struct dataset_sources {
+    struct od_dataset_info info; /* arn absent: no such dataset */
+    struct od_bulk *bulk;
+    size_t bulk_count;
+};
+
+static void add_key(struct od_buf *spec, const char *key)
+{
+    char last = spec->len ? spec->ptr[spec->len - 1] : '\0';
+    od_buf_printf(spec, "%s\"%s\":", last == '{' || last == '\0' ? "" : ",", key);
+}
+
+static void add_text(struct od_buf *spec, const char *key, struct od_str text)
+{
+    add_key(spec, key);
+    od_buf_json(spec, text);
+}
+
+static void add_number(struct od_buf *spec, const char *key, long long number)
+{
+    add_key(spec, key);
+    od_buf_printf(spec, "%lld", number);
+}
+
+/* ---- imports ---- */
+
+struct import_facts {
+    struct od_arena *arena;
+    struct od_str arn;
+    struct od_resource job;
+    struct od_personalize_dataset_import_job value;
+    struct od_dataset_info info;
+};
+
+static enum od_status read_import(struct od_app *app, void *context, struct od_error *err)
+{
+    struct import_facts *facts = context;
+    struct od_call call;
+    struct od_resource dataset;
+    od_call_internal(&call, app, facts->arena);
+    enum od_status s = od_catalog_get(app->store, facts->arn, facts->arena, &facts->job, &call.err);
+    if (s == OD_OK)
+        s = od_resource_read(&call, &od_kind_import_job, &facts->job, &facts->value);
+    if (s == OD_OK)
+        s = od_catalog_get(app->store, facts->job.parent, facts->arena, &dataset, &call.err);
+    if (s == OD_OK)
+        s = od_dataset_info(&call, &dataset, &facts->info);
+    return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
+}
+
+static enum od_status write_import(struct od_app *app, int64_t job_id,
+                                   const struct import_facts *facts, struct od_arena *arena,
+                                   struct od_buf *spec, struct od_error *err)
+{
+    struct od_str *files;
+    size_t count;
+    struct od_error cause;
+    enum od_status s = od_objects_list(app->objects, facts->value.data_source->data_location, arena,
+                                       &files, &count, &cause);
+    if (s != OD_OK)
+        return od_fail(err, s, "Failed to create a data import job for %s dataset. %s",
+                       od_dataset_type_name(facts->info.type), cause.message);
+    struct od_str segment = od_app_path(app, arena, "segments/%lld.seg", (long long)job_id);
+    struct od_str report = od_app_path(app, arena, "reports/%.*s.txt", OD_STR_ARG(facts->job.name));
+    if (!segment.ptr || !report.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    od_buf_char(spec, '{');
+    add_text(spec, "kind", OD_STR("import"));
+    add_text(spec, "type", od_str_c(od_dataset_type_name(facts->info.type)));
+    add_text(spec, "domain", facts->info.domain_name);
+    add_text(spec, "schema", facts->info.schema_text);
+    add_text(spec, "segment", segment);
+    add_text(spec, "report", report);
+    add_number(spec, "minimum_rows",
+               facts->info.type == OD_INTERACTIONS ? OD_MIN_IMPORT_INTERACTIONS : 1);
+    add_number(spec, "threads", app->config.worker_threads);
+    add_key(spec, "files");
+    for (size_t i = 0; i < count; i++) {
+        od_buf_char(spec, i ? ',' : '[');
+        od_buf_json(spec, files[i]);
+    }
+    od_buf_puts(spec, "]}");
+    s = od_buf_status(spec);
+    return s == OD_OK ? OD_OK
+                      : od_fail(err, s, "Too many files in %.*s.",
+                                OD_STR_ARG(facts->value.data_source->data_location));
+}
+
+enum od_status od_prepare_import(struct od_app *app, int64_t job_id, struct od_str arn,
+                                 struct od_buf *spec, struct od_error *err)
+{
+    struct od_arena arena;
+    od_arena_init(&arena, ARENA_MAX);
+    struct import_facts facts = {.arena = &arena, .arn = arn};
+    enum od_status s = od_app_on_store(app, read_import, &facts, err);
+    if (s == OD_OK)
+        s = write_import(app, job_id, &facts, &arena, spec, err);
+    od_arena_done(&arena);
+    return s;
+}
+
+/* ---- trainings ---- */
+
+struct training_facts {
+    struct od_arena *arena;
+    struct od_str arn;
+    struct od_resource version;
+    struct od_personalize_solution_version value;
+    const struct od_recipe_spec *recipe;
+    struct dataset_sources datasets[OD_USERS + 1];
+};
+
+static enum od_status read_training(struct od_app *app, void *context, struct od_error *err)
+{
+    struct training_facts *facts = context;
+    struct od_call call;
+    od_call_internal(&call, app, facts->arena);
+    enum od_status s =
+        od_catalog_get(app->store, facts->arn, facts->arena, &facts->version, &call.err);
+    if (s == OD_OK)
+        s = od_resource_read(&call, &od_kind_solution_version, &facts->version, &facts->value);
+    if (s == OD_OK)
+        s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
+    for (int t = OD_INTERACTIONS; s == OD_OK && t <= OD_USERS; t++) {
+        struct dataset_sources *d = &facts->datasets[t];
+        s = od_group_dataset(&call, facts->version.group, (enum od_dataset_type)t, &d->info);
+        if (s == OD_OK && d->info.arn.ptr)
+            s = od_bulk_list(app->store, d->info.arn, facts->arena, &d->bulk, &d->bulk_count,
+                             &call.err);
+    }
+    return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
+}
+
+/* Everything a job's folded segments are collected with. */
+struct segment_list {
+    struct od_app *app;
+    struct od_arena *arena;
+    struct od_buf *spec;
+    int64_t job_id;
+    unsigned folded;
+    bool any;
+    struct od_error *err;
+};
+
+static enum od_status add_segment(struct segment_list *list, struct od_str absolute)
+{
+    if (!absolute.ptr)
+        return od_fail(list->err, OD_NO_MEMORY, NULL);
+    od_buf_char(list->spec, list->any ? ',' : '[');
+    od_buf_json(list->spec, absolute);
+    list->any = true;
+    return OD_OK;
+}
+
+static struct od_str fold_path(struct segment_list *list)
+{
+    return od_app_path(list->app, list->arena, "work/%lld/%u.seg", (long long)list->job_id,
+                       list->folded++);
+}
+
+static enum od_status add_bulk(struct segment_list *list, struct od_str relative)
+{
+    return add_segment(list, od_app_path(list->app, list->arena, "%.*s", OD_STR_ARG(relative)));
+}
+
+static enum od_status add_interactions(struct segment_list *list, const struct dataset_sources *d,
+                                       int64_t event_mark)
+{
+    enum od_status s = OD_OK;
+    uint64_t rows = 0;
+    for (size_t i = 0; s == OD_OK && i < d->bulk_count; i++)
+        s = add_bulk(list, d->bulk[i].path);
+    struct od_str path = fold_path(list);
+    if (s == OD_OK && event_mark)
+        s = od_fold_events(list->app->io, list->app->reader, d->info.arn, event_mark,
+                           d->info.schema, path, &rows, list->err);
+    return s == OD_OK && rows ? add_segment(list, path) : s;
+}
+
+static enum od_status add_table(struct segment_list *list, const struct dataset_sources *d,
+                                int64_t record_mark)
+{
+    struct od_source *plan;
+    size_t count;
+    struct od_app *app = list->app;
+    enum od_status s = od_sources_plan(app->reader, d->info.arn, d->bulk, d->bulk_count,
+                                       record_mark, list->arena, &plan, &count, list->err);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        uint64_t rows = 0;
+        if (plan[i].segment.ptr) {
+            s = add_bulk(list, plan[i].segment);
+            continue;
+        }
+        struct od_str path = fold_path(list);
+        s = od_fold_records(app->io, app->reader, d->info.arn, &plan[i], record_mark,
+                            d->info.schema, path, &rows, list->err);
+        if (s == OD_OK && rows)
+            s = add_segment(list, path);
+    }
+    return s;
+}
+
+static enum od_status add_dataset(struct segment_list *list, const char *key,
+                                  const struct dataset_sources *d)
+{
+    int64_t event_mark, record_mark;
+    if (!d->info.arn.ptr)
+        return OD_OK;
+    enum od_status s =
+        od_events_last_seq(list->app->reader, d->info.arn, &event_mark, &record_mark, list->err);
+    if (s != OD_OK)
+        return s;
+    add_key(list->spec, key);
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "schema", d->info.schema_text);
+    add_text(list->spec, "domain", d->info.domain_name);
+    add_key(list->spec, "segments");
+    list->any = false;
+    s = d->info.type == OD_INTERACTIONS ? add_interactions(list, d, event_mark)
+                                        : add_table(list, d, record_mark);
+    od_buf_puts(list->spec, list->any ? "]}" : "[]}");
+    return s;
+}
+
+static void add_map(struct od_buf *spec, const char *key, const struct od_api_string_map *map)
+{
+    add_key(spec, key);
+    od_buf_char(spec, '{');
+    for (size_t i = 0; i < map->count; i++) {
+        od_buf_puts(spec, i ? "," : "");
+        od_buf_json(spec, map->items[i].key);
+        od_buf_char(spec, ':');
+        od_buf_json(spec, map->items[i].value);
+    }
+    od_buf_char(spec, '}');
+}
+
+static bool listed(const struct od_api_strings_map *map, const char *type, struct od_str column,
+                   bool *out_has_type)
+{
+    bool found = false;
+    for (size_t i = 0; i < map->count; i++) {
+        if (!od_str_eq_nocase(map->items[i].key, od_str_c(type)))
+            continue;
+        *out_has_type = true;
+        for (size_t c = 0; c < map->items[i].value.count; c++)
+            found |= od_str_eq(map->items[i].value.items[c], column);
+    }
+    return found;
+}
+
+/* Columns to leave out: those excluded, or those of an included dataset type not listed there. Ids
+ * and what an interaction is made of always stay. */
+static bool leaves_out(const struct od_personalize_training_data_config *config, const char *type,
+                       struct od_str column)
+{
+    static const char *const kept[] = {"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE",
+                                       "EVENT_VALUE"};
+    bool has_type = false;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (od_str_eq_c(column, kept[i]))
+            return false;
+    if (listed(&config->excluded_dataset_columns, type, column, &has_type))
+        return true;
+    has_type = false;
+    bool included = listed(&config->included_dataset_columns, type, column, &has_type);
+    return has_type && !included;
+}
+
+static void add_excluded(struct od_buf *spec, const struct training_facts *facts)
+{
+    const struct od_personalize_training_data_config *config =
+        facts->value.solution_config ? facts->value.solution_config->training_data_config : NULL;
+    if (!config)
+        return;
+    add_key(spec, "exclude_columns");
+    od_buf_char(spec, '{');
+    for (int t = OD_ITEMS; t <= OD_USERS; t++) {
+        const struct od_schema *schema = facts->datasets[t].info.schema;
+        const char *type = od_dataset_type_name((enum od_dataset_type)t);
+        bool any = false;
+        add_key(spec, type);
+        od_buf_char(spec, '[');
+        for (size_t f = 0; schema && f < schema->field_count; f++) {
+            if (!leaves_out(config, type, schema->fields[f].name))
+                continue;
+            od_buf_puts(spec, any ? "," : "");
+            od_buf_json(spec, schema->fields[f].name);
+            any = true;
+        }
+        od_buf_char(spec, ']');
+    }
+    od_buf_char(spec, '}');
+}
+
+static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
+{
+    struct od_buf *spec = list->spec;
+    const struct od_personalize_solution_config *config = facts->value.solution_config;
+    static const char *const keys[] = {"interactions", "items", "users"};
+    struct od_str image =
+        od_app_path(list->app, list->arena, "images/%lld.image", (long long)list->job_id);
+    if (!facts->datasets[OD_INTERACTIONS].info.arn.ptr)
+        return od_fail(list->err, OD_INVALID_INPUT,
+                       "Create failed. The dataset group has no Interactions dataset.");
+    od_buf_char(spec, '{');
+    add_text(spec, "kind", OD_STR("train"));
+    add_text(spec, "recipe", od_str_c(facts->recipe->name));
+    add_text(spec, "image", image);
+    add_number(spec, "seed", 1);
+    add_number(spec, "threads", list->app->config.worker_threads);
+    if (facts->value.event_type.ptr)
+        add_text(spec, "event_type", facts->value.event_type);
+    if (config && config->event_value_threshold.ptr) {
+        add_key(spec, "event_value_threshold");
+        od_buf_str(spec, config->event_value_threshold);
+    }
+    if (config) {
+        add_map(spec, "params", &config->algorithm_hyper_parameters);
+        add_map(spec, "feature_params", &config->feature_transformation_parameters);
+    }
+    add_excluded(spec, facts);
+    enum od_status s = OD_OK;
+    for (int t = OD_INTERACTIONS; s == OD_OK && t <= OD_USERS; t++)
+        s = add_dataset(list, keys[t], &facts->datasets[t]);
+    od_buf_char(spec, '}');
+    if (s == OD_OK && (!image.ptr || od_buf_status(spec) != OD_OK))
+        s = od_fail(list->err, OD_NO_MEMORY, NULL);
+    return s;
+}
+
+enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
+                                   struct od_buf *spec, struct od_error *err)
+{
+    struct od_arena arena;
+    od_arena_init(&arena, ARENA_MAX);
+    struct training_facts facts = {.arena = &arena, .arn = arn};
+    struct segment_list list = {
+        .app = app, .arena = &arena, .spec = spec, .job_id = job_id, .err = err};
+    struct od_str work = od_app_path(app, &arena, "work/%lld", (long long)job_id);
+    enum od_status s =
+        work.ptr ? app->io->make_folder(app->io, work.ptr, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    if (s == OD_OK)
+        s = od_app_on_store(app, read_training, &facts, err);
+    if (s == OD_OK)
+        s = write_training(&list, &facts);
+    od_arena_done(&arena);
+    return s;
+}

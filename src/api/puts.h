@@ -1,0 +1,31 @@
+/* Put* calls: checked and converted on HTTP threads, committed in groups on the store thread.
+ *
+ * A call is acknowledged only after the commit that holds it, and is live (visible to the next
+ * query) before its acknowledgement is sent. One fsync serves every call that waited for it. */
+#ifndef OD_API_PUTS_H
+#define OD_API_PUTS_H
+
+#include "api/call.h"
+#include "api/targets.h"
+
+#define OD_MAX_QUEUED_PUTS 4096 /* calls waiting for a commit; beyond, ThrottlingException */
+
+struct od_put {
+    struct od_target *target;       /* one reference, given back after the commit */
+    struct od_event *events;        /* PutEvents */
+    bool *is_new;                   /* PutEvents: written by the commit */
+    struct od_record *records;      /* PutItems, PutUsers */
+    const struct od_value **values; /* of each record, one a schema field */
+    size_t count;
+};
+
+/* Queues a checked call; OD_THROTTLED when too many wait (the target is given back then). */
+enum od_status od_puts_queue(struct od_call *call, const struct od_put *put) OD_MUST_USE;
+/* Commits a list of put tasks as one transaction and answers them. Store thread. */
+void od_puts_commit(struct od_app *app, struct od_task *list);
+
+/* Appends the value of a field to a body under construction: ,"NAME":value. Null appends nothing.
+ */
+void od_body_add(struct od_buf *body, struct od_str name, const struct od_value *value);
+
+#endif

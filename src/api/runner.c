@@ -1,0 +1,292 @@
+/* The runner: see runner.h for the path of a job and its invariants. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/runner_inner.h"
+#include "base/limits.h"
+
+#define ARENA_MAX (256u << 20)
+
+/* What a job is doing, for people who wait. */
+struct running {
+    struct running *next;
+    int64_t id;
+    char kind[16];
+    char *arn;
+    double fraction;
+    char stage[64];
+};
+
+struct od_runner {
+    struct od_app *app;
+    pthread_mutex_t lock; /* guards the list */
+    struct running *list;
+};
+
+/* ---- the list of what runs ---- */
+
+static void note(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
+{
+    struct running *r = calloc(1, sizeof *r);
+    if (!r)
+        return; /* only the progress report misses it */
+    r->id = id;
+    snprintf(r->kind, sizeof r->kind, "%s", kind);
+    snprintf(r->stage, sizeof r->stage, "waiting");
+    r->arn = strndup(arn.ptr, arn.len);
+    pthread_mutex_lock(&app->runner->lock);
+    r->next = app->runner->list;
+    app->runner->list = r;
+    pthread_mutex_unlock(&app->runner->lock);
+}
+
+void od_runner_forget(struct od_app *app, int64_t id)
+{
+    pthread_mutex_lock(&app->runner->lock);
+    for (struct running **at = &app->runner->list; *at; at = &(*at)->next) {
+        struct running *r = *at;
+        if (r->id != id)
+            continue;
+        *at = r->next;
+        free(r->arn);
+        free(r);
+        break;
+    }
+    pthread_mutex_unlock(&app->runner->lock);
+}
+
+void od_runner_progress(struct od_app *app, struct od_buf *out)
+{
+    od_buf_char(out, '[');
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r; r = r->next) {
+        od_buf_puts(out, r == app->runner->list ? "{\"arn\":" : ",{\"arn\":");
+        od_buf_json(out, od_str_c(r->arn));
+        od_buf_printf(out, ",\"kind\":\"%s\",\"progress\":%.4f,\"stage\":", r->kind, r->fraction);
+        od_buf_json(out, od_str_c(r->stage));
+        od_buf_char(out, '}');
+    }
+    pthread_mutex_unlock(&app->runner->lock);
+    od_buf_char(out, ']');
+}
+
+void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running)
+{
+    *out_waiting = od_jobs_waiting(app->jobs, out_running);
+}
+
+/* ---- what the supervisor calls ---- */
+
+struct start_question {
+    int64_t id;
+    bool go;
+};
+
+static enum od_status mark_running(struct od_app *app, void *context, struct od_error *err)
+{
+    struct start_question *q = context;
+    struct od_arena arena;
+    struct od_job *jobs;
+    struct od_resource resource;
+    size_t count;
+    od_arena_init(&arena, ARENA_MAX);
+    enum od_status s = od_jobs_list(app->store, &arena, &jobs, &count, err);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        if (jobs[i].id != q->id)
+            continue;
+        s = od_catalog_get(app->store, jobs[i].arn, &arena, &resource, err);
+        if (s != OD_OK)
+            break;
+        q->go = !od_str_eq_c(resource.status, "CREATE STOPPED") &&
+                !od_str_eq_c(resource.status, "CREATE STOPPING");
+        if (q->go) {
+            resource.status = OD_STR("CREATE IN_PROGRESS");
+            resource.updated_ms = app->io->now_ms(app->io);
+        }
+        s = od_store_begin(app->store, err);
+        if (s == OD_OK)
+            s = od_catalog_update(app->store, &resource, err);
+        if (s == OD_OK)
+            s = od_jobs_set_running(app->store, q->id, true, err);
+        if (s == OD_OK)
+            s = od_store_commit(app->store, err);
+        else
+            od_store_rollback(app->store);
+    }
+    od_arena_done(&arena);
+    return s;
+}
+
+/* The ARN of a job in the list of what runs, copied into text. */
+static bool arn_of(struct od_app *app, int64_t id, char *text, size_t size, char kind[16])
+{
+    bool found = false;
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r && !found; r = r->next) {
+        found = r->id == id;
+        if (found) {
+            snprintf(text, size, "%s", r->arn);
+            memcpy(kind, r->kind, 16);
+        }
+    }
+    pthread_mutex_unlock(&app->runner->lock);
+    return found;
+}
+
+static bool on_started(void *context, int64_t job_id)
+{
+    struct od_app *app = context;
+    struct od_error err;
+    struct start_question q = {.id = job_id};
+    char arn[512], kind[16];
+    if (od_app_on_store(app, mark_running, &q, &err) == OD_OK && q.go)
+        return true;
+    if (arn_of(app, job_id, arn, sizeof arn, kind)) {
+        od_fail(&err, OD_STOPPED, "The job was stopped.");
+        od_job_fail(app, job_id, od_str_c(arn), OD_STOPPED, &err);
+    }
+    return false;
+}
+
+static void on_progress(void *context, int64_t job_id, double fraction, struct od_str stage)
+{
+    struct od_app *app = context;
+    pthread_mutex_lock(&app->runner->lock);
+    for (struct running *r = app->runner->list; r; r = r->next)
+        if (r->id == job_id) {
+            r->fraction = fraction;
+            snprintf(r->stage, sizeof r->stage, "%.*s", OD_STR_ARG(stage));
+        }
+    pthread_mutex_unlock(&app->runner->lock);
+}
+
+static void write_json(struct od_buf *out, const struct od_json *value)
+{
+    od_buf_char(out, '{');
+    for (size_t i = 0; i < value->count; i++) {
+        od_buf_puts(out, i ? "," : "");
+        od_buf_json(out, value->members[i].key);
+        od_buf_char(out, ':');
+        od_buf_double(out, value->members[i].value.number);
+    }
+    od_buf_char(out, '}');
+}
+
+/* The worker's result is gone when this returns: what the loader needs is written again as text. */
+static void pass_to_loader(struct od_app *app, int64_t job_id, struct od_str arn,
+                           const struct od_json *result)
+{
+    struct od_buf text;
+    struct od_error err;
+    struct job_task *t = od_job_task_new(job_id, "import", arn, od_job_land);
+    od_buf_init(&text, 1u << 20);
+    write_json(&text, result);
+    if (t && od_buf_status(&text) == OD_OK) {
+        t->result_text = text.ptr;
+        od_queue_post(&app->loader_queue, &t->task);
+        return;
+    }
+    od_buf_done(&text);
+    if (t)
+        od_job_task_free(t);
+    od_fail(&err, OD_NO_MEMORY, NULL);
+    od_job_fail(app, job_id, arn, OD_NO_MEMORY, &err);
+}
+
+static void on_finished(void *context, int64_t job_id, enum od_status status,
+                        const struct od_json *result, const struct od_error *err)
+{
+    struct od_app *app = context;
+    char arn[512], kind[16];
+    if (!arn_of(app, job_id, arn, sizeof arn, kind))
+        return;
+    if (status == OD_OK && strcmp(kind, "import") == 0) {
+        pass_to_loader(app, job_id, od_str_c(arn), result);
+        return;
+    }
+    struct ending end = {.id = job_id, .arn = od_str_c(arn), .status = status, .result = result};
+    od_error_copy(&end.err, err);
+    od_job_end(app, &end);
+}
+
+/* ---- the rest of runner.h ---- */
+
+enum od_status od_runner_start(struct od_app *app, struct od_error *err)
+{
+    struct od_runner *runner = calloc(1, sizeof *runner);
+    if (!runner)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    runner->app = app;
+    pthread_mutex_init(&runner->lock, NULL);
+    app->runner = runner;
+    struct od_jobs_config config = {
+        .io = app->io,
+        .at_once = app->config.jobs_at_once,
+        .memory_bytes = app->config.worker_memory_bytes,
+        .started = on_started,
+        .progress = on_progress,
+        .finished = on_finished,
+        .context = app,
+    };
+    return od_jobs_new(&config, &app->jobs, err);
+}
+
+void od_runner_free(struct od_app *app)
+{
+    struct od_runner *runner = app->runner;
+    while (runner && runner->list)
+        od_runner_forget(app, runner->list->id);
+    if (runner)
+        pthread_mutex_destroy(&runner->lock);
+    free(runner);
+    app->runner = NULL;
+}
+
+enum od_status od_runner_add(struct od_call *call, const char *kind, struct od_str arn,
+                             int64_t *out_id)
+{
+    struct od_job job = {
+        .kind = od_str_c(kind), .arn = arn, .spec = OD_STR("{}"), .created_ms = call->now_ms};
+    return od_jobs_insert(call->app->store, &job, out_id, &call->err);
+}
+
+void od_runner_go(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
+{
+    struct job_task *t = od_job_task_new(id, kind, arn, od_job_prepare);
+    if (!t)
+        return; /* the job row stays: taken up at the next start */
+    note(app, id, kind, arn);
+    od_queue_post(&app->loader_queue, &t->task);
+}
+
+enum od_status od_runner_resume(struct od_call *call)
+{
+    struct od_job *jobs;
+    size_t count;
+    enum od_status s = od_jobs_list(call->app->store, call->arena, &jobs, &count, &call->err);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        if (jobs[i].attempts < OD_MAX_JOB_ATTEMPTS) {
+            struct od_str kind = od_arena_str(call->arena, jobs[i].kind);
+            od_runner_go(call->app, jobs[i].id, kind.ptr ? kind.ptr : "", jobs[i].arn);
+            continue;
+        }
+        struct ending end = {.id = jobs[i].id, .arn = jobs[i].arn, .status = OD_INTERNAL};
+        od_fail(&end.err, OD_INTERNAL,
+                "The server ended %d times while this job was running; it is not tried again.",
+                jobs[i].attempts);
+        s = od_job_end_on_store(call->app, &end, &call->err);
+    }
+    return s;
+}
+
+bool od_runner_stop(struct od_app *app, struct od_str arn)
+{
+    int64_t id = -1;
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r; r = r->next)
+        if (od_str_eq_c(arn, r->arn))
+            id = r->id;
+    pthread_mutex_unlock(&app->runner->lock);
+    return id >= 0 && od_jobs_stop(app->jobs, id);
+}

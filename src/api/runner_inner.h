@@ -1,0 +1,47 @@
+/* What runner.c, ending.c and landing.c share. */
+#ifndef OD_API_RUNNER_INNER_H
+#define OD_API_RUNNER_INNER_H
+
+#include "api/load.h"
+#include "api/runner.h"
+
+/* How a job ended, on its way to the store thread. */
+struct ending {
+    int64_t id;
+    struct od_str arn;
+    enum od_status status;        /* OD_OK, OD_STOPPED, or a failure */
+    struct od_error err;          /* why */
+    const struct od_json *result; /* of a training */
+    struct od_loading *loading;   /* of an import: its new live data, swapped in after the commit */
+    struct od_bulk bulk;          /* of an import */
+    bool replace_all;
+};
+
+/* Commits an ending. Store thread. */
+enum od_status od_job_end_on_store(struct od_app *app, void *ending,
+                                   struct od_error *err) OD_MUST_USE;
+/* The same from any other thread. A commit that fails (full disk) leaves the job row, and the job
+ * is taken up at the next start. */
+void od_job_end(struct od_app *app, struct ending *end);
+void od_job_fail(struct od_app *app, int64_t id, struct od_str arn, enum od_status status,
+                 const struct od_error *err);
+
+/* A job on its way through the loader thread. */
+struct job_task {
+    struct od_task task;
+    int64_t id;
+    char kind[16];
+    struct od_str arn; /* owned */
+    char *result_text; /* landing: the worker's result, owned */
+};
+
+struct job_task *od_job_task_new(int64_t id, const char *kind, struct od_str arn,
+                                 void (*run)(struct od_app *app, struct od_task *task));
+void od_job_task_free(struct job_task *task);
+void od_job_prepare(struct od_app *app, struct od_task *task); /* resource to spec to supervisor */
+void od_job_land(struct od_app *app, struct od_task *task);    /* an import's result to live data */
+
+/* Takes a job off the list of what runs. Any thread. */
+void od_runner_forget(struct od_app *app, int64_t id);
+
+#endif

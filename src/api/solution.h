@@ -1,0 +1,37 @@
+/* What solutions, their versions and campaigns share. Store thread. */
+#ifndef OD_API_SOLUTION_H
+#define OD_API_SOLUTION_H
+
+#include "api/resource.h"
+#include "recipes/recipe.h"
+
+/* "arn:aws:personalize:::recipe/<name>" to its row; OD_NOT_FOUND when there is no such recipe. */
+enum od_status od_recipe_by_arn(struct od_call *call, struct od_str arn,
+                                const struct od_recipe_spec **out) OD_MUST_USE;
+
+/* Every rule about solutionConfig that does not need the data (recipes.md sections 2 and 3). */
+enum od_status od_solution_check(struct od_call *call,
+                                 const struct od_personalize_create_solution_request *in,
+                                 const struct od_recipe_spec *spec) OD_MUST_USE;
+enum od_status od_schedule_check(struct od_call *call,
+                                 const struct od_personalize_auto_training_config *config,
+                                 int64_t *out_days) OD_MUST_USE; /* absent: 7 days */
+
+/* Fills latestSolutionVersion (kinds.c). */
+enum od_status od_solution_decorate(struct od_call *call, const struct od_resource *resource,
+                                    void *value);
+
+/* Begins a training of the solution: the version's resource and job. type: MANUAL or AUTOMATIC. */
+enum od_status od_solution_train(struct od_call *call, const struct od_resource *solution,
+                                 struct od_str name, const char *training_type,
+                                 const struct od_personalize_tags *tags,
+                                 struct od_str *out_arn) OD_MUST_USE;
+
+/* Every minute: starts the automatic trainings that are due. */
+void od_training_tick(struct od_app *app);
+
+/* Deploys a version that became ACTIVE to the campaigns that follow their solution. */
+enum od_status od_campaigns_follow(struct od_call *call,
+                                   const struct od_resource *version) OD_MUST_USE;
+
+#endif

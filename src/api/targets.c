@@ -1,0 +1,106 @@
+/* Put* targets: see targets.h. A list suffices: there is one tracker and at most four writable
+ * datasets a group, and groups are counted in tens. */
+#include "api/targets.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define TARGET_ARENA_MAX (1u << 20) /* a schema is at most 20,000 characters */
+
+struct od_targets {
+    pthread_rwlock_t lock; /* guards the list */
+    struct od_target *first;
+};
+
+struct od_targets *od_targets_new(void)
+{
+    struct od_targets *targets = calloc(1, sizeof *targets);
+    if (targets)
+        pthread_rwlock_init(&targets->lock, NULL);
+    return targets;
+}
+
+void od_target_unref(struct od_target *target)
+{
+    if (target && atomic_fetch_sub(&target->refs, 1) == 1) {
+        od_arena_done(&target->arena);
+        free(target);
+    }
+}
+
+void od_targets_free(struct od_targets *targets)
+{
+    if (!targets)
+        return;
+    while (targets->first) {
+        struct od_target *next = targets->first->next;
+        od_target_unref(targets->first);
+        targets->first = next;
+    }
+    pthread_rwlock_destroy(&targets->lock);
+    free(targets);
+}
+
+static enum od_status fill(struct od_target *target, struct od_str name, struct od_str dataset,
+                           struct od_str group, struct od_str schema_text, enum od_domain domain,
+                           struct od_error *err)
+{
+    target->name = od_arena_str(&target->arena, name);
+    target->dataset = od_arena_str(&target->arena, dataset);
+    target->group = od_arena_str(&target->arena, group);
+    struct od_str text = od_arena_str(&target->arena, schema_text);
+    if (!target->name.ptr || !target->group.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    return text.ptr ? od_schema_parse(&target->arena, text, domain, &target->schema, err) : OD_OK;
+}
+
+void od_targets_remove(struct od_targets *targets, struct od_str name)
+{
+    pthread_rwlock_wrlock(&targets->lock);
+    for (struct od_target **at = &targets->first; *at; at = &(*at)->next) {
+        struct od_target *target = *at;
+        if (!od_str_eq(target->name, name))
+            continue;
+        *at = target->next;
+        atomic_store(&target->gone, true);
+        od_target_unref(target);
+        break;
+    }
+    pthread_rwlock_unlock(&targets->lock);
+}
+
+enum od_status od_targets_put(struct od_targets *targets, struct od_str name, struct od_str dataset,
+                              struct od_str group, enum od_dataset_type type,
+                              struct od_str schema_text, enum od_domain domain,
+                              struct od_error *err)
+{
+    struct od_target *target = calloc(1, sizeof *target);
+    if (!target)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    od_arena_init(&target->arena, TARGET_ARENA_MAX);
+    atomic_init(&target->refs, 1);
+    target->type = type;
+    enum od_status s = fill(target, name, dataset, group, schema_text, domain, err);
+    if (s != OD_OK) {
+        od_target_unref(target);
+        return s;
+    }
+    od_targets_remove(targets, name);
+    pthread_rwlock_wrlock(&targets->lock);
+    target->next = targets->first;
+    targets->first = target;
+    pthread_rwlock_unlock(&targets->lock);
+    return OD_OK;
+}
+
+struct od_target *od_targets_find(struct od_targets *targets, struct od_str name)
+{
+    pthread_rwlock_rdlock(&targets->lock);
+    struct od_target *target = targets->first;
+    while (target && !od_str_eq(target->name, name))
+        target = target->next;
+    if (target)
+        atomic_fetch_add(&target->refs, 1);
+    pthread_rwlock_unlock(&targets->lock);
+    return target;
+}
