@@ -1,0 +1,156 @@
+/* ondol serve: the server in the foreground, until SIGTERM or SIGINT. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/app.h"
+#include "cli/cli.h"
+
+#define MOST_FOLDERS 64
+
+static struct od_option options[] = {
+    {"listen", "127.0.0.1:8080", "address and port; port 0 takes a free one", "HOST:PORT", false,
+     0},
+    {"data", "ondol-data", "folder of everything the server keeps", "DIR", false, 0},
+    {"objects", "", "folder that s3://bucket/key means [DATA/objects]", "DIR", false, 0},
+    {"allow-files", "", "allow file:// locations below this folder; may be repeated", "DIR", true,
+     0},
+    {"config", "", "read options from this file, a line \"name = value\" each", "FILE", false, 0},
+    {"no-auth", "false", "accept unsigned requests (loopback addresses only)", NULL, false, 0},
+    {"strict", "false", "enforce AWS's own quotas", NULL, false, 0},
+    {"region", "us-east-1", "region of ARNs when requests carry none", "NAME", false, 0},
+    {"account", "000000000000", "account in ARNs, 12 digits", "NUMBER", false, 0},
+    {"threads", "0", "HTTP threads; 0 for one a core", "N", false, 0},
+    {"jobs", "1", "imports and trainings at the same time", "N", false, 0},
+    {"job-threads", "0", "threads of one job; 0 for one a core", "N", false, 0},
+    {"job-memory", "0", "memory cap of one job in MiB; 0 for none", "MIB", false, 0},
+};
+#define COUNT (sizeof options / sizeof *options)
+
+static bool split_listen(const char *listen, char *host, size_t size, uint16_t *port)
+{
+    const char *colon = strrchr(listen, ':');
+    int64_t number;
+    if (!colon || colon == listen || !od_str_to_i64(od_str_c(colon + 1), &number) || number < 0 ||
+        number > 65535 || (size_t)(colon - listen) >= size) {
+        fprintf(stderr, "ondol: --listen must be HOST:PORT, not \"%s\"\n", listen);
+        return false;
+    }
+    snprintf(host, size, "%.*s", (int)(colon - listen), listen);
+    *port = (uint16_t)number;
+    return true;
+}
+
+static bool check_account(const char *account)
+{
+    size_t digits = strspn(account, "0123456789");
+    if (digits == 12 && account[12] == '\0')
+        return true;
+    fprintf(stderr, "ondol: --account must be 12 digits, not \"%s\"\n", account);
+    return false;
+}
+
+/* Splits the joined --allow-files in place. */
+static size_t split_folders(char *joined, const char **out)
+{
+    size_t count = 0;
+    for (char *part = joined; part && *part && count < MOST_FOLDERS;) {
+        char *colon = strchr(part, ':');
+        if (colon)
+            *colon++ = '\0';
+        out[count++] = part;
+        part = colon;
+    }
+    return count;
+}
+
+/* Fills config; text it needs is kept in the static buffers of this process. */
+static bool read_config(struct od_app_config *config)
+{
+    static char host[256], objects[4096], folders_text[65536];
+    static const char *folders[MOST_FOLDERS];
+    int64_t threads, jobs, job_threads, job_memory;
+    const char *data = od_option_value(options, COUNT, "data");
+    const char *own = od_option_value(options, COUNT, "objects");
+    if (!split_listen(od_option_value(options, COUNT, "listen"), host, sizeof host,
+                      &config->port) ||
+        !check_account(od_option_value(options, COUNT, "account")) ||
+        !od_option_number(options, COUNT, "threads", 0, 256, &threads) ||
+        !od_option_number(options, COUNT, "jobs", 1, 16, &jobs) ||
+        !od_option_number(options, COUNT, "job-threads", 0, 256, &job_threads) ||
+        !od_option_number(options, COUNT, "job-memory", 0, 1 << 24, &job_memory))
+        return false;
+    if (snprintf(objects, sizeof objects, "%s%s", *own ? own : data, *own ? "" : "/objects") >=
+        (int)sizeof objects)
+        return false;
+    snprintf(folders_text, sizeof folders_text, "%s",
+             od_option_value(options, COUNT, "allow-files"));
+    config->io = &od_io_real;
+    config->host = host;
+    config->data_folder = data;
+    config->objects_folder = objects;
+    config->file_folders = folders;
+    config->file_folder_count = split_folders(folders_text, folders);
+    config->threads = (unsigned)threads;
+    config->no_auth = od_option_flag(options, COUNT, "no-auth");
+    config->strict = od_option_flag(options, COUNT, "strict");
+    config->region = od_option_value(options, COUNT, "region");
+    config->account = od_option_value(options, COUNT, "account");
+    config->worker_memory_bytes = (uint64_t)job_memory << 20;
+    config->worker_threads = (unsigned)job_threads;
+    config->jobs_at_once = (unsigned)jobs;
+    return true;
+}
+
+static void print_first_key(const struct od_key *key)
+{
+    printf("A first access key was made. It is shown this once:\n\n"
+           "  export AWS_ACCESS_KEY_ID=%.*s\n"
+           "  export AWS_SECRET_ACCESS_KEY=%.*s\n",
+           OD_STR_ARG(key->id), OD_STR_ARG(key->secret));
+}
+
+static void print_ready(const struct od_app *app, const struct od_key *first_key)
+{
+    unsigned port = od_http_port(app->http);
+    if (first_key) {
+        print_first_key(first_key);
+        printf("  export AWS_ENDPOINT_URL=http://%s:%u\n\n", app->config.host, port);
+    }
+    printf("ready http://%s:%u\n", app->config.host, port);
+    fflush(stdout);
+}
+
+int od_cmd_serve(int argc, char **argv)
+{
+    int rest;
+    struct od_app_config config = {0};
+    struct od_app *app;
+    struct od_error err;
+    const struct od_key *first_key;
+    sigset_t signals;
+    if (!od_options_read("ondol serve [OPTIONS]", options, COUNT, argc, argv, &rest))
+        return 2;
+    if (rest < argc) {
+        fprintf(stderr, "ondol: serve takes no argument \"%s\"\n", argv[rest]);
+        return 2;
+    }
+    if (!read_config(&config))
+        return 2;
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait sees them */
+    if (od_app_start(&config, &app, &first_key, &err) != OD_OK) {
+        fprintf(stderr, "ondol: %s\n", err.message);
+        return 1;
+    }
+    print_ready(app, first_key);
+    int which;
+    sigwait(&signals, &which);
+    od_app_stop(app);
+    return 0;
+}
