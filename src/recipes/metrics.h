@@ -76,7 +76,8 @@ enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
 void od_memory_model_done(struct od_memory_model *model);
 
 /* What recipes do for their metrics: split, fit on the training part into memory, open, evaluate.
- * With fewer than two users there is nothing to ask and no metric is added.
+ * With fewer than two users there is nothing to ask and no metric is added; with metrics NULL
+ * nothing is done.
  * fit gets the given
  * input with the training part and a progress scaled into [from, to] of the whole. */
 enum od_status od_evaluate_fit(const struct od_recipe *recipe, const struct od_train_input *input,

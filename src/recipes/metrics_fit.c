@@ -215,6 +215,8 @@ enum od_status od_evaluate_fit(const struct od_recipe *recipe, const struct od_t
                                od_fit *fit, double from, double to, struct od_metrics *metrics,
                                struct od_error *err)
 {
+    if (!metrics)
+        return OD_OK;
     struct od_split split;
     enum od_status s = od_split_users(input->training, input->seed, &split, err);
     if (s != OD_OK)

@@ -124,6 +124,7 @@ struct od_model; /* an opened image: immutable, shared by threads */
 struct od_recipe {
     const char *name; /* finds its spec */
     /* Writes the image's sections. Must add: "items" (dictionary), and whatever open needs.
+     * metrics NULL: no offline evaluation, the model alone.
      * Fails with OD_INVALID_INPUT when the data cannot be trained on (failureReason = message). */
     enum od_status (*train)(const struct od_train_input *input, struct od_image_writer *image,
                             struct od_metrics *metrics, struct od_error *err);

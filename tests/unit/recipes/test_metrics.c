@@ -196,6 +196,107 @@ static void leave_one_out_places_by_hand(void **state)
     od_training_free(t);
 }
 
+/* A recipe whose model lacks the items nobody but one user has, and so codes the others anew. */
+static enum od_status write_frequent(const struct od_train_input *input,
+                                     struct od_image_writer *image, struct od_error *err)
+{
+    const struct od_training *t = input->training;
+    uint32_t *users = calloc(t->item_count, sizeof *users), code;
+    struct od_dict *kept = od_dict_new();
+    for (uint64_t e = 0; e < t->event_count; e++)
+        users[t->item[e]]++;
+    for (uint32_t i = 0; i < t->item_count; i++)
+        if (users[i] > 1)
+            assert_int_equal(od_dict_add(kept, od_dict_text(t->items, i), &code), OD_OK);
+    enum od_status s = od_image_add_dict(image, "items", kept);
+    free(users);
+    od_dict_free(kept);
+    return s == OD_OK ? s : od_fail(err, s, NULL);
+}
+
+static enum od_status open_dict(const struct od_image *image, struct od_model **out,
+                                struct od_error *err)
+{
+    struct od_image_dict *dict = malloc(sizeof *dict);
+    *out = (struct od_model *)dict;
+    return od_image_dict_open(image, "items", dict, err);
+}
+
+static void close_dict(struct od_model *model)
+{
+    free(model);
+}
+
+static const struct od_image_dict *dict_of(const struct od_model *model)
+{
+    return (const struct od_image_dict *)model;
+}
+
+/* The next item after the last one of the query is best: codes must be the model's own. */
+static enum od_status next_item(const struct od_model *model, const struct od_query *query,
+                                struct od_arena *scratch, float *scores, bool *out_personal,
+                                struct od_error *err)
+{
+    (void)scratch;
+    (void)err;
+    uint32_t count = dict_of(model)->count, last = query->events[query->event_count - 1].item;
+    assert_int_equal(query->item, last);
+    for (uint32_t i = 0; i < count; i++)
+        scores[i] = last == OD_NO_CODE ? 0 : -(float)((i + count - last - 1) % count);
+    *out_personal = true;
+    return OD_OK;
+}
+
+static const struct od_recipe frequent = {
+    .name = "frequent",
+    .open = open_dict,
+    .close = close_dict,
+    .items = dict_of,
+    .score = next_item,
+};
+
+static void a_model_with_fewer_items_is_asked_in_its_own_codes(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 10; u++) {
+        toy_add(b, u, 50 + u, 0); /* items of one user alone, between the others by id */
+        toy_add(b, u, u % 2 ? 30 : 90, 1);
+        toy_add(b, u, u % 2 ? 90 : 95, 2); /* what comes next among the frequent items */
+        toy_add(b, u, u % 2 ? 95 : 30, 3);
+    }
+    struct od_training *t = toy_finish(b);
+    struct od_split split;
+    assert_int_equal(od_split_leave_one_out(t, &split, NULL), OD_OK);
+    for (uint32_t i = 0; i < split.test_count; i++) /* the query ends one before the last */
+        assert_int_equal(split.input_end[i] + 1, t->user_start[split.test_user[i] + 1]);
+    struct od_train_input input = {.training = split.train};
+    struct od_memory_model m;
+    struct od_recipe_scorer scorer;
+    assert_int_equal(od_memory_model_fit(&frequent, write_frequent, &input, &m, NULL), OD_OK);
+    assert_int_equal(dict_of(m.model)->count, 2); /* 30 and 90; 95 is never trained on */
+    assert_int_equal(od_recipe_scorer_init(&scorer, &frequent, m.model, &split, NULL), OD_OK);
+    assert_non_null(scorer.to_model);
+    struct od_scorer ask = od_recipe_scorer_of(&scorer);
+    struct od_arena arena;
+    od_arena_init(&arena, 1 << 20);
+    float scores[16];
+    struct od_past_event events[8];
+    struct od_query query;
+    od_split_query(&split, 1, events, &query); /* user 1: 51, 30, 90 */
+    assert_int_equal(ask.score(ask.context, &query, &arena, scores, NULL), OD_OK);
+    uint32_t i30 = od_dict_find(split.train->items, OD_STR("i00030"));
+    uint32_t i51 = od_dict_find(split.train->items, OD_STR("i00051"));
+    uint32_t i90 = od_dict_find(split.train->items, OD_STR("i00090"));
+    assert_true(scores[i30] == 0 && scores[i90] == -1);
+    assert_true(scores[i51] == -INFINITY);
+    od_arena_done(&arena);
+    od_recipe_scorer_done(&scorer);
+    od_memory_model_done(&m);
+    od_split_done(&split);
+    od_training_free(t);
+}
+
 static enum od_status fails(void *context, const struct od_query *query, struct od_arena *scratch,
                             float *scores, struct od_error *err)
 {
@@ -233,6 +334,7 @@ int main(void)
         cmocka_unit_test(an_evaluation_worked_out_by_hand),
         cmocka_unit_test(threads_do_not_change_the_figures),
         cmocka_unit_test(leave_one_out_places_by_hand),
+        cmocka_unit_test(a_model_with_fewer_items_is_asked_in_its_own_codes),
         cmocka_unit_test(a_failing_scorer_fails_the_evaluation_with_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

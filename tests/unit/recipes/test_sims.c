@@ -63,14 +63,15 @@ static void the_discount_turns_counts_into_cosine_and_lift(void **state)
     struct od_training *t = small();
     struct od_sims_rule rule = {EVERYONE, .discount = 0.5, .min_count = 1, .neighbours = 512};
     struct od_sims_lists cosine = count(t, rule, 1);
-    assert_true(fabsf(cosine.sim[0] - 2 / sqrtf(4 * 2)) < 1e-6f); /* item 2 before item 1 now */
-    assert_int_equal(cosine.item[0], 2);
-    assert_true(fabsf(cosine.sim[1] - 4 / sqrtf(4 * 10)) < 1e-6f);
+    assert_int_equal(cosine.item[0], 1); /* 4 of 4 and 10 users, shrunk by 4 / (4 + 10) */
+    assert_true(fabsf(cosine.sim[0] - 4 / sqrtf(4 * 10) * 4 / 14) < 1e-6f);
+    assert_true(fabsf(cosine.sim[1] - 2 / sqrtf(4 * 2) * 2 / 12) < 1e-6f);
     od_sims_lists_done(&cosine);
     rule.discount = 1;
     struct od_sims_lists lift = count(t, rule, 1);
-    assert_true(fabsf(lift.sim[0] - 2 / (4.0f * 2)) < 1e-6f);
-    assert_true(fabsf(lift.sim[1] - 4 / (4.0f * 10)) < 1e-6f);
+    assert_int_equal(lift.item[0], 2); /* now the rarer item is nearer */
+    assert_true(fabsf(lift.sim[0] - 2 / (4.0f * 2) * 2 / 22) < 1e-6f);
+    assert_true(fabsf(lift.sim[1] - 4 / (4.0f * 10) * 4 / 24) < 1e-6f);
     od_sims_lists_done(&lift);
     od_training_free(t);
 }
@@ -173,7 +174,9 @@ static void check_against_brute_force(const struct od_training *t)
         for (uint64_t k = l.at[i]; k < l.at[i + 1]; k++) {
             uint32_t j = l.item[k];
             assert_int_equal(l.count[k], c[(size_t)i * n + j]);
-            double sim = l.count[k] / sqrt((double)c[(size_t)i * n + i] * c[(size_t)j * n + j]);
+            double common = l.count[k];
+            double sim = common / sqrt((double)c[(size_t)i * n + i] * c[(size_t)j * n + j]) *
+                         common / (common + 10);
             assert_true(fabs(l.sim[k] - sim) < 1e-6);
             if (k > l.at[i])
                 assert_true(l.sim[k - 1] > l.sim[k] ||
