@@ -1,0 +1,237 @@
+/* From a checked tree to flat arrays, and the filter as others see it.
+ *
+ * A filter is parts (INCLUDE or EXCLUDE expressions), a part is a run of tests. Within a part AND
+ * binds before OR: each test says whether it starts a new term, so the run needs no tree and no
+ * stack. Literals are unescaped and converted here, once; parameters wait for bind.c. The arena
+ * holds the expression's copy, its tree and the arrays: a few tens of kilobytes at most. */
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "filter/compiled.h"
+
+/* The longest expression's tree takes about 100 bytes a character, most of it in operands. */
+#define MAX_FILTER_BYTES (1u << 20)
+
+struct compiler {
+    struct od_filter *filter;
+    const struct od_filter_schemas *schemas;
+};
+
+static size_t count_conditions(const struct od_ast_condition *cond)
+{
+    size_t count = 0;
+    for (; cond; cond = cond->next)
+        count++;
+    return count;
+}
+
+static bool make_room(struct od_filter *filter, const struct od_ast_part *parts)
+{
+    size_t part_count = 0, test_count = 0;
+    for (const struct od_ast_part *part = parts; part; part = part->next) {
+        part_count++;
+        test_count += count_conditions(part->where) + count_conditions(part->only_if);
+    }
+    filter->parts = OD_NEW_ARRAY(&filter->arena, struct od_filter_part, part_count);
+    filter->tests = OD_NEW_ARRAY(&filter->arena, struct od_filter_test, test_count);
+    filter->params = OD_NEW_ARRAY(&filter->arena, struct od_str, OD_MAX_FILTER_VALUES);
+    return filter->parts && filter->tests && filter->params;
+}
+
+static size_t param_place(struct od_filter *filter, struct od_str name)
+{
+    for (size_t i = 0; i < filter->param_count; i++) {
+        if (od_str_eq(filter->params[i], name))
+            return i;
+    }
+    filter->params[filter->param_count] = name;
+    return filter->param_count++;
+}
+
+static bool add_literals(struct od_filter *filter, const struct od_ast_operand *operands,
+                         struct od_filter_test *test)
+{
+    size_t count = 0;
+    for (const struct od_ast_operand *o = operands; o; o = o->next)
+        count++;
+    struct od_filter_set set = {.count = count};
+    struct od_filter_number *numbers = NULL;
+    struct od_str *texts = NULL;
+    if (od_filter_is_number(test->type))
+        set.numbers = numbers = OD_NEW_ARRAY(&filter->arena, struct od_filter_number, count);
+    else
+        set.texts = texts = OD_NEW_ARRAY(&filter->arena, struct od_str, count);
+    if (!numbers && !texts)
+        return false;
+    count = 0;
+    for (const struct od_ast_operand *o = operands; o; o = o->next, count++) {
+        set.any |= o->kind == OD_OPERAND_STAR || (texts && od_str_eq_c(o->text, "*"));
+        if (texts)
+            texts[count] = o->text;
+        else if (!od_filter_number(o->text, &numbers[count]))
+            return false; /* the checker has read it before */
+    }
+    test->literals = set;
+    return true;
+}
+
+static bool add_test(struct compiler *c, const struct od_ast_condition *cond)
+{
+    struct od_filter *filter = c->filter;
+    struct od_filter_test *test = &filter->tests[filter->test_count++];
+    const struct od_field *field = &c->schemas->by_type[cond->dataset]->fields[cond->field];
+    *test = (struct od_filter_test){
+        .current_user = cond->current_user,
+        .dataset = cond->dataset,
+        .column = cond->field,
+        .type = field->type,
+        .name = od_arena_str(&filter->arena, field->name),
+        .op = cond->op == OD_OP_NE       ? OD_OP_EQ
+              : cond->op == OD_OP_NOT_IN ? OD_OP_IN
+                                         : cond->op,
+        .negated = cond->op == OD_OP_NE || cond->op == OD_OP_NOT_IN,
+        .starts_term = cond->starts_term,
+    };
+    if (!test->name.ptr)
+        return false;
+    const struct od_ast_operand *first = cond->operands;
+    if (first->kind == OD_OPERAND_PARAM) {
+        test->source = OD_FROM_PARAM;
+        test->param = param_place(filter, first->text);
+        return true;
+    }
+    if (first->kind == OD_OPERAND_ITEM) {
+        test->source = OD_FROM_CURRENT_ITEM;
+        test->item_column = first->item_field;
+        return true;
+    }
+    return add_literals(filter, first, test);
+}
+
+static bool add_tests(struct compiler *c, const struct od_ast_condition *cond, size_t *out_at,
+                      size_t *out_count)
+{
+    *out_at = c->filter->test_count;
+    for (; cond; cond = cond->next) {
+        if (!add_test(c, cond))
+            return false;
+    }
+    *out_count = c->filter->test_count - *out_at;
+    return true;
+}
+
+static bool compile(struct od_filter *filter, const struct od_ast_part *ast,
+                    const struct od_filter_schemas *schemas)
+{
+    struct compiler c = {filter, schemas};
+    if (!make_room(filter, ast))
+        return false;
+    filter->target = ast->target;
+    for (; ast; ast = ast->next) {
+        struct od_filter_part *part = &filter->parts[filter->part_count++];
+        part->include = ast->include;
+        if (!add_tests(&c, ast->where, &part->where, &part->where_count) ||
+            !add_tests(&c, ast->only_if, &part->only_if, &part->only_if_count))
+            return false;
+    }
+    return true;
+}
+
+static enum od_status build(struct od_filter *filter, struct od_str expression,
+                            const struct od_filter_schemas *schemas, size_t max_fields,
+                            struct od_error *err)
+{
+    struct od_str source = od_arena_str(&filter->arena, expression);
+    struct od_ast_part *ast = NULL;
+    if (!source.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status status = od_filter_parse(source, &filter->arena, &ast, err);
+    if (status == OD_OK)
+        status = od_filter_check(source, ast, schemas, max_fields, err);
+    if (status == OD_OK && !compile(filter, ast, schemas))
+        status = od_fail(err, OD_NO_MEMORY, NULL);
+    return status;
+}
+
+enum od_status od_filter_new(struct od_str expression, const struct od_filter_schemas *schemas,
+                             size_t max_fields, struct od_filter **out, struct od_error *err)
+{
+    size_t bad = expression.ptr ? od_utf8_check(expression) : 0;
+    size_t chars = expression.ptr ? od_utf8_count(expression) : 0;
+    if (expression.ptr && bad < expression.len) {
+        enum od_status status = od_fail(
+            err, OD_INVALID_INPUT,
+            "Could not create filter. The expression is not valid UTF-8 at byte %zu.", bad + 1);
+        if (err)
+            err->column = bad < UINT32_MAX ? (uint32_t)bad + 1 : UINT32_MAX;
+        return status;
+    }
+    if (chars == 0 || chars > OD_MAX_FILTER_CHARS)
+        return od_fail(err, OD_INVALID_INPUT,
+                       "Could not create filter. The expression has %zu characters; 1 to %u are "
+                       "allowed.",
+                       chars, OD_MAX_FILTER_CHARS);
+    struct od_filter *filter = calloc(1, sizeof *filter);
+    if (!filter)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    od_arena_init(&filter->arena, MAX_FILTER_BYTES);
+    enum od_status status = build(filter, expression, schemas, max_fields, err);
+    if (status == OD_OK)
+        *out = filter;
+    else
+        od_filter_free(filter);
+    return status;
+}
+
+void od_filter_free(struct od_filter *filter)
+{
+    if (!filter)
+        return;
+    od_arena_done(&filter->arena);
+    free(filter);
+}
+
+/* --- what a filter asks for --- */
+
+enum od_filter_target od_filter_target(const struct od_filter *filter)
+{
+    return filter->target;
+}
+
+bool od_filter_uses_current_item(const struct od_filter *filter)
+{
+    for (size_t i = 0; i < filter->test_count; i++) {
+        if (filter->tests[i].source == OD_FROM_CURRENT_ITEM)
+            return true;
+    }
+    return false;
+}
+
+bool od_filter_uses_current_user(const struct od_filter *filter)
+{
+    for (size_t i = 0; i < filter->test_count; i++) {
+        if (filter->tests[i].current_user)
+            return true;
+    }
+    return false;
+}
+
+bool od_filter_uses_interactions(const struct od_filter *filter)
+{
+    for (size_t i = 0; i < filter->test_count; i++) {
+        enum od_dataset_type dataset = filter->tests[i].dataset;
+        if (dataset == OD_INTERACTIONS || dataset == OD_ACTION_INTERACTIONS)
+            return true;
+    }
+    return false;
+}
+
+size_t od_filter_param_count(const struct od_filter *filter)
+{
+    return filter->param_count;
+}
+
+struct od_str od_filter_param_name(const struct od_filter *filter, size_t index)
+{
+    return filter->params[index];
+}

@@ -1,0 +1,76 @@
+/* Interactions.EVENT_TYPE: the items on which the requesting user has an event of a type.
+ *
+ * The cost is that of the user's history, not of the catalogue. Of each type, compared ignoring
+ * case as everywhere, only the newest OD_FILTER_EVENTS_PER_TYPE events count. */
+#include "base/bitmap.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "filter/compiled.h"
+
+struct seen {
+    struct od_str type; /* absent: free */
+    uint32_t count;
+};
+
+static struct od_str fold(struct od_str type, struct od_arena *scratch)
+{
+    char *text = od_arena_alloc(scratch, type.len);
+    for (size_t i = 0; text && i < type.len; i++) {
+        char c = type.ptr[i];
+        text[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    return (struct od_str){text, type.len};
+}
+
+enum od_status od_filter_visible(const struct od_filter_context *context, struct od_arena *scratch,
+                                 const uint64_t **out, struct od_error *err)
+{
+    size_t count = context->event_count, slots = 64;
+    *out = NULL;
+    if (count <= OD_FILTER_EVENTS_PER_TYPE)
+        return OD_OK;
+    while (slots < count * 2)
+        slots *= 2;
+    struct seen *seen = OD_NEW_ARRAY(scratch, struct seen, slots);
+    uint64_t *visible = OD_NEW_ARRAY(scratch, uint64_t, od_bitmap_words(count));
+    if (!seen || !visible)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct od_str type = fold(context->events[i].type, scratch);
+        if (!type.ptr)
+            return od_fail(err, OD_NO_MEMORY, NULL);
+        size_t at = od_hash(type.ptr, type.len, 0) & (slots - 1);
+        while (seen[at].type.ptr && !od_str_eq(seen[at].type, type))
+            at = (at + 1) & (slots - 1);
+        seen[at].type = type;
+        if (seen[at].count++ < OD_FILTER_EVENTS_PER_TYPE)
+            od_bitmap_set(visible, i);
+    }
+    *out = visible;
+    return OD_OK;
+}
+
+static bool names_type(const struct od_filter_set *set, struct od_str type)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (od_str_eq_nocase(set->texts[i], type))
+            return true;
+    }
+    return set->any;
+}
+
+void od_filter_test_events(const struct od_filter_test *test, const struct od_filter_set *set,
+                           const struct od_filter_context *context, const uint64_t *visible,
+                           uint64_t *out)
+{
+    size_t row_count = od_table_row_count(context->items);
+    od_bitmap_fill(out, row_count, false);
+    for (size_t i = 0; i < context->event_count; i++) {
+        const struct od_filter_event *event = &context->events[i];
+        if (event->item_row < row_count && (!visible || od_bitmap_get(visible, i)) &&
+            names_type(set, event->type))
+            od_bitmap_set(out, event->item_row);
+    }
+    if (test->negated)
+        od_bitmap_not(out, row_count);
+}
