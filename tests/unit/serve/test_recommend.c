@@ -521,6 +521,17 @@ static void bad_images_leave_the_campaign_as_it_was(void **state)
     assert_int_equal(od_io_write_file(&od_io_real, path, OD_STR("not an image"), &f->err), OD_OK);
     setup.image_path = path;
     assert_int_equal(od_serve_campaign_set(f->serve, &setup, &f->err), OD_CORRUPT);
+    const float base[1] = {0};
+    struct od_dict *items = od_dict_new();
+    uint32_t code;
+    assert_int_equal(od_dict_add(items, OD_STR("i000"), &code), OD_OK);
+    write_image(path, "no-such-recipe", items, base, 1);
+    assert_int_equal(od_serve_campaign_set(f->serve, &setup, &f->err), OD_CORRUPT);
+    assert_non_null(strstr(f->err.message, "no-such-recipe"));
+    write_image(path, "aws-user-personalization", items, base, 0);
+    assert_int_equal(od_serve_campaign_set(f->serve, &setup, &f->err), OD_CORRUPT);
+    assert_non_null(strstr(f->err.message, "temperature 0"));
+    od_dict_free(items);
     unlink(path);
     setup.group_arn = OTHER;
     assert_int_equal(od_serve_campaign_set(f->serve, &setup, &f->err), OD_NOT_FOUND);
