@@ -40,6 +40,12 @@ VARIANT  := $(BUILD)/$(subst $(comma),-,$(SANITIZER))
 CFLAGS   += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all
 CXXFLAGS += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=$(SANITIZER)
+else ifeq ($(FUZZ),1)
+# Set by tools/fuzz.py together with clang. json.cc is C++ linked into C programs: no vptr checks.
+VARIANT  := $(BUILD)/fuzz
+FUZZFLAGS := address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all
+CFLAGS   += -fsanitize=fuzzer-no-link,$(FUZZFLAGS)
+CXXFLAGS += -fsanitize=fuzzer-no-link,$(FUZZFLAGS)
 else
 VARIANT  := $(BUILD)
 endif
@@ -60,8 +66,8 @@ $(LIB)/$(1).a: $$(OBJ_$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
 
-# libraries of a room and of everything below it, in link order
-room_libs = $(foreach r,$(ROOMS),$(if $(filter $(r),$(1) $(USES_$(1))),$(LIB)/$(r).a))
+# libraries of one or more rooms and of everything below them, in link order
+room_libs = $(foreach r,$(ROOMS),$(if $(filter $(r),$(1) $(foreach u,$(1),$(USES_$(u)))),$(LIB)/$(r).a))
 
 Q := @
 ifeq ($(V),1)
@@ -80,12 +86,21 @@ $(VARIANT)/ondol: $(foreach r,$(ROOMS),$(LIB)/$(r).a)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS) -pthread -o $@ -Wl,--start-group $^ -Wl,--end-group $(LDLIBS)
 
-$(OBJ)/%.o: src/%.c
+# A machine without the libraries is told what to do before the compiler complains about headers.
+HAVE_LIBS := $(VARIANT)/have-libraries
+HEADERS   := microhttpd.h simdjson.h sqlite3.h cblas.h openssl/evp.h
+$(HAVE_LIBS):
+	@mkdir -p $(@D)
+	@printf '#include <%s>\n' $(HEADERS) | $(CXX) -E -x c++ -o /dev/null - || \
+	  { echo "The C++ compiler or a library is missing (see above). 'make deps' installs them; then run make again." >&2; exit 1; }
+	@touch $@
+
+$(OBJ)/%.o: src/%.c | $(HAVE_LIBS)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -c -o $@ $<
 
-$(OBJ)/%.oo: src/%.cc
+$(OBJ)/%.oo: src/%.cc | $(HAVE_LIBS)
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<

@@ -1,26 +1,72 @@
 #!/usr/bin/env python3
-"""Runs unit test programs, shows the output of those that fail, and closes with a count."""
+"""Runs unit test programs (cmocka), shows the output of those that fail, and closes with a count.
+
+    python3 tools/run_unit.py [--name NAME] PROGRAM...
+
+A program that is not there counts as failed (it did not build), and so does one that crashes,
+hangs, or runs no test at all. Closes with `NAME: N passed, N failed, N skipped`.
+"""
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
-passed = failed = skipped = 0
-broken = []
-for program in sys.argv[1:]:
-    done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    ok = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", done.stdout))
-    bad = sum(int(n) for n in re.findall(r"\[  FAILED  \] (\d+) test", done.stdout))
-    skip = sum(int(n) for n in re.findall(r"\[  SKIPPED \] (\d+) test", done.stdout))
-    if done.returncode and not bad:
-        bad = 1
-    passed, failed, skipped = passed + ok, failed + bad, skipped + skip
-    name = program.split("/unit/")[-1]
-    print(f"{'ok  ' if not bad else 'FAIL'} {name} ({ok} passed{f', {skip} skipped' if skip else ''})")
-    if bad:
-        broken.append(name)
-        print(done.stdout)
-        print(f"-- {name} exited with {done.returncode}")
-if broken:
-    print("failed: " + " ".join(broken))
-print(f"unit: {passed} passed, {failed} failed, {skipped} skipped")
-sys.exit(1 if failed or not passed else 0)
+TIMEOUT_S = 300
+
+
+def count(word, text):
+    return sum(int(n) for n in re.findall(rf"\[  {word:7s} ?\] (\d+) test", text))
+
+
+def verdict(program):
+    """(passed, failed, skipped, what went wrong, output)"""
+    if not os.path.exists(program):
+        return 0, 1, 0, "it did not build", ""
+    # Its own session, so that what it started ends with it when it hangs.
+    process = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", start_new_session=True)
+    wrong = ""
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        wrong = f"still running after {TIMEOUT_S} s"
+    passed, failed, skipped = (count(word, output) for word in ("PASSED", "FAILED", "SKIPPED"))
+    code = process.returncode
+    if not wrong and code:
+        wrong = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+    if not wrong and passed + failed + skipped == 0:
+        wrong = "it ran no test"
+    if wrong:
+        failed = max(failed, 1)
+    return passed, failed, skipped, wrong, output
+
+
+def main():
+    programs, name = sys.argv[1:], "unit"
+    if programs[:1] == ["--name"]:
+        name, programs = programs[1], programs[2:]
+    total, broken = [0, 0, 0], []
+    for program in programs:
+        start = time.monotonic()
+        passed, failed, skipped, wrong, output = verdict(program)
+        total = [a + b for a, b in zip(total, (passed, failed, skipped))]
+        short = program.split("/unit/")[-1]
+        skips = f", {skipped} skipped" if skipped else ""
+        if failed:
+            broken.append(short)
+            print(output, end="" if output.endswith("\n") else "\n")
+            print(f"FAIL {short} ({passed} passed, {failed} failed{skips}): {wrong}", flush=True)
+        else:
+            print(f"ok   {short} ({passed} passed{skips}, {time.monotonic() - start:.1f} s)", flush=True)
+    if broken:
+        print(f"{name}: failed in {' '.join(broken)}")
+    print(f"{name}: {total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    sys.exit(1 if total[1] or not total[0] else 0)
+
+
+if __name__ == "__main__":
+    main()
