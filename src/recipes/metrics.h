@@ -78,8 +78,7 @@ void od_memory_model_done(struct od_memory_model *model);
 /* What recipes do for their metrics: split, fit on the training part into memory, open, evaluate.
  * With fewer than two users there is nothing to ask and no metric is added; with metrics NULL
  * nothing is done.
- * fit gets the given
- * input with the training part and a progress scaled into [from, to] of the whole. */
+ * fit gets the given input with the training part and a progress scaled into [from, to]. */
 enum od_status od_evaluate_fit(const struct od_recipe *recipe, const struct od_train_input *input,
                                od_fit *fit, double from, double to, struct od_metrics *metrics,
                                struct od_error *err) OD_MUST_USE;

@@ -335,6 +335,55 @@ static void damaged_chunks_are_refused(void **state)
     }
 }
 
+/* Through the real writer and reader: the columns are found by name, whatever their order. */
+static void an_imported_segment_becomes_the_set(void **state)
+{
+    (void)state;
+    struct od_arena arena;
+    od_arena_init(&arena, 1 << 20);
+    struct od_schema schema;
+    struct od_error err = {0};
+    struct od_str text =
+        OD_STR("{\"type\":\"record\",\"name\":\"Interactions\",\"namespace\":\"n\","
+               "\"version\":\"1.0\",\"fields\":[{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
+               "{\"name\":\"EVENT_VALUE\",\"type\":[\"null\",\"float\"]},"
+               "{\"name\":\"ITEM_ID\",\"type\":\"string\"},"
+               "{\"name\":\"USER_ID\",\"type\":\"string\"}]}");
+    assert_int_equal(od_schema_parse(&arena, text, OD_DOMAIN_NONE, &schema, &err), OD_OK);
+    struct od_chunk_writer *writer = od_chunk_writer_new(&schema);
+    struct od_value row[4] = {{.kind = OD_VALUE_INTEGER, .integer = 9},
+                              {.kind = OD_VALUE_NULL},
+                              {.kind = OD_VALUE_TEXT, .text = OD_STR("x")},
+                              {.kind = OD_VALUE_TEXT, .text = OD_STR("u")}};
+    assert_int_equal(od_chunk_writer_add(writer, row), OD_OK);
+    row[0].integer = 3;
+    row[1] = (struct od_value){.kind = OD_VALUE_REAL, .real = 2.5};
+    row[2].text = OD_STR("a");
+    assert_int_equal(od_chunk_writer_add(writer, row), OD_OK);
+    struct od_buf file;
+    od_buf_init(&file, 1 << 20);
+    assert_int_equal(od_segment_head(&schema, &file), OD_OK);
+    struct od_chunk_place place = {.offset = file.len, .rows = 2};
+    assert_int_equal(od_chunk_writer_finish(writer, &file), OD_OK);
+    place.bytes = file.len - place.offset;
+    assert_int_equal(od_segment_tail(&place, 1, file.len, &file), OD_OK);
+    struct od_segment segment;
+    struct od_chunk chunk;
+    assert_int_equal(od_segment_open(&arena, od_buf_view(&file), &segment, &err), OD_OK);
+    assert_int_equal(od_segment_chunk(&segment, 0, &arena, &chunk, &err), OD_OK);
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    assert_int_equal(od_training_add_chunk(b, &segment.schema, &chunk, &err), OD_OK);
+    struct od_training *t = finish(b);
+    assert_int_equal(t->event_count, 2);
+    assert_string_equal(item_at(t, 0), "a");
+    assert_int_equal(t->time[0], 3);
+    assert_true(t->value[0] == 2.5f && isnan(t->value[1]));
+    od_training_free(t);
+    od_chunk_writer_free(writer);
+    od_buf_done(&file);
+    od_arena_done(&arena);
+}
+
 static void too_many_event_types_are_refused(void **state)
 {
     (void)state;
@@ -426,6 +475,7 @@ int main(void)
         cmocka_unit_test(nothing_added_gives_an_empty_set),
         cmocka_unit_test(builder_can_be_used_again),
         cmocka_unit_test(damaged_chunks_are_refused),
+        cmocka_unit_test(an_imported_segment_becomes_the_set),
         cmocka_unit_test(too_many_event_types_are_refused),
         cmocka_unit_test(a_subset_is_the_set_built_from_the_oldest_events),
         cmocka_unit_test(ids_with_long_common_prefixes_sort_by_bytes),

@@ -341,6 +341,30 @@ static void contradicting_percentiles_are_refused(void **state)
     od_training_free(t);
 }
 
+static void a_memory_cap_keeps_fewer_neighbours(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(400, 200, 60, 4);
+    struct od_train_input input = input_of(t, 2);
+    set("min_cointeraction_count", OD_PARAM_ALGORITHM, "0");
+    struct od_memory_model m;
+    struct od_str at;
+    uint64_t longest[2] = {0};
+    for (int capped = 0; capped < 2; capped++) {
+        input.memory_bytes = capped ? 1000 : 0;
+        assert_int_equal(od_memory_model_fit(&od_recipe_sims, fit_all, &input, &m, NULL), OD_OK);
+        assert_true(od_image_section(&m.image, "neighbour.at", &at));
+        const uint64_t *starts = (const void *)at.ptr;
+        for (uint32_t i = 0; i < t->item_count; i++)
+            if (starts[i + 1] - starts[i] > longest[capped])
+                longest[capped] = starts[i + 1] - starts[i];
+        od_memory_model_done(&m);
+    }
+    assert_true(longest[0] > 100);
+    assert_int_equal(longest[1], 64);
+    od_training_free(t);
+}
+
 static enum od_status write_wild(const struct od_train_input *input, struct od_image_writer *image,
                                  struct od_error *err)
 {
@@ -403,6 +427,7 @@ int main(void)
         cmocka_unit_test(every_parameter_has_its_effect),
         cmocka_unit_test(serving_gives_neighbours_then_popular_items),
         cmocka_unit_test(contradicting_percentiles_are_refused),
+        cmocka_unit_test(a_memory_cap_keeps_fewer_neighbours),
         cmocka_unit_test(wild_neighbours_are_corrupt),
         cmocka_unit_test(training_reports_and_stops_in_the_middle),
     };
