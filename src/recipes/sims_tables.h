@@ -4,8 +4,9 @@
 
 #include "recipes/recipe.h"
 
-#define OD_SIMS_HISTORY 4096 /* newest distinct items of a user that form pairs: bounds the work   \
-                              */
+#define OD_SIMS_HISTORY                                                                            \
+    4096 /* newest distinct items of a user that form pairs: bounds the work                       \
+          */
 
 /* Percentiles as fractions; both ends are kept. */
 struct od_sims_keep {
