@@ -81,6 +81,7 @@ static enum od_status bind_numbers(struct binder *b, const struct od_filter_test
     }
     set->count = list->count - first;
     set->numbers = numbers;
+    set->texts = NULL;
     set->whole_or_parts = false;
     return OD_OK;
 }

@@ -13,8 +13,8 @@ struct od_filter_set {
     const struct od_str *texts;             /* string fields */
     const struct od_filter_number *numbers; /* numeric fields */
     bool any;                               /* *: any event type */
-    /* A parameter written as one quoted "a, b": texts[0] is the whole and counts alone when the
-     * column has it, else the parts after it do (bind.c). */
+    /* A parameter written as one quoted "a, b": texts[0] is the whole, the rest its parts. On items
+     * the parts count only when no item has the whole; on the user and on events all count. */
     bool whole_or_parts;
 };
 

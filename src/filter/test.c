@@ -79,34 +79,20 @@ enum od_status od_filter_right_side(const struct od_filter_test *test,
     return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
 }
 
-/* The values of a set that count for a column: see whole_or_parts in compiled.h. */
-static void texts_in_use(const struct od_filter_set *set, const struct od_dict *dict,
-                         size_t *out_from, size_t *out_to)
-{
-    *out_from = 0;
-    *out_to = set->count;
-    if (!set->whole_or_parts)
-        return;
-    if (od_dict_find(dict, set->texts[0]) != OD_NO_CODE)
-        *out_to = 1;
-    else
-        *out_from = 1;
-}
-
 /* --- whole columns --- */
 
-static enum od_status texts_on_rows(const struct od_table_column *column,
-                                    const struct od_filter_set *set, size_t row_count,
-                                    struct od_arena *scratch, uint64_t *out)
+/* texts[0, count): any of them. */
+static enum od_status any_text_on_rows(const struct od_table_column *column,
+                                       const struct od_str *texts, size_t count, size_t row_count,
+                                       struct od_arena *scratch, uint64_t *out)
 {
-    size_t from, to, words = od_bitmap_words(od_dict_count(column->dict)), found = 0;
+    size_t words = od_bitmap_words(od_dict_count(column->dict)), found = 0;
     uint32_t last = OD_NO_CODE;
     uint64_t *codes = OD_NEW_ARRAY(scratch, uint64_t, words);
     if (!codes)
         return OD_NO_MEMORY;
-    texts_in_use(set, column->dict, &from, &to);
-    for (size_t i = from; i < to; i++) {
-        uint32_t code = od_dict_find(column->dict, set->texts[i]);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t code = od_dict_find(column->dict, texts[i]);
         if (code == OD_NO_CODE)
             continue;
         found += !od_bitmap_get(codes, code);
@@ -120,6 +106,17 @@ static enum od_status texts_on_rows(const struct od_table_column *column,
     else
         od_scan_lists(column, row_count, codes, out);
     return OD_OK;
+}
+
+static enum od_status texts_on_rows(const struct od_table_column *column,
+                                    const struct od_filter_set *set, size_t row_count,
+                                    struct od_arena *scratch, uint64_t *out)
+{
+    size_t first = set->whole_or_parts ? 1 : set->count;
+    enum od_status status = any_text_on_rows(column, set->texts, first, row_count, scratch, out);
+    if (status != OD_OK || !set->whole_or_parts || od_bitmap_count(out, row_count))
+        return status;
+    return any_text_on_rows(column, set->texts + 1, set->count - 1, row_count, scratch, out);
 }
 
 static void range_on_rows(const struct od_table_column *column, struct od_filter_range range,
@@ -232,11 +229,9 @@ enum od_status od_filter_test_rows(const struct od_filter_test *test,
 static bool texts_on_row(const struct od_table_column *column, const struct od_filter_set *set,
                          uint32_t row)
 {
-    size_t from, to;
-    texts_in_use(set, column->dict, &from, &to);
     for (uint32_t k = 0; k < column->list_len[row]; k++) {
         struct od_str text = od_dict_text(column->dict, column->codes[column->list_at[row] + k]);
-        for (size_t i = from; i < to; i++) {
+        for (size_t i = 0; i < set->count; i++) {
             if (od_str_eq(set->texts[i], text))
                 return true;
         }
