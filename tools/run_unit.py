@@ -58,7 +58,8 @@ def main():
         skips = f", {skipped} skipped" if skipped else ""
         if failed:
             broken.append(short)
-            print(output, end="" if output.endswith("\n") else "\n")
+            if output:
+                print(output, end="" if output.endswith("\n") else "\n")
             print(f"FAIL {short} ({passed} passed, {failed} failed{skips}): {wrong}", flush=True)
         else:
             print(f"ok   {short} ({passed} passed{skips}, {time.monotonic() - start:.1f} s)", flush=True)
