@@ -11,7 +11,9 @@
  *   2. up to grace_ms for the running requests to end.
  *   3. abandoning: what still waits for od_http_finish is answered 503, and nothing may wait any
  *      more. A moment for these answers to leave.
- *   4. the door thread ends; each daemon is stopped, which waits for a handler it is in.
+ *   4. the door thread ends, and the workers take what it handed over last: libmicrohttpd clears
+ *      its queue of new connections without its lock when stopped. Then each daemon is stopped,
+ *      which waits for a handler it is in.
  *   5. struct od_http goes with its last reference: an exchange whose handler has yet to call
  *      od_http_finish keeps it.
  *
@@ -228,6 +230,7 @@ void od_http_stop(struct od_http *http, int grace_ms)
     atomic_store(&http->door_quits, true);
     od_http_wake_door(http);
     pthread_join(http->door, NULL);
+    od_http_settle(http);
     stop_workers(http);
     od_http_unref(http);
 }

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -34,6 +35,7 @@
 #define NS_PER_MS        1000000LL
 #define ACCEPT_BATCH     64
 #define SHORTAGE_WAIT_MS 50 /* no file descriptors or memory: let some connection end */
+#define SETTLE_MS        1000
 
 static int64_t now_ns(const struct od_http *http)
 {
@@ -178,6 +180,23 @@ static void close_slow(struct od_http *http)
             shutdown(conn->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&http->conn_lock);
+}
+
+static bool all_started(struct od_http *http)
+{
+    bool all = true;
+    pthread_mutex_lock(&http->conn_lock);
+    for (size_t fd = 0; fd < http->conn_capacity && all; fd++)
+        all = !http->conns[fd] || http->conns[fd]->started;
+    pthread_mutex_unlock(&http->conn_lock);
+    return all;
+}
+
+void od_http_settle(struct od_http *http)
+{
+    const struct timespec nap = {0, NS_PER_MS};
+    for (int ms = 0; ms < SETTLE_MS && !all_started(http); ms++)
+        nanosleep(&nap, NULL);
 }
 
 void od_http_wake_door(struct od_http *http)

@@ -58,6 +58,9 @@ enum od_status od_http_listen(const char *host, uint16_t port, int *out_fd, uint
 /* http_door.c: the thread that accepts and enforces deadlines. context: struct od_http. */
 void *od_http_door(void *context);
 void od_http_wake_door(struct od_http *http);
+/* Waits, for a second at most, until the workers have taken every connection handed to them. The
+ * door thread must have ended. */
+void od_http_settle(struct od_http *http);
 /* MHD_NotifyConnectionCallback. */
 void od_http_on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                            enum MHD_ConnectionNotificationCode code);

@@ -285,84 +285,80 @@ static void endless_chunked_bodies_get_413_and_are_cut(void **state)
 #define HOST     "Host: h\r\n"
 #define SMUGGLED "GET /smuggled HTTP/1.1\r\n" HOST "\r\n"
 
+static const struct {
+    const char *name, *request;
+    size_t len; /* 0: its strlen */
+} smuggling[] = {
+    {"two lengths",
+     "POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nContent-Length: 44\r\n\r\n" SMUGGLED, 0},
+    {"two equal lengths",
+     "POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" SMUGGLED, 0},
+    {"length and chunked",
+     "POST / HTTP/1.1\r\n" HOST
+     "Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
+     0},
+    {"chunked and length",
+     "POST / HTTP/1.1\r\n" HOST
+     "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" SMUGGLED,
+     0},
+    {"list of codings",
+     "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
+     0},
+    {"two codings",
+     "POST / HTTP/1.1\r\n" HOST
+     "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" SMUGGLED,
+     0},
+    {"spaced coding",
+     "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+    {"tabbed length", "POST / HTTP/1.1\r\n" HOST "Content-Length\t: 5\r\n\r\nabcde" SMUGGLED, 0},
+    {"coding with vertical tab",
+     "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \x0b"
+     "chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
+     0},
+    {"signed length", "POST / HTTP/1.1\r\n" HOST "Content-Length: +44\r\n\r\n" SMUGGLED, 0},
+    {"hex length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 0x2c\r\n\r\n" SMUGGLED, 0},
+    {"listed length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 0, 44\r\n\r\n" SMUGGLED, 0},
+    {"length with a space", "POST / HTTP/1.1\r\n" HOST "Content-Length: 4 4\r\n\r\n" SMUGGLED, 0},
+    {"folded length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 4\r\n 4\r\n\r\n" SMUGGLED, 0},
+    {"folded coding",
+     "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+    {"folded other", "POST / HTTP/1.1\r\nX: 1\r\n\tContent-Length: 44\r\n" HOST "\r\n" SMUGGLED, 0},
+    {"bare line feed", "POST / HTTP/1.1\r\n" HOST "X: 1\nContent-Length: 44\r\n\r\n" SMUGGLED, 0},
+    {"bare line feeds only", "GET / HTTP/1.1\nHost: h\n\n" SMUGGLED, 0},
+    {"bare carriage return", "POST / HTTP/1.1\r\n" HOST "X: 1\rContent-Length: 44\r\n\r\n" SMUGGLED,
+     0},
+    {"NUL in a value", "POST / HTTP/1.1\r\n" HOST "X: 1\0002\r\n\r\n", 37},
+    {"no Host", "GET / HTTP/1.1\r\nX: 1\r\n\r\n", 0},
+    {"two Hosts", "GET / HTTP/1.1\r\n" HOST "Host: g\r\n\r\n", 0},
+    {"doubled space", "GET  / HTTP/1.1\r\n" HOST "\r\n", 0},
+    {"coding in 1.0",
+     "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+    {"no colon", "GET / HTTP/1.1\r\n" HOST "what is this\r\n\r\n", 0},
+    {"no name", "GET / HTTP/1.1\r\n" HOST ": value\r\n\r\n", 0},
+    {"control character",
+     "GET / HTTP/1.1\r\n" HOST "X: a\x01"
+     "b\r\n\r\n",
+     0},
+    {"escape in the name", "GET / HTTP/1.1\r\n" HOST "X\x1b: b\r\n\r\n", 0},
+    {"high byte in the target", "GET /\xff HTTP/1.1\r\n" HOST "\r\n", 0},
+};
+
 static void smuggling_shapes_get_400_and_the_connection_closes(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *request;
-        size_t len; /* 0: its strlen */
-    } cases[] = {
-        {"two lengths",
-         "POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nContent-Length: 44\r\n\r\n" SMUGGLED, 0},
-        {"two equal lengths",
-         "POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" SMUGGLED, 0},
-        {"length and chunked",
-         "POST / HTTP/1.1\r\n" HOST
-         "Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
-         0},
-        {"chunked and length",
-         "POST / HTTP/1.1\r\n" HOST
-         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" SMUGGLED,
-         0},
-        {"list of codings",
-         "POST / HTTP/1.1\r\n" HOST
-         "Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
-         0},
-        {"two codings",
-         "POST / HTTP/1.1\r\n" HOST
-         "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" SMUGGLED,
-         0},
-        {"spaced coding",
-         "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
-        {"tabbed length", "POST / HTTP/1.1\r\n" HOST "Content-Length\t: 5\r\n\r\nabcde" SMUGGLED,
-         0},
-        {"coding with vertical tab",
-         "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \x0b"
-         "chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
-         0},
-        {"signed length", "POST / HTTP/1.1\r\n" HOST "Content-Length: +44\r\n\r\n" SMUGGLED, 0},
-        {"hex length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 0x2c\r\n\r\n" SMUGGLED, 0},
-        {"listed length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 0, 44\r\n\r\n" SMUGGLED, 0},
-        {"length with a space", "POST / HTTP/1.1\r\n" HOST "Content-Length: 4 4\r\n\r\n" SMUGGLED,
-         0},
-        {"folded length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 4\r\n 4\r\n\r\n" SMUGGLED, 0},
-        {"folded coding",
-         "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
-        {"folded other", "POST / HTTP/1.1\r\nX: 1\r\n\tContent-Length: 44\r\n" HOST "\r\n" SMUGGLED,
-         0},
-        {"bare line feed", "POST / HTTP/1.1\r\n" HOST "X: 1\nContent-Length: 44\r\n\r\n" SMUGGLED,
-         0},
-        {"bare line feeds only", "GET / HTTP/1.1\nHost: h\n\n" SMUGGLED, 0},
-        {"bare carriage return",
-         "POST / HTTP/1.1\r\n" HOST "X: 1\rContent-Length: 44\r\n\r\n" SMUGGLED, 0},
-        {"NUL in a value", "POST / HTTP/1.1\r\n" HOST "X: 1\0002\r\n\r\n", 37},
-        {"no Host", "GET / HTTP/1.1\r\nX: 1\r\n\r\n", 0},
-        {"two Hosts", "GET / HTTP/1.1\r\n" HOST "Host: g\r\n\r\n", 0},
-        {"doubled space", "GET  / HTTP/1.1\r\n" HOST "\r\n", 0},
-        {"coding in 1.0",
-         "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
-        {"no colon", "GET / HTTP/1.1\r\n" HOST "what is this\r\n\r\n", 0},
-        {"no name", "GET / HTTP/1.1\r\n" HOST ": value\r\n\r\n", 0},
-        {"control character",
-         "GET / HTTP/1.1\r\n" HOST "X: a\x01"
-         "b\r\n\r\n",
-         0},
-        {"escape in the name", "GET / HTTP/1.1\r\n" HOST "X\x1b: b\r\n\r\n", 0},
-        {"high byte in the target", "GET /\xff HTTP/1.1\r\n" HOST "\r\n", 0},
-    };
     int before = atomic_load(&handled);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof smuggling / sizeof *smuggling; i++) {
         struct od_buf buf;
         struct test_answer a;
         od_buf_init(&buf, 1 << 20);
         int fd = test_connect(port);
-        size_t len = cases[i].len ? cases[i].len : strlen(cases[i].request);
-        assert_true(test_send_bytes(fd, cases[i].request, len));
+        size_t len = smuggling[i].len ? smuggling[i].len : strlen(smuggling[i].request);
+        assert_true(test_send_bytes(fd, smuggling[i].request, len));
         if (!test_answer_from(fd, &buf, &a, false) || a.status != 400)
-            fail_msg("%s: %s", cases[i].name, a.head);
+            fail_msg("%s: %s", smuggling[i].name, a.head);
         test_read_to_end(fd, &buf, PATIENCE_MS);
         if (buf.len && strstr(buf.ptr, "200 OK"))
-            fail_msg("%s: a second answer: %s", cases[i].name, buf.ptr);
+            fail_msg("%s: a second answer: %s", smuggling[i].name, buf.ptr);
         close(fd);
         od_buf_done(&buf);
     }

@@ -393,85 +393,82 @@ static void the_clock_may_differ_by_fifteen_minutes(void **state)
     assert_int_equal(verify_at(f, &request, SIGNED - 901), OD_AUTH_SIGNATURE);
 }
 
-static void what_is_missing_or_malformed_is_named(void **state)
-{
-    struct fixture *f = *state;
 #define A      "AWS4-HMAC-SHA256 "
 #define CRED   "Credential=" KEY_ID "/" SCOPE
 #define NAMES  "SignedHeaders=host;x-amz-date"
 #define DIGITS "05fb8a3ac2114d5b4cd580611f33b794b031e830c71aef1605a59da8c8a62869"
 #define SIG    "Signature=" DIGITS
-    static const struct {
-        const char *authorization, *date;
-        enum od_status status;
-        const char *named;
-    } cases[] = {
-        {NULL, "20240131T235959Z", OD_AUTH_MISSING, "Missing Authentication Token"},
-        {"", "20240131T235959Z", OD_AUTH_MISSING, "Missing Authentication Token"},
-        {"Basic dXNlcg==", "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Basic'"},
-        {"AWS4-ECDSA-P256-SHA256 " CRED, "20240131T235959Z", OD_AUTH_INCOMPLETE, "ECDSA"},
-        {"AWS4-HMAC-SHA256", "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Credential'"},
-        {A NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Credential'"},
-        {A CRED ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "'SignedHeaders'"},
-        {A CRED ", " NAMES, "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Signature'"},
-        {A CRED ", " NAMES ", " SIG ", what", "20240131T235959Z", OD_AUTH_INCOMPLETE, "'what'"},
-        {A CRED ", " NAMES ", " SIG ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "twice"},
-        {A CRED ", " NAMES ", Signature=abc", "20240131T235959Z", OD_AUTH_INCOMPLETE, "64"},
-        {A CRED ", " NAMES ", " SIG, NULL, OD_AUTH_INCOMPLETE, "'X-Amz-Date'"},
-        {A CRED ", " NAMES ", " SIG, "Wed, 31 Jan 2024 23:59:59 GMT", OD_AUTH_INCOMPLETE,
-         "basic format"},
-        {A CRED ", " NAMES ", " SIG, "20240230T000000Z", OD_AUTH_INCOMPLETE, "20240230T000000Z"},
-        {A "Credential=" KEY_ID ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "5 slash-delimited"},
-        {A CRED "/more, " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "5 slash-delimited"},
-        {A "Credential=/" SCOPE ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "key id"},
-        {A "Credential=A B/" SCOPE ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "key id"},
-        {A "Credential=" KEY_ID "/2024013/us-east-1/personalize/aws4_request, " NAMES ", " SIG,
-         "20240131T235959Z", OD_AUTH_INCOMPLETE, "yyyymmdd"},
-        {A "Credential=" KEY_ID "/20240131/US/personalize/aws4_request, " NAMES ", " SIG,
-         "20240131T235959Z", OD_AUTH_INCOMPLETE, "region"},
-        {A "Credential=" KEY_ID "/20240130/us-east-1/personalize/aws4_request, " NAMES ", " SIG,
-         "20240131T235959Z", OD_AUTH_SIGNATURE, "'20240130' != '20240131'"},
-        {A "Credential=" KEY_ID "/20240131/us-east-1/s3/aws4_request, " NAMES ", " SIG,
-         "20240131T235959Z", OD_AUTH_SIGNATURE,
-         "Credential should be scoped to correct service: 'personalize'."},
-        {A "Credential=" KEY_ID "/20240131/us-east-1/personalize/aws5_request, " NAMES ", " SIG,
-         "20240131T235959Z", OD_AUTH_SIGNATURE, "aws4_request"},
-        {A "Credential=AKIDOTHER/" SCOPE ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_UNKNOWN,
-         "The security token included in the request is invalid."},
-        {A CRED ", SignedHeaders=x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_SIGNATURE,
-         "'Host'"},
-        {A CRED ", SignedHeaders=host, " SIG, "20240131T235959Z", OD_AUTH_SIGNATURE,
-         "'X-Amz-Date'"},
-        {A CRED ", SignedHeaders=, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "SignedHeaders"},
-        {A CRED ", SignedHeaders=host;;x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "SignedHeaders"},
-        {A CRED ", SignedHeaders=x-amz-date;host, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "sorted"},
-        {A CRED ", SignedHeaders=host;host;x-amz-date, " SIG, "20240131T235959Z",
-         OD_AUTH_INCOMPLETE, "repetition"},
-        {A CRED ", SignedHeaders=Host;x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
-         "lower-case"},
-        {A CRED ", SignedHeaders=host;x-amz-date;x-not-there, " SIG, "20240131T235959Z",
-         OD_AUTH_SIGNATURE, "x-not-there"},
-        {A CRED ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_SIGNATURE, "does not match"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+static const struct {
+    const char *authorization, *date;
+    enum od_status status;
+    const char *named;
+} refusals[] = {
+    {NULL, "20240131T235959Z", OD_AUTH_MISSING, "Missing Authentication Token"},
+    {"", "20240131T235959Z", OD_AUTH_MISSING, "Missing Authentication Token"},
+    {"Basic dXNlcg==", "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Basic'"},
+    {"AWS4-ECDSA-P256-SHA256 " CRED, "20240131T235959Z", OD_AUTH_INCOMPLETE, "ECDSA"},
+    {"AWS4-HMAC-SHA256", "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Credential'"},
+    {A NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Credential'"},
+    {A CRED ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "'SignedHeaders'"},
+    {A CRED ", " NAMES, "20240131T235959Z", OD_AUTH_INCOMPLETE, "'Signature'"},
+    {A CRED ", " NAMES ", " SIG ", what", "20240131T235959Z", OD_AUTH_INCOMPLETE, "'what'"},
+    {A CRED ", " NAMES ", " SIG ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "twice"},
+    {A CRED ", " NAMES ", Signature=abc", "20240131T235959Z", OD_AUTH_INCOMPLETE, "64"},
+    {A CRED ", " NAMES ", " SIG, NULL, OD_AUTH_INCOMPLETE, "'X-Amz-Date'"},
+    {A CRED ", " NAMES ", " SIG, "Wed, 31 Jan 2024 23:59:59 GMT", OD_AUTH_INCOMPLETE,
+     "basic format"},
+    {A CRED ", " NAMES ", " SIG, "20240230T000000Z", OD_AUTH_INCOMPLETE, "20240230T000000Z"},
+    {A "Credential=" KEY_ID ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
+     "5 slash-delimited"},
+    {A CRED "/more, " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "5 slash-delimited"},
+    {A "Credential=/" SCOPE ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "key id"},
+    {A "Credential=A B/" SCOPE ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
+     "key id"},
+    {A "Credential=" KEY_ID "/2024013/us-east-1/personalize/aws4_request, " NAMES ", " SIG,
+     "20240131T235959Z", OD_AUTH_INCOMPLETE, "yyyymmdd"},
+    {A "Credential=" KEY_ID "/20240131/US/personalize/aws4_request, " NAMES ", " SIG,
+     "20240131T235959Z", OD_AUTH_INCOMPLETE, "region"},
+    {A "Credential=" KEY_ID "/20240130/us-east-1/personalize/aws4_request, " NAMES ", " SIG,
+     "20240131T235959Z", OD_AUTH_SIGNATURE, "'20240130' != '20240131'"},
+    {A "Credential=" KEY_ID "/20240131/us-east-1/s3/aws4_request, " NAMES ", " SIG,
+     "20240131T235959Z", OD_AUTH_SIGNATURE,
+     "Credential should be scoped to correct service: 'personalize'."},
+    {A "Credential=" KEY_ID "/20240131/us-east-1/personalize/aws5_request, " NAMES ", " SIG,
+     "20240131T235959Z", OD_AUTH_SIGNATURE, "aws4_request"},
+    {A "Credential=AKIDOTHER/" SCOPE ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_UNKNOWN,
+     "The security token included in the request is invalid."},
+    {A CRED ", SignedHeaders=x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_SIGNATURE, "'Host'"},
+    {A CRED ", SignedHeaders=host, " SIG, "20240131T235959Z", OD_AUTH_SIGNATURE, "'X-Amz-Date'"},
+    {A CRED ", SignedHeaders=, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE, "SignedHeaders"},
+    {A CRED ", SignedHeaders=host;;x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
+     "SignedHeaders"},
+    {A CRED ", SignedHeaders=x-amz-date;host, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
+     "sorted"},
+    {A CRED ", SignedHeaders=host;host;x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
+     "repetition"},
+    {A CRED ", SignedHeaders=Host;x-amz-date, " SIG, "20240131T235959Z", OD_AUTH_INCOMPLETE,
+     "lower-case"},
+    {A CRED ", SignedHeaders=host;x-amz-date;x-not-there, " SIG, "20240131T235959Z",
+     OD_AUTH_SIGNATURE, "x-not-there"},
+    {A CRED ", " NAMES ", " SIG, "20240131T235959Z", OD_AUTH_SIGNATURE, "does not match"},
+};
+
+static void what_is_missing_or_malformed_is_named(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         struct od_http_header headers[3] = {HOST};
         size_t count = 1;
-        if (cases[i].authorization)
+        if (refusals[i].authorization)
+            headers[count++] = (struct od_http_header){OD_STR("Authorization"),
+                                                       od_str_c(refusals[i].authorization)};
+        if (refusals[i].date)
             headers[count++] =
-                (struct od_http_header){OD_STR("Authorization"), od_str_c(cases[i].authorization)};
-        if (cases[i].date)
-            headers[count++] =
-                (struct od_http_header){OD_STR("X-Amz-Date"), od_str_c(cases[i].date)};
+                (struct od_http_header){OD_STR("X-Amz-Date"), od_str_c(refusals[i].date)};
         struct od_http_request request = make("GET", "/", "", "", headers, count);
         f->claim.signed_at_s = 77;
         enum od_status status = verify_at(f, &request, SIGNED);
-        if (status != cases[i].status || !strstr(f->err.message, cases[i].named))
+        if (status != refusals[i].status || !strstr(f->err.message, refusals[i].named))
             fail_msg("case %zu: %s '%s'", i, od_status_info(status)->name, f->err.message);
         assert_int_equal(f->claim.signed_at_s, 77); /* untouched */
     }
