@@ -3,13 +3,14 @@
 #define OD_BASE_LIMITS_H
 
 /* --- requests --- */
-#define OD_MAX_HEADER_BYTES (32u * 1024)       /* one request's header block; SDKs send 1-2 KB */
-#define OD_MAX_BODY_BYTES   (8u * 1024 * 1024) /* PutItems: 10 x 32,000 escaped characters and room \
-                                                */
-#define OD_MAX_CONNECTIONS   4096              /* file descriptors, about 40 KB each */
-#define OD_REQUEST_TIMEOUT_S 30                /* idle or slow client */
-#define OD_MAX_JSON_DEPTH    32                /* the deepest API shape has 6 */
-#define OD_CLOCK_SKEW_S      (15 * 60)         /* (AWS) SigV4 */
+#define OD_MAX_HEADER_BYTES (32u * 1024) /* one request's header block; SDKs send 1-2 KB */
+#define OD_MAX_BODY_BYTES                                                                          \
+    (8u * 1024 * 1024)                 /* PutItems: 10 x 32,000 escaped characters and room        \
+                                        */
+#define OD_MAX_CONNECTIONS   4096      /* file descriptors, about 40 KB each */
+#define OD_REQUEST_TIMEOUT_S 30        /* idle or slow client */
+#define OD_MAX_JSON_DEPTH    32        /* the deepest API shape has 6 */
+#define OD_CLOCK_SKEW_S      (15 * 60) /* (AWS) SigV4 */
 
 #define OD_MAX_MAP_ENTRIES 1000 /* of a map the API leaves open; bounded ones have 150 */
 
@@ -53,8 +54,8 @@
 /* Lists remembered for implicit impressions (280k of 25 items), and for how long. */
 #define OD_SHOWN_BYTES      (64u * 1024 * 1024)
 #define OD_SHOWN_SECONDS    (14 * 86400)
-#define OD_EXPLORE_POOL     256          /* young items an answer chooses among, drawn from all */
-#define OD_YOUNG_REFRESH_MS 1000         /* a campaign looks for young items at most this often */
+#define OD_EXPLORE_POOL     256  /* young items an answer chooses among, drawn from all */
+#define OD_YOUNG_REFRESH_MS 1000 /* a campaign looks for young items at most this often */
 
 /* --- jobs --- */
 #define OD_MAX_JOB_ATTEMPTS                                                                        \

@@ -25,7 +25,8 @@ enum od_status od_io_read_file(const struct od_io *io, const char *path, struct 
     char *room = s == OD_OK && size <= out->max ? od_buf_reserve(out, (size_t)size) : NULL;
     size_t got = 0;
     if (s == OD_OK && !room)
-        s = od_fail(err, OD_TOO_LARGE, "%s is too large: %llu bytes", path, (unsigned long long)size);
+        s = od_fail(err, OD_TOO_LARGE, "%s is too large: %llu bytes", path,
+                    (unsigned long long)size);
     if (s == OD_OK)
         s = io->read_at(io, fd, room, (size_t)size, 0, &got, err);
     if (s == OD_OK)

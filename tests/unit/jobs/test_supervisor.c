@@ -72,7 +72,7 @@ static int setup(void **state)
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
     f->refuse = -1;
-    strcpy(f->script, "/tmp/ondol-test-worker-XXXXXX");
+    snprintf(f->script, sizeof f->script, "/tmp/ondol-test-worker-XXXXXX");
     int fd = mkstemp(f->script);
     const char *text = "#!/bin/sh\neval \"$(cat)\"\n";
     if (fd < 0 || write(fd, text, strlen(text)) < 0 || fchmod(fd, 0700) < 0)

@@ -24,7 +24,7 @@ static const char *at(const char *name)
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/ondol-test-io-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/ondol-test-io-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
