@@ -4,7 +4,8 @@
  * Columns: one per schema field in schema order, the id field included (table_column.c).
  *
  * Invariants
- * 1. Every column has room for row_cap rows; rows from row_count on are untouched memory.
+ * 1. Every column has room for row_cap rows, from the start on, so its arrays are there even in an
+ *    empty table; rows from row_count on are untouched memory.
  * 2. A row has a record exactly when the id column is not null there.
  * 3. A put that fails changes no cell. It may leave a new id behind, null everywhere.
  *
@@ -74,6 +75,18 @@ static bool add_columns(struct od_table *table, const struct od_schema *schema)
     return table->columns != NULL;
 }
 
+static enum od_status grow(struct od_table *table)
+{
+    uint32_t cap = table->row_cap ? table->row_cap : FIRST_ROWS / 2;
+    cap = cap > OD_NO_ROW / 2 ? OD_NO_ROW : cap * 2;
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!od_column_reserve(&table->columns[i], table->row_cap, cap))
+            return OD_NO_MEMORY;
+    }
+    table->row_cap = cap;
+    return OD_OK;
+}
+
 struct od_table *od_table_new(const struct od_schema *schema)
 {
     struct od_table *table = calloc(1, sizeof *table);
@@ -81,7 +94,7 @@ struct od_table *od_table_new(const struct od_schema *schema)
         return NULL;
     od_arena_init(&table->arena, SIZE_MAX);
     table->ids = od_dict_new();
-    if (!table->ids || (schema && !add_columns(table, schema))) {
+    if (!table->ids || (schema && !add_columns(table, schema)) || grow(table) != OD_OK) {
         od_table_free(table);
         return NULL;
     }
@@ -101,18 +114,6 @@ void od_table_free(struct od_table *table)
 }
 
 /* --- rows --- */
-
-static enum od_status grow(struct od_table *table)
-{
-    uint32_t cap = table->row_cap ? table->row_cap : FIRST_ROWS / 2;
-    cap = cap > OD_NO_ROW / 2 ? OD_NO_ROW : cap * 2;
-    for (size_t i = 0; i < table->column_count; i++) {
-        if (!od_column_reserve(&table->columns[i], table->row_cap, cap))
-            return OD_NO_MEMORY;
-    }
-    table->row_cap = cap;
-    return OD_OK;
-}
 
 enum od_status od_table_row(struct od_table *table, struct od_str id, uint32_t *out_row)
 {
@@ -215,11 +216,10 @@ size_t od_table_column_count(const struct od_table *table)
 
 void od_table_column(const struct od_table *table, size_t index, struct od_table_column *out)
 {
-    static const uint64_t no_rows[1];
     const struct od_column *column = &table->columns[index];
     *out = (struct od_table_column){
         .field = column->field,
-        .nulls = column->nulls ? column->nulls : no_rows,
+        .nulls = column->nulls,
         .integers = column->integers,
         .reals = column->reals,
         .list_at = column->list_at,

@@ -45,9 +45,9 @@ bool od_table_has_record(const struct od_table *table,
 struct od_table_column {
     const struct od_field *field;
     const uint64_t *nulls;    /* bitmap over rows, bit set = null; never NULL */
-    const int64_t *integers;  /* int, long, boolean */
-    const double *reals;      /* float, double */
-    const uint32_t *list_at;  /* string: where the row's codes start in codes */
+    const int64_t *integers;  /* int, long, boolean; else NULL */
+    const double *reals;      /* float, double; else NULL */
+    const uint32_t *list_at;  /* string; else NULL: where the row's codes start in codes */
     const uint32_t *list_len; /* string: how many; 0 for null */
     const uint32_t *codes;
     const struct od_dict *dict; /* string: code to text (one value, already split) */

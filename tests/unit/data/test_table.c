@@ -82,6 +82,23 @@ static void puts_and_reads_every_type(void **state)
     od_table_free(table);
 }
 
+static void an_empty_table_has_its_arrays(void **state)
+{
+    (void)state;
+    struct od_table *table = od_table_new(&item_schema);
+    for (size_t f = 0; f < FIELDS; f++) {
+        struct od_table_column column;
+        enum od_field_type type = item_fields[f].type;
+        bool real_type = type == OD_FIELD_FLOAT || type == OD_FIELD_DOUBLE;
+        od_table_column(table, f, &column);
+        assert_non_null(column.nulls);
+        assert_int_equal(column.list_at != NULL, type == OD_FIELD_STRING);
+        assert_int_equal(column.reals != NULL, real_type);
+        assert_int_equal(column.integers != NULL, type != OD_FIELD_STRING && !real_type);
+    }
+    od_table_free(table);
+}
+
 static void replaces_the_whole_record(void **state)
 {
     (void)state;
@@ -452,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_and_reads_every_type),
+        cmocka_unit_test(an_empty_table_has_its_arrays),
         cmocka_unit_test(replaces_the_whole_record),
         cmocka_unit_test(a_cell_of_separators_alone_is_null),
         cmocka_unit_test(ids_without_a_record_are_null_everywhere),
