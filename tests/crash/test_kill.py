@@ -124,13 +124,16 @@ def wait_for_imports(server, dataset):
 
 
 def check_files(server):
-    """With the server dead: what the store refers to is whole, and there is nothing half visible."""
+    """With the server dead: what the store refers to is whole, and nothing is half visible. Returns how many jobs
+    the kill interrupted."""
     database = sqlite3.connect(f"file:{server.folder}/ondol.db?mode=ro", uri=True)
+    interrupted = database.execute("SELECT count(*) FROM job").fetchone()[0]
     for path, rows in database.execute("SELECT path, row_count FROM bulk"):
         assert rows == IMPORT_ROWS
         shown = subprocess.run([BINARY, "show", str(server.folder / path)], capture_output=True, text=True)
         assert shown.returncode == 0 and f"{IMPORT_ROWS} rows" in shown.stdout, shown.stderr
     database.close()
+    return interrupted
 
 
 def stored_event_ids(server):
@@ -143,7 +146,7 @@ def stored_event_ids(server):
 def test_nothing_acknowledged_is_lost_and_no_import_is_half_visible(prepared):
     server, dataset, tracking_id = prepared
     rng = random.Random(20261123)
-    sent, acknowledged = set(), set()
+    sent, acknowledged, interrupted = set(), set(), 0
     for round_number in range(ROUNDS):
         mode = "FULL" if round_number % 3 == 0 else "INCREMENTAL"
         if not any(job["status"] == "ACTIVE" for job in import_jobs(server, dataset)):
@@ -163,12 +166,14 @@ def test_nothing_acknowledged_is_lost_and_no_import_is_half_visible(prepared):
             writer.join(30)
             sent |= writer.sent
             acknowledged |= writer.acknowledged
-        check_files(server)
+        interrupted += check_files(server) > 0
         server.start()
     jobs = wait_for_imports(server, dataset)
     server.kill()
     stored = stored_event_ids(server)
     assert len(acknowledged) > ROUNDS, "too few events were acknowledged to prove anything"
+    assert interrupted > ROUNDS // 10, "too few imports were interrupted to prove anything"
+    print(f"{ROUNDS} kills, {interrupted} during an import, {len(acknowledged)} events acknowledged, {len(stored)} stored")
     assert acknowledged <= set(stored), f"lost: {sorted(acknowledged - set(stored))[:5]}"
     assert len(stored) == len(set(stored))
     assert set(stored) <= sent, "events nobody sent"
