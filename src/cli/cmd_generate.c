@@ -1,4 +1,4 @@
-/* ondol generate: data sets made to order. One kind so far has a table's row: lodging. */
+/* ondol generate: data sets made to order. There is one kind, lodging (docs/lodging.md). */
 #include <stdio.h>
 #include <string.h>
 
@@ -55,9 +55,10 @@ static int generate(const struct od_lodging_config *config)
 {
     struct od_lodging_summary made;
     struct od_error err;
-    if (od_lodging_generate(&od_io_real, config, &made, &err) != OD_OK) {
+    enum od_status s = od_lodging_generate(&od_io_real, config, &made, &err);
+    if (s != OD_OK) {
         fprintf(stderr, "ondol: %s\n", err.message);
-        return 1;
+        return s == OD_INVALID_INPUT ? 2 : 1;
     }
     double seconds = (double)made.elapsed_ns * 1e-9;
     printf(
