@@ -162,6 +162,7 @@ for what in "$@"; do
         ;;
     bench)
         build_packages
+        install_packages libcmocka-dev # bench_recommend stands on a fixture of the unit tests
         python_packages test
         python_packages bench
         ;;

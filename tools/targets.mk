@@ -112,5 +112,5 @@ install: build ## copy the server to PREFIX/bin (PREFIX=/usr/local)
 
 # The environments of tools/deps.sh stay: they take a minute to fetch and hold nothing of ours.
 clean: ## remove what was built
-	@rm -rf $(foreach d,obj lib unit bench quality fuzz clang address-undefined address undefined thread,$(BUILD)/$(d))
+	@rm -rf $(foreach d,obj lib unit bench quality demo fuzz clang address-undefined address undefined thread,$(BUILD)/$(d))
 	@rm -f $(BUILD)/ondol $(BUILD)/have-libraries
