@@ -8,6 +8,7 @@
 #define BEFORE 40u /* bytes of the expression shown before the fault */
 #define AFTER  20u
 #define FAULT  60u
+#define DOTS   3u /* what "..." would take: fewer bytes than that are shown instead */
 
 struct excerpt {
     char text[512];
@@ -40,10 +41,10 @@ static struct od_str cut(struct od_str source, size_t from, size_t to)
 
 static void show(struct od_str source, struct od_filter_span span, struct excerpt *e)
 {
-    size_t from = span.at > BEFORE ? span.at - BEFORE : 0;
+    size_t from = span.at > BEFORE + DOTS ? span.at - BEFORE : 0;
     size_t end = span.at + span.len;
-    size_t shown_end = span.len > FAULT ? span.at + FAULT : end;
-    size_t to = source.len - end > AFTER ? end + AFTER : source.len;
+    size_t shown_end = span.len > FAULT + DOTS ? span.at + FAULT : end;
+    size_t to = source.len - end > AFTER + DOTS ? end + AFTER : source.len;
     put(e, from ? OD_STR("...") : OD_STR(""));
     put(e, cut(source, from, span.at));
     put(e, OD_STR(">>>"));

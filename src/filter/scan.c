@@ -87,13 +87,13 @@ void od_scan_real_set(const double *values, size_t count, bool as_float, const d
     SCAN_BODY(has_real(members, member_count, as_float ? (double)(float)values[i] : values[i]))
 }
 
+/* Lists are short and hits hard to foresee: looking at every code costs less than leaving early. */
 static bool any_in_set(const uint32_t *codes, uint32_t count, const uint64_t *set)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (set[codes[i] / 64] >> (codes[i] % 64) & 1)
-            return true;
-    }
-    return false;
+    uint64_t hit = 0;
+    for (uint32_t i = 0; i < count; i++)
+        hit |= set[codes[i] / 64] >> (codes[i] % 64);
+    return hit & 1;
 }
 
 void od_scan_lists(const struct od_table_column *column, size_t count, const uint64_t *set,
