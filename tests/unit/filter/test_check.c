@@ -29,12 +29,12 @@ static const char *const good[] = {
     "INCLUDE ItemID WHERE Items.GENRE IN CurrentItem.GENRE",
     "INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE AND Items.GENRE IN CurrentItem.GENRE",
     "EXCLUDE ItemID WHERE Items.GENRE IN ($GENRE) IF CurrentUser.AGE = $AGE",
-    "INCLUDE ItemID WHERE Items.CATEGORY IN (\"watch\") AND Items.DESCRIPTION IN (\"luxury\") IF "
-    "CurrentUser.AGE > 18",
-    "INCLUDE ItemID WHERE Items.CATEGORY IN ($CATEGORY) | INCLUDE ItemID WHERE "
-    "Interactions.EVENT_TYPE IN (\"favorite\")",
-    "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE) | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE "
-    "IN (\"click\", \"stream\")",
+    ("INCLUDE ItemID WHERE Items.CATEGORY IN (\"watch\") AND Items.DESCRIPTION IN (\"luxury\") IF "
+     "CurrentUser.AGE > 18"),
+    ("INCLUDE ItemID WHERE Items.CATEGORY IN ($CATEGORY) | INCLUDE ItemID WHERE "
+     "Interactions.EVENT_TYPE IN (\"favorite\")"),
+    ("INCLUDE ItemID WHERE Items.GENRE IN ($GENRE) | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE "
+     "IN (\"click\", \"stream\")"),
     "INCLUDE ItemID WHERE Items.OWNER IN (\"in-house\")",
     "INCLUDE ItemID WHERE Items.CATEGORY IN (\"clothing\") AND Items.AVAILABLE IN (\"True\")",
     "INCLUDE UserID WHERE Users.MEMBERSHIP_STATUS IN ($MEMBERSHIP)",
@@ -58,8 +58,8 @@ static const char *const more_good[] = {
     "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE NOT IN (*)",
     "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE = $T OR Interactions.EVENT_TYPE = \"x\"",
     "EXCLUDE ItemID WHERE Items.ITEM_ID IN ($IDS)",
-    "INCLUDE ItemID WHERE Items.YEAR = 1 IF CurrentUser.AGE > 1 AND CurrentUser.COUNTRY NOT IN "
-    "(\"x\") AND CurrentUser.SCORE != 0.5",
+    ("INCLUDE ItemID WHERE Items.YEAR = 1 IF CurrentUser.AGE > 1 AND CurrentUser.COUNTRY NOT IN "
+     "(\"x\") AND CurrentUser.SCORE != 0.5"),
     "INCLUDE ActionID WHERE ActionInteractions.EVENT_TYPE IN (\"Taken\")",
 };
 
