@@ -317,6 +317,7 @@ static void give(struct od_csv *csv, const struct walk *w, size_t end, struct od
                                   .fault_cell = w->fault_cell,
                                   .fault_at = w->fault_at,
                                   .at = csv->pos,
+                                  .copied = csv->scratch_used > 0,
                                   .plain = csv->plain};
     if (w->fault == OD_CSV_FINE && w->cells != csv->column_count) {
         out->fault = w->cells < csv->column_count ? OD_CSV_FEW_CELLS : OD_CSV_MANY_CELLS;

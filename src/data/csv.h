@@ -68,13 +68,15 @@ enum od_csv_fault {
 };
 
 struct od_csv_record {
-    const struct od_str *cells; /* column_count of them when fine; valid until the next record */
+    const struct od_str
+        *cells; /* column_count of them when fine; the array goes with the next record */
     size_t cell_count;
     enum od_csv_fault fault;
     size_t fault_cell; /* index of the cell with a quoting fault */
     size_t fault_at;   /* offset in bytes of the quote or record at fault */
     size_t at;         /* offset in bytes of the record */
-    bool plain;        /* certainly ASCII without NUL; false says nothing */
+    bool copied; /* a cell lies in the reader and not in bytes: it goes with the next record */
+    bool plain;  /* certainly ASCII without NUL; false says nothing */
 };
 
 enum od_csv_step {

@@ -15,6 +15,8 @@
 #define FIRST_ROWS 1024u
 #define NULL_WORDS (OD_CHUNK_ROWS / 64)
 
+_Static_assert(OD_CHUNK_BATCH <= OD_SEGMENT_DICT_BATCH, "a batch fits the dictionary's");
+
 struct column {
     enum od_field_type type;
     bool any_null;
@@ -84,9 +86,11 @@ uint32_t od_chunk_writer_rows(const struct od_chunk_writer *writer)
     return writer->rows;
 }
 
-static enum od_status grow(struct od_chunk_writer *w)
+static enum od_status grow(struct od_chunk_writer *w, uint32_t need)
 {
-    uint32_t cap = w->row_cap ? 4 * w->row_cap : FIRST_ROWS;
+    uint32_t cap = w->row_cap ? w->row_cap : FIRST_ROWS;
+    while (cap < need)
+        cap *= 4;
     for (size_t i = 0; i < w->column_count; i++) {
         struct column *c = &w->columns[i];
         void *grown = realloc(c->cells.any, cap * od_segment_cell_bytes(c->type));
@@ -139,18 +143,63 @@ enum od_status od_chunk_writer_add(struct od_chunk_writer *writer, const struct 
 {
     if (writer->rows == OD_CHUNK_ROWS)
         return OD_LIMIT;
-    if (writer->rows == writer->row_cap) {
-        enum od_status s = grow(writer);
-        if (s != OD_OK)
-            return s;
-    }
-    enum od_status s = OD_OK;
+    enum od_status s = writer->rows < writer->row_cap ? OD_OK : grow(writer, writer->rows + 1);
     for (size_t i = 0; s == OD_OK && i < writer->column_count; i++)
         s = put_cell(&writer->columns[i], writer->rows, &values[i]);
     if (s == OD_OK)
         writer->rows++;
     else
         forget_nulls(writer, writer->rows);
+    return s;
+}
+
+static void note_nulls(struct column *c, uint32_t from, const struct od_value *values,
+                       uint32_t rows)
+{
+    for (uint32_t r = 0; r < rows; r++) {
+        if (values[r].kind != OD_VALUE_NULL)
+            continue;
+        c->nulls[(from + r) / 64] |= 1ULL << ((from + r) % 64);
+        c->any_null = true;
+    }
+}
+
+static void put_numbers(struct column *c, uint32_t from, const struct od_value *values,
+                        uint32_t rows)
+{
+    bool real = c->type == OD_FIELD_FLOAT || c->type == OD_FIELD_DOUBLE;
+    for (uint32_t r = 0; r < rows; r++) {
+        bool null = values[r].kind == OD_VALUE_NULL;
+        if (real)
+            c->cells.reals[from + r] = null ? 0 : values[r].real;
+        else
+            c->cells.integers[from + r] = null ? 0 : values[r].integer;
+    }
+}
+
+/* Dictionaries first: they alone can fail, and what a failed batch leaves in them does no harm. */
+enum od_status od_chunk_writer_add_batch(struct od_chunk_writer *writer,
+                                         const struct od_value *values, uint32_t rows)
+{
+    assert(rows <= OD_CHUNK_BATCH);
+    uint32_t from = writer->rows;
+    if (rows > OD_CHUNK_ROWS - from)
+        return OD_LIMIT;
+    enum od_status s = from + rows <= writer->row_cap ? OD_OK : grow(writer, from + rows);
+    for (size_t i = 0; s == OD_OK && i < writer->column_count; i++) {
+        struct column *c = &writer->columns[i];
+        if (c->type == OD_FIELD_STRING)
+            s = od_segment_dict_add_batch(&c->dict, values + i * OD_CHUNK_BATCH, rows,
+                                          c->cells.codes + from);
+    }
+    for (size_t i = 0; s == OD_OK && i < writer->column_count; i++) {
+        struct column *c = &writer->columns[i];
+        note_nulls(c, from, values + i * OD_CHUNK_BATCH, rows);
+        if (c->type != OD_FIELD_STRING)
+            put_numbers(c, from, values + i * OD_CHUNK_BATCH, rows);
+    }
+    if (s == OD_OK)
+        writer->rows += rows;
     return s;
 }
 

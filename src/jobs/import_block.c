@@ -35,6 +35,7 @@ static enum od_status worker_ready(struct od_import *im, struct od_import_worker
     if (!w->bytes) {
         w->bytes = malloc(im->block_bytes + OD_MAX_CSV_RECORD_BYTES + 1);
         w->writer = od_chunk_writer_new(&im->schema);
+        w->batch = calloc(im->schema.field_count * OD_CHUNK_BATCH, sizeof *w->batch);
         od_buf_init(&w->out, OUT_MAX);
         od_import_findings_init(&w->found);
     }
@@ -45,13 +46,14 @@ static enum od_status worker_ready(struct od_import *im, struct od_import_worker
     if (!w->csv)
         w->csv = od_csv_new(file->column_count);
     w->csv_columns = file->column_count;
-    return w->bytes && w->writer && w->csv ? OD_OK : OD_NO_MEMORY;
+    return w->bytes && w->writer && w->batch && w->csv ? OD_OK : OD_NO_MEMORY;
 }
 
 void od_import_worker_done(struct od_import_worker *worker)
 {
     free(worker->bytes);
     free(worker->places);
+    free(worker->batch);
     od_csv_free(worker->csv);
     od_chunk_writer_free(worker->writer);
     od_buf_done(&worker->out);
@@ -287,18 +289,36 @@ static enum od_status finish_chunk(struct od_import_worker *w)
     return s;
 }
 
+/* Gives the batch to the writer, a chunk's end in between where it falls. */
+static enum od_status flush_batch(struct od_import_worker *w, size_t columns)
+{
+    uint32_t room = OD_CHUNK_ROWS - od_chunk_writer_rows(w->writer), rows = w->batch_rows;
+    uint32_t first = rows < room ? rows : room;
+    enum od_status s = od_chunk_writer_add_batch(w->writer, w->batch, first);
+    if (s == OD_OK && first == room)
+        s = finish_chunk(w);
+    for (size_t c = 0; first < rows && c < columns; c++)
+        memmove(&w->batch[c * OD_CHUNK_BATCH], &w->batch[c * OD_CHUNK_BATCH + first],
+                (rows - first) * sizeof *w->batch);
+    if (s == OD_OK && first < rows)
+        s = od_chunk_writer_add_batch(w->writer, w->batch, rows - first);
+    w->batch_rows = 0;
+    return s;
+}
+
 static enum od_status take_record(struct block *b, const struct od_csv_record *r)
 {
-    struct od_value values[OD_MAX_SCHEMA_FIELDS];
     struct od_import_worker *w = b->w;
     if (r->fault != OD_CSV_FINE) {
         note_record(b, r);
         return OD_OK;
     }
+    struct od_value *row = w->batch + w->batch_rows;
     for (size_t i = 0; i < b->file->used_count; i++) {
         struct od_import_column c = b->file->used[i];
         const struct od_field *field = &b->im->schema.fields[c.field];
-        if (od_value_from_text(field, r->cells[c.cell], &values[c.field], &b->err) != OD_OK) {
+        if (od_value_from_text(field, r->cells[c.cell], row + c.field * OD_CHUNK_BATCH, &b->err) !=
+            OD_OK) {
             note_cell(b, r, c.cell, field, b->err.message);
             return OD_OK;
         }
@@ -308,9 +328,16 @@ static enum od_status take_record(struct block *b, const struct od_csv_record *r
     w->found.rows++;
     if (w->found.bad_rows)
         return OD_OK; /* nothing will be written */
-    enum od_status s = od_chunk_writer_add(w->writer, values);
-    if (s == OD_OK && od_chunk_writer_rows(w->writer) == OD_CHUNK_ROWS)
-        s = finish_chunk(w);
+    if (++w->batch_rows == OD_CHUNK_BATCH || r->copied)
+        return flush_batch(w, b->im->schema.field_count);
+    return OD_OK;
+}
+
+static enum od_status finish_block(struct block *b)
+{
+    enum od_status s = flush_batch(b->w, b->im->schema.field_count);
+    if (s == OD_OK && od_chunk_writer_rows(b->w->writer))
+        s = finish_chunk(b->w);
     return s;
 }
 
@@ -331,7 +358,7 @@ static enum od_status take_records(struct block *b, size_t begin)
                 od_csv_extend(w->csv, (struct od_str){w->bytes, b->have}, is_whole(b));
             break;
         case OD_CSV_ENDED:
-            return od_chunk_writer_rows(w->writer) ? finish_chunk(w) : OD_OK;
+            return finish_block(b);
         case OD_CSV_NO_MEMORY:
             s = OD_NO_MEMORY;
         }

@@ -63,6 +63,8 @@ struct od_import_worker {
     struct od_csv *csv;
     size_t csv_columns;
     struct od_chunk_writer *writer;
+    struct od_value *batch; /* rows not yet given to the writer: see od_chunk_writer_add_batch */
+    uint32_t batch_rows;
     struct od_buf out;             /* encoded chunks of the present block */
     struct od_chunk_place *places; /* offsets count from the block's first byte of out */
     size_t place_count, place_cap;

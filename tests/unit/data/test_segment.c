@@ -167,6 +167,44 @@ static void a_chunk_holds_65536_rows_and_distinct_texts(void **state)
     od_arena_done(&arena);
 }
 
+static void batches_give_the_bytes_of_single_rows(void **state)
+{
+    (void)state;
+    static const unsigned ids[] = {3, 700, 1000000000};
+    static struct od_value batch[COLUMNS * OD_CHUNK_BATCH];
+    static struct row rows[OD_CHUNK_BATCH];
+    for (size_t k = 0; k < sizeof ids / sizeof ids[0]; k++) {
+        struct od_chunk_writer *one = od_chunk_writer_new(&schema);
+        struct od_chunk_writer *many = od_chunk_writer_new(&schema);
+        struct od_buf a, b;
+        uint32_t n = 0, size = 0;
+        od_buf_init(&a, 1u << 30);
+        od_buf_init(&b, 1u << 30);
+        for (uint32_t round = 0; n + size <= OD_CHUNK_ROWS; round++, n += size) {
+            size = (round * 37 + 256) % (OD_CHUNK_BATCH + 1);
+            for (uint32_t r = 0; r < size && n + size <= OD_CHUNK_ROWS; r++) {
+                make_row(n + r, ids[k], &rows[r]);
+                assert_int_equal(od_chunk_writer_add(one, rows[r].values), OD_OK);
+                for (size_t c = 0; c < COLUMNS; c++)
+                    batch[c * OD_CHUNK_BATCH + r] = rows[r].values[c];
+            }
+            bool fits = n + size <= OD_CHUNK_ROWS;
+            assert_int_equal(od_chunk_writer_add_batch(many, batch, size), fits ? OD_OK : OD_LIMIT);
+            size = fits ? size : OD_CHUNK_ROWS;
+        }
+        assert_true(od_chunk_writer_rows(many) > OD_CHUNK_ROWS - OD_CHUNK_BATCH);
+        assert_int_equal(od_chunk_writer_rows(one), od_chunk_writer_rows(many));
+        assert_int_equal(od_chunk_writer_finish(one, &a), OD_OK);
+        assert_int_equal(od_chunk_writer_finish(many, &b), OD_OK);
+        assert_int_equal(a.len, b.len);
+        assert_memory_equal(a.ptr, b.ptr, a.len);
+        od_buf_done(&a);
+        od_buf_done(&b);
+        od_chunk_writer_free(one);
+        od_chunk_writer_free(many);
+    }
+}
+
 static void equal_rows_give_equal_bytes(void **state)
 {
     (void)state;
@@ -313,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_read_back_in_order),
         cmocka_unit_test(a_chunk_holds_65536_rows_and_distinct_texts),
+        cmocka_unit_test(batches_give_the_bytes_of_single_rows),
         cmocka_unit_test(equal_rows_give_equal_bytes),
         cmocka_unit_test(any_flipped_byte_is_found),
         cmocka_unit_test(a_cut_file_is_refused),
