@@ -30,7 +30,7 @@ struct tally {
 
 static bool is_young(const struct od_ranked_item *item)
 {
-    return item->id.ptr[0] == 'n' || atoi(item->id.ptr + 1) >= ITEMS - 20;
+    return item->id.ptr[0] == 'n' || strtol(item->id.ptr + 1, NULL, 10) >= ITEMS - 20;
 }
 
 static struct tally count(struct fixture *f, const struct od_recommend_query *query, int queries)
@@ -208,8 +208,8 @@ static void a_clear_taste_is_not_drowned(void **state)
         recommend(f, &query);
         int kind = 0;
         for (size_t i = 0; i < 10; i++)
-            kind +=
-                f->answer.items[i].id.ptr[0] == 'i' && atoi(f->answer.items[i].id.ptr + 1) % 4 == 1;
+            kind += f->answer.items[i].id.ptr[0] == 'i' &&
+                    strtol(f->answer.items[i].id.ptr + 1, NULL, 10) % 4 == 1;
         assert_true(kind >= 9);
     }
 }

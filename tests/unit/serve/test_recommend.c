@@ -301,7 +301,7 @@ static void a_small_share_still_promotes_one_and_none_twice(void **state)
         recommend(f, &query);
         int seen[5] = {0}, promoted = 0;
         for (size_t i = 0; i < f->answer.count; i++) {
-            seen[atoi(f->answer.items[i].id.ptr + 1)]++;
+            seen[strtol(f->answer.items[i].id.ptr + 1, NULL, 10)]++;
             promoted += f->answer.items[i].promotion.ptr != NULL;
         }
         assert_int_equal(promoted, 1);
