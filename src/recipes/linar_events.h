@@ -1,0 +1,51 @@
+/* The interactions as LinAR walks them: one user's items after the other, with what a Gram matrix
+ * needs to know at each position, and all positions of each item.
+ *
+ * A prediction is made at every position but a user's last: from the events up to it, of the event
+ * after it. */
+#ifndef OD_RECIPES_LINAR_EVENTS_H
+#define OD_RECIPES_LINAR_EVENTS_H
+
+#include <stdbool.h>
+
+#include "data/training.h"
+
+struct od_linar_events {
+    uint32_t item_count;
+    uint64_t count;     /* below 2^32 - 1 */
+    uint32_t *item;     /* [count] */
+    uint32_t *left;     /* [count] events after it in its user's history = predictions from it on */
+    float *weight;      /* [count] of the prediction made at it; 0 where left is 0 */
+    uint64_t *at_start; /* [item_count + 1] */
+    uint32_t *at;       /* [count] positions grouped by item, ascending */
+};
+
+/* Which users, and what counts how much. */
+struct od_linar_rule {
+    double min_percentile, max_percentile; /* users with history lengths outside are dropped */
+};
+
+/* How much a prediction counts by its age. */
+enum od_linar_fade {
+    OD_LINAR_EVEN, /* all the same */
+    OD_LINAR_USER, /* by place in the user's history alone */
+    OD_LINAR_SLOW, /* and by date: half as much after half of the data's span, not below 1/2 */
+    OD_LINAR_FAST, /* and by date: half as much after a fifth of it, not below 3/10 */
+    OD_LINAR_FADES
+};
+
+/* out[u] = end of user u's usable history as an event index of training; equal to its start when
+ * the user is dropped. Fails with OD_INVALID_INPUT when min exceeds max or no prediction is left.
+ */
+enum od_status od_linar_ends(const struct od_training *training, const struct od_linar_rule *rule,
+                             uint64_t *out, struct od_error *err) OD_MUST_USE;
+
+/* The events of every user up to end[u]. out is zeroed on failure; _done frees. */
+enum od_status od_linar_events_init(struct od_linar_events *out, const struct od_training *training,
+                                    const uint64_t *end, enum od_linar_fade fade,
+                                    struct od_error *err) OD_MUST_USE;
+void od_linar_events_done(struct od_linar_events *events);
+/* Bytes that events of that many interactions take. */
+uint64_t od_linar_events_bytes(uint64_t count, uint32_t item_count);
+
+#endif

@@ -1,0 +1,394 @@
+/* The default configuration adapts by itself.
+ *
+ * A sample of users (all, when their events are few) is fitted without the last event of some of
+ * them, and each candidate is judged by where it ranks those events: mean of 1 / log2(1 + rank)
+ * over ranks up to 25, i.e. NDCG@25 of one relevant item. Past items of the user take no part in
+ * the ranking unless users of this data do return to items (one held-out event in a hundred).
+ *
+ * The search walks one coordinate at a time, kernels first, then ridge, head, fading; alpha is
+ * judged for free with every fit, since it changes scores and not the fit. A step must gain some
+ * share of the score to be taken, so noise does not choose. Effort is bounded by counts
+ * (events, head items), never by the clock: same data, same choice (style rule 20).
+ *
+ * The best ridge does not grow with the data (it is noise over signal variance of a coefficient),
+ * and the least count of a head item is one of events actually fitted, so both carry over from the
+ * sample to the whole. */
+#include "recipes/linar_pick.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "os/parallel.h"
+
+enum {
+    SAMPLE_EVENTS = 300000, /* of the sample, about */
+    SAMPLE_HEAD = 1200,     /* most head items of a trial */
+    JUDGES = 20000,         /* most held-out events */
+    LEAST_JUDGES = 20,      /* fewer cannot choose */
+    ALPHAS = 3,
+    USUAL_ALPHA = 1,
+    TOP = 25,
+    BLOCK = 16 /* judges of a part */
+};
+
+/* Judges times items: what a trial reads. Small catalogues ask every user. */
+#define MOST_SCORES 250000000u
+
+/* What a change of the default must gain to be believed: the noise of 5,000 paired ranks is about
+ * half a per cent, and an alpha is tried with every fit. */
+#define STEP_GAIN  1.005
+#define ALPHA_GAIN 1.01
+
+static const float alphas[ALPHAS] = {0, .1f, .2f};
+
+static const struct {
+    uint32_t count;
+    float gamma[OD_LINAR_KERNELS];
+} kernel_sets[] = {
+    {2, {.3f, .9f}},
+    {1, {.8f}},
+    {2, {.5f, .95f}},
+    {3, {0, .7f, .95f}},
+};
+enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets };
+static const float lambdas[] = {15, 40, 100, 250, 600, 1500, 4000};
+enum { LAMBDAS = sizeof lambdas / sizeof *lambdas, MIDDLE_LAMBDA = 3 };
+static const uint32_t least_counts[] = {32, 96, 256};
+enum { LEAST_COUNTS = sizeof least_counts / sizeof *least_counts, MIDDLE_COUNT = 1 };
+
+/* A point of the search: indexes into the tables above. */
+struct point {
+    size_t kernels, lambda, least_count;
+    enum od_linar_fade fade;
+};
+
+struct judge {
+    uint64_t start, end; /* input events in the training set; end is the held-out one */
+};
+
+struct pick {
+    const struct od_training *training;
+    const struct od_linar_shape *shape;
+    uint64_t memory_bytes;
+    const struct od_work *work;
+    uint64_t *end; /* of the sample, held-out events cut off */
+    struct judge *judges;
+    size_t judge_count;
+    bool returns; /* users return to items */
+    float *damp;  /* [ALPHAS][items] */
+    double *gain; /* [judge_count][ALPHAS] */
+    unsigned trials;
+    struct point best;
+    double best_score;
+    size_t best_alpha;
+};
+
+static void configure(const struct point *point, size_t alpha, struct od_linar_config *out)
+{
+    *out = (struct od_linar_config){.kernels = kernel_sets[point->kernels].count,
+                                    .lambda = lambdas[point->lambda],
+                                    .alpha = alphas[alpha],
+                                    .least_count = least_counts[point->least_count],
+                                    .fade = point->fade};
+    memcpy(out->gamma, kernel_sets[point->kernels].gamma, sizeof out->gamma);
+}
+
+/* --- the sample --- */
+
+/* Cuts end to a sample of users of about SAMPLE_EVENTS events, evenly by chance. */
+static void sample_users(struct pick *pick, const uint64_t *end, uint64_t seed)
+{
+    const uint64_t *start = pick->training->user_start;
+    uint64_t total = 0;
+    for (size_t u = 0; u < pick->training->user_count; u++)
+        total += end[u] - start[u];
+    double share = total > SAMPLE_EVENTS ? (double)SAMPLE_EVENTS / (double)total : 1;
+    struct od_random rng;
+    od_random_init2(&rng, seed, 0x6c696e6172); /* "linar" */
+    for (size_t u = 0; u < pick->training->user_count; u++)
+        pick->end[u] = od_random_double(&rng) < share ? end[u] : start[u];
+}
+
+/* Holds out the last event of at most JUDGES users with three or more, evenly spread. */
+static void hold_out(struct pick *pick)
+{
+    const uint64_t *start = pick->training->user_start;
+    size_t able = 0, seen = 0, repeats = 0;
+    for (size_t u = 0; u < pick->training->user_count; u++)
+        able += pick->end[u] - start[u] >= 3;
+    size_t most = MOST_SCORES / (pick->training->item_count + 1);
+    size_t want = most < LEAST_JUDGES ? LEAST_JUDGES : most < JUDGES ? most : JUDGES;
+    want = able < want ? able : want;
+    for (size_t u = 0; u < pick->training->user_count && want; u++) {
+        if (pick->end[u] - start[u] < 3)
+            continue;
+        size_t turn = seen++;
+        if (turn * want / able == (turn + 1) * want / able)
+            continue;
+        struct judge *j = &pick->judges[pick->judge_count++];
+        *j = (struct judge){start[u], --pick->end[u]};
+        for (uint64_t e = j->start; e < j->end; e++)
+            if (pick->training->item[e] == pick->training->item[j->end]) {
+                repeats++;
+                break;
+            }
+    }
+    pick->returns = repeats * 100 >= pick->judge_count;
+}
+
+/* Popularity is that of all events but the held-out ones. */
+static enum od_status damp_planes(struct pick *pick)
+{
+    size_t n = pick->training->item_count;
+    uint64_t *count = calloc(n + 1, sizeof *count);
+    if (!count)
+        return OD_NO_MEMORY;
+    for (uint64_t e = 0; e < pick->training->event_count; e++)
+        count[pick->training->item[e]]++;
+    for (size_t j = 0; j < pick->judge_count; j++)
+        count[pick->training->item[pick->judges[j].end]]--;
+    for (size_t a = 0; a < ALPHAS; a++)
+        for (size_t i = 0; i < n; i++)
+            pick->damp[a * n + i] = (float)pow((double)count[i] + 10, -(double)alphas[a]);
+    free(count);
+    return OD_OK;
+}
+
+/* --- judging a fit --- */
+
+struct bench {
+    struct pick *pick;
+    const struct od_linar_fit *fit;
+    const struct od_kernels *vector;
+    float **scores; /* [threads] */
+};
+
+/* Items that could be placed before the target under any alpha, found by the fast scan: damping
+ * multiplies a positive score by at most 10^-alpha. */
+static float could_beat(const float *mine)
+{
+    float least = INFINITY;
+    for (size_t a = 0; a < ALPHAS; a++) {
+        float s = mine[a] * powf(10, alphas[a]);
+        least = s < least ? s : least;
+    }
+    return least > 0 ? least * .9999f : -INFINITY; /* rounding, and ties count */
+}
+
+/* Places of the held-out item for every alpha, from 0; past items are -INFINITY. scores has room
+ * for whole blocks. */
+static void place(const struct bench *bench, float *scores, uint32_t target, size_t *out)
+{
+    const struct pick *pick = bench->pick;
+    size_t n = pick->training->item_count, blocks = (n + OD_SCAN_BLOCK - 1) / OD_SCAN_BLOCK;
+    float mine[ALPHAS];
+    uint64_t mask = 0;
+    for (size_t i = n; i < blocks * OD_SCAN_BLOCK; i++)
+        scores[i] = -INFINITY;
+    for (size_t a = 0; a < ALPHAS; a++) {
+        mine[a] = scores[target] > 0 ? scores[target] * pick->damp[a * n + target] : scores[target];
+        out[a] = 0;
+    }
+    float limit = could_beat(mine);
+    for (size_t b = 0; (b = bench->vector->above(scores, b, blocks, limit, NULL, &mask)) < blocks;
+         b++)
+        for (; mask; mask &= mask - 1) {
+            size_t i = b * OD_SCAN_BLOCK + (size_t)__builtin_ctzll(mask);
+            for (size_t a = 0; a < ALPHAS; a++) {
+                float s = scores[i] > 0 ? scores[i] * pick->damp[a * n + i] : scores[i];
+                out[a] += s > mine[a] || (s >= mine[a] && i < target);
+            }
+        }
+}
+
+static void ask(const struct bench *bench, const struct judge *judge, float *scores, double *gain)
+{
+    enum { MOST = OD_LINAR_REACH * OD_LINAR_KERNELS };
+    const struct pick *pick = bench->pick;
+    const struct od_linar_kernels *k = &bench->fit->kernels;
+    const uint32_t *item = pick->training->item;
+    uint64_t row[MOST];
+    float weight[MOST], factor[MOST];
+    const uint16_t *pointer[MOST];
+    size_t n = 0, places[ALPHAS];
+    for (uint32_t d = 0; d < OD_LINAR_REACH && d < judge->end - judge->start; d++)
+        for (uint32_t a = 0; a < k->count; a++)
+            if (d < k->reach[a]) {
+                row[n] = (uint64_t)item[judge->end - 1 - d] * k->count + a;
+                weight[n++] = k->power[a][d];
+            }
+    memcpy(scores, bench->fit->constant, pick->training->item_count * sizeof *scores);
+    od_linar_rows_add(&bench->fit->rows, bench->vector, row, weight, n, pointer, factor, scores);
+    uint32_t target = item[judge->end];
+    for (uint64_t e = judge->start; e < judge->end && !pick->returns; e++)
+        if (item[e] != target)
+            scores[item[e]] = -INFINITY;
+    place(bench, scores, target, places);
+    for (size_t a = 0; a < ALPHAS; a++)
+        gain[a] = places[a] < TOP ? 1 / log2((double)places[a] + 2) : 0;
+}
+
+static enum od_status ask_block(void *context, size_t index, unsigned thread)
+{
+    struct bench *bench = context;
+    struct pick *pick = bench->pick;
+    if (!bench->scores[thread])
+        bench->scores[thread] =
+            malloc(((size_t)pick->training->item_count + OD_SCAN_BLOCK) * sizeof(float));
+    if (!bench->scores[thread])
+        return OD_NO_MEMORY;
+    for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < pick->judge_count; j++)
+        ask(bench, &pick->judges[j], bench->scores[thread], pick->gain + j * ALPHAS);
+    return OD_OK;
+}
+
+/* The best alpha of a fit and its score. */
+static enum od_status judge_fit(struct pick *pick, const struct od_linar_fit *fit,
+                                size_t *out_alpha, double *out_score)
+{
+    unsigned threads = pick->work->threads ? pick->work->threads : od_cpu_count();
+    struct bench bench = {pick, fit, od_kernels_best(), calloc(threads, sizeof(float *))};
+    if (!bench.scores)
+        return OD_NO_MEMORY;
+    size_t parts = (pick->judge_count + BLOCK - 1) / BLOCK;
+    enum od_status st = od_parallel(threads, parts, ask_block, &bench);
+    for (unsigned t = 0; t < threads; t++)
+        free(bench.scores[t]);
+    free(bench.scores);
+    double sum[ALPHAS] = {0};
+    for (size_t j = 0; j < pick->judge_count && st == OD_OK; j++)
+        for (size_t a = 0; a < ALPHAS; a++)
+            sum[a] += pick->gain[j * ALPHAS + a];
+    size_t best = USUAL_ALPHA;
+    for (size_t a = 0; a < ALPHAS; a++)
+        if (sum[a] > sum[USUAL_ALPHA] * ALPHA_GAIN && sum[a] > sum[best])
+            best = a;
+    *out_alpha = best;
+    *out_score = sum[best] / (double)pick->judge_count;
+    return st;
+}
+
+/* --- the walk --- */
+
+enum { EXPECTED_TRIALS = 10 }; /* for progress */
+
+/* Fits and judges a point; *out_better when it becomes the best so far. */
+static enum od_status try(struct pick *pick, struct point point, bool *out_better,
+                          struct od_error *err)
+{
+    struct od_linar_config config;
+    struct od_linar_events events = {0};
+    struct od_linar_fit fit = {0};
+    struct od_linar_plan plan;
+    double done = pick->trials < EXPECTED_TRIALS ? pick->trials : EXPECTED_TRIALS - 1;
+    struct od_linar_share share = {pick->work, done / EXPECTED_TRIALS,
+                                   (done + 1) / EXPECTED_TRIALS};
+    struct od_work work = od_linar_share_work(&share);
+    configure(&point, 0, &config);
+    pick->trials++;
+    enum od_status st = od_linar_events_init(&events, pick->training, pick->end, point.fade, err);
+    if (st == OD_OK)
+        st = od_linar_plan_make(&events, &config, pick->shape, SAMPLE_HEAD, pick->memory_bytes,
+                                &plan, err);
+    if (st == OD_OK)
+        st = od_linar_fit_init(&fit, &events, &config, pick->shape, &plan, &work, err);
+    size_t alpha = 0;
+    double score = 0;
+    if (st == OD_OK && judge_fit(pick, &fit, &alpha, &score) != OD_OK)
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    od_linar_fit_done(&fit);
+    od_linar_events_done(&events);
+    if (st != OD_OK)
+        return st;
+    *out_better = score > pick->best_score * STEP_GAIN;
+    if (*out_better) {
+        pick->best = point;
+        pick->best_score = score;
+        pick->best_alpha = alpha;
+    }
+    return OD_OK;
+}
+
+/* Steps from the best point along the ridge, in one direction while it gains. */
+static enum od_status climb_lambda(struct pick *pick, int step, bool *out_moved,
+                                   struct od_error *err)
+{
+    *out_moved = false;
+    for (bool better = true; better;) {
+        struct point next = pick->best;
+        if ((step < 0 && next.lambda == 0) || (step > 0 && next.lambda + 1 == LAMBDAS))
+            break;
+        next.lambda = step < 0 ? next.lambda - 1 : next.lambda + 1;
+        enum od_status st = try(pick, next, &better, err);
+        if (st != OD_OK)
+            return st;
+        *out_moved |= better;
+    }
+    return OD_OK;
+}
+
+static enum od_status walk(struct pick *pick, struct od_error *err)
+{
+    bool moved = false;
+    enum od_status st = try(pick, pick->best, &moved, err);
+    for (size_t k = 1; k < KERNEL_SETS && st == OD_OK; k++) {
+        struct point next = pick->best;
+        next.kernels = k;
+        st = try(pick, next, &moved, err);
+    }
+    if (st == OD_OK)
+        st = climb_lambda(pick, 1, &moved, err);
+    if (st == OD_OK && !moved)
+        st = climb_lambda(pick, -1, &moved, err);
+    for (size_t c = 0; c < LEAST_COUNTS && st == OD_OK; c++) {
+        struct point next = pick->best;
+        next.least_count = c;
+        if (c != MIDDLE_COUNT)
+            st = try(pick, next, &moved, err);
+    }
+    for (enum od_linar_fade f = OD_LINAR_SLOW; f < OD_LINAR_FADES && st == OD_OK; f++) {
+        struct point next = pick->best;
+        next.fade = f;
+        if (pick->shape->recent_first)
+            st = try(pick, next, &moved, err);
+    }
+    return st;
+}
+
+enum od_status od_linar_pick(const struct od_training *training, const uint64_t *end,
+                             const struct od_linar_shape *shape, uint64_t seed,
+                             uint64_t memory_bytes, const struct od_work *work,
+                             struct od_linar_config *out, struct od_error *err)
+{
+    size_t n = (size_t)training->item_count;
+    struct pick pick = {.training = training,
+                        .shape = shape,
+                        .memory_bytes = memory_bytes,
+                        .work = work,
+                        .end = malloc(((size_t)training->user_count + 1) * sizeof *pick.end),
+                        .judges = malloc(JUDGES * sizeof *pick.judges),
+                        .damp = malloc((n + 1) * ALPHAS * sizeof *pick.damp),
+                        .gain = malloc(JUDGES * ALPHAS * sizeof *pick.gain),
+                        .best = {0, MIDDLE_LAMBDA, MIDDLE_COUNT,
+                                 shape->recent_first ? OD_LINAR_USER : OD_LINAR_EVEN},
+                        .best_alpha = USUAL_ALPHA};
+    enum od_status st = OD_NO_MEMORY;
+    if (pick.end && pick.judges && pick.damp && pick.gain) {
+        sample_users(&pick, end, seed);
+        hold_out(&pick);
+        st = damp_planes(&pick);
+    }
+    if (st != OD_OK)
+        st = od_fail(err, st, NULL);
+    else if (pick.judge_count >= LEAST_JUDGES)
+        st = walk(&pick, err);
+    if (st == OD_OK)
+        configure(&pick.best, pick.best_alpha, out);
+    free(pick.end);
+    free(pick.judges);
+    free(pick.damp);
+    free(pick.gain);
+    return st;
+}
