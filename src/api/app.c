@@ -78,29 +78,27 @@ static enum od_status open_parts(struct od_app *app, struct od_error *err)
     return od_door_metrics_init(app, err);
 }
 
-/* The first start of a folder makes one key, so that there is something to sign with. */
+/* The first start of a folder makes one key, so that there is something to sign with. It is kept
+ * apart from app->keys, which the control thread may have replaced before the caller shows it. */
 static enum od_status first_key(struct od_app *app, const struct od_key **out, struct od_error *err)
 {
     *out = NULL;
     enum od_status s = od_app_reload_keys(app, err);
     if (s != OD_OK || app->key_count || app->config.no_auth)
         return s;
-    struct od_arena arena;
-    struct od_key key;
-    od_arena_init(&arena, 1u << 20);
     s = od_store_begin(app->store, err);
-    if (s == OD_OK)
-        s = od_keys_create(app->store, OD_STR("admin, made at the first start"),
-                           app->io->now_ms(app->io), &arena, &key, err);
+    if (s != OD_OK)
+        return s;
+    s = od_keys_create(app->store, OD_STR("admin, made at the first start"),
+                       app->io->now_ms(app->io), &app->first_key_arena, &app->first_key, err);
     if (s == OD_OK)
         s = od_store_commit(app->store, err);
     else
         od_store_rollback(app->store);
-    od_arena_done(&arena);
     if (s == OD_OK)
         s = od_app_reload_keys(app, err);
     if (s == OD_OK)
-        *out = &app->keys[0];
+        *out = &app->first_key;
     return s;
 }
 
@@ -173,6 +171,7 @@ enum od_status od_app_start(const struct od_app_config *config, struct od_app **
     app->io = config->io;
     pthread_rwlock_init(&app->keys_lock, NULL);
     od_arena_init(&app->keys_arena, 0);
+    od_arena_init(&app->first_key_arena, 1u << 20);
     enum od_status s = open_parts(app, err);
     if (s == OD_OK)
         s = first_key(app, out_first_key, err);
@@ -254,6 +253,7 @@ void od_app_stop(struct od_app *app)
     if (app->store)
         od_store_close(app->store);
     od_arena_done(&app->keys_arena);
+    od_arena_done(&app->first_key_arena);
     pthread_rwlock_destroy(&app->keys_lock);
     free(app);
 }

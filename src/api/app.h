@@ -88,6 +88,8 @@ struct od_app {
     struct od_arena keys_arena;
     struct od_key *keys; /* a copy of the store's, for HTTP threads */
     size_t key_count;
+    struct od_arena first_key_arena;
+    struct od_key first_key; /* made by this start, to be shown once; id absent: none was */
 };
 
 /* Opens the data folder, loads what is live, takes up unfinished jobs, opens the door. On the first
