@@ -1,0 +1,43 @@
+/* The registry: every recipe trained here has its specification, and says the same as it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "recipes/registry.h"
+
+static void every_recipe_is_found_and_agrees_with_its_specification(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (const struct od_recipe *r; (r = od_recipe_at(count)); count++) {
+        const struct od_recipe_spec *spec = od_recipe_spec_find(od_str_c(r->name));
+        assert_non_null(spec);
+        assert_ptr_equal(od_recipe_find(od_str_c(r->name)), r);
+        assert_int_equal(r->temperature != NULL, spec->has_scores);
+        assert_non_null(r->train);
+        assert_non_null(r->open);
+        assert_non_null(r->close);
+        assert_non_null(r->items);
+        assert_non_null(r->score);
+    }
+    assert_int_equal(count, 4);
+}
+
+static void recipes_without_code_are_not_found(void **state)
+{
+    (void)state;
+    assert_non_null(od_recipe_spec_find(OD_STR("aws-hrnn")));
+    assert_null(od_recipe_find(OD_STR("aws-hrnn")));
+    assert_null(od_recipe_find(OD_STR("aws-sims ")));
+    assert_null(od_recipe_find(OD_STR("")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_recipe_is_found_and_agrees_with_its_specification),
+        cmocka_unit_test(recipes_without_code_are_not_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
