@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ struct job {
     size_t spec_len;
     pid_t pid;
     int pipe; /* -1 while waiting */
-    bool stop;
+    atomic_bool stop;      /* set by any thread, seen by the supervisor without the lock */
     struct od_buf partial; /* bytes of an unfinished line */
     struct od_arena arena; /* holds the result */
     const struct od_json *result;
@@ -150,7 +151,7 @@ static enum od_status start_child(const struct od_jobs *jobs, struct job *job)
 /* How the child ended, for a job that gave neither result nor error. */
 static void note_exit(struct job *job, int wstatus)
 {
-    if (job->stop)
+    if (atomic_load(&job->stop))
         od_fail(&job->error, OD_STOPPED, "The job was stopped.");
     else if (job->error.code != OD_OK)
         return;
@@ -273,7 +274,7 @@ static void start_waiting(struct od_jobs *jobs)
 {
     struct job *job;
     while ((job = take_waiting(jobs)) != NULL) {
-        if (job->stop) {
+        if (atomic_load(&job->stop)) {
             unlink_running(jobs, job);
             note_exit(job, 0);
             finish(jobs, job);
@@ -292,7 +293,7 @@ static void kill_stopped(struct od_jobs *jobs)
 {
     pthread_mutex_lock(&jobs->lock);
     for (struct job *job = jobs->running; job; job = job->next)
-        if (job->stop && job->pipe >= 0)
+        if (atomic_load(&job->stop) && job->pipe >= 0)
             kill(job->pid, SIGKILL);
     pthread_mutex_unlock(&jobs->lock);
 }
@@ -415,8 +416,10 @@ bool od_jobs_stop(struct od_jobs *jobs, int64_t job_id)
     struct job *lists[] = {jobs->waiting, jobs->running};
     for (size_t i = 0; i < 2; i++)
         for (struct job *job = lists[i]; job; job = job->next)
-            if (job->id == job_id)
-                job->stop = found = true;
+            if (job->id == job_id) {
+                atomic_store(&job->stop, true);
+                found = true;
+            }
     pthread_mutex_unlock(&jobs->lock);
     wake(jobs);
     return found;
