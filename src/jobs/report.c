@@ -28,6 +28,8 @@ enum od_status od_report_progress(int fd, double fraction, const char *stage)
 {
     struct od_buf line;
     od_buf_init(&line, OD_REPORT_LINE_MAX);
+    if (!(fraction >= 0)) /* 0 of 0: JSON has no NaN, and a line that is no JSON ends the job */
+        fraction = 0;
     od_buf_printf(&line, "{\"progress\":%.4f,\"stage\":", fraction);
     od_buf_json(&line, od_str_c(stage));
     od_buf_char(&line, '}');

@@ -186,9 +186,12 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
     struct od_error err = {0};
     od_arena_init(&w.arena, SIZE_MAX);
     od_buf_init(&result, OD_REPORT_LINE_MAX / 2);
-    enum od_status s = do_job(&w, in_fd, &result, &err);
-    enum od_status told =
-        s == OD_OK ? od_report_result(out_fd, od_buf_view(&result)) : od_report_error(out_fd, &err);
+    /* a server that died before be_a_good_child had its word is noticed by its closed pipe */
+    enum od_status told = od_report_progress(out_fd, 0, "starting");
+    enum od_status s = told == OD_OK ? do_job(&w, in_fd, &result, &err) : told;
+    if (told == OD_OK)
+        told = s == OD_OK ? od_report_result(out_fd, od_buf_view(&result))
+                          : od_report_error(out_fd, &err);
     od_buf_done(&result);
     od_arena_done(&w.arena);
     return s == OD_OK && told == OD_OK ? 0 : 1;
