@@ -43,6 +43,11 @@ static void jobs_page(struct od_app *app, struct od_http_exchange *exchange)
         od_aws_error_render(&err, false, &response->status, &type, &response->body);
         return;
     }
+    if (!atomic_load(&app->ready)) {
+        od_fail(&err, OD_UNAVAILABLE, "The server is loading its data.");
+        od_aws_error_render(&err, false, &response->status, &type, &response->body);
+        return;
+    }
     od_runner_progress(app, &response->body);
 }
 
