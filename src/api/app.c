@@ -222,15 +222,26 @@ static void wait_for_loader(struct od_app *app)
     pthread_mutex_destroy(&b.lock);
 }
 
+static enum od_status nothing(struct od_app *app, void *context, struct od_error *err)
+{
+    (void)app, (void)context, (void)err;
+    return OD_OK;
+}
+
 /* The order matters: no new work, then no new jobs, then no children, then the queues that their
- * ends were posted to. Draining keeps the loader from submitting once the supervisor is gone. */
+ * ends were posted to. What the door left on the store queue, abandoned by its clients, is done
+ * before the supervisor goes, which it may want to stop a job; and draining keeps the loader from
+ * submitting afterwards. */
 void od_app_stop(struct od_app *app)
 {
     atomic_store(&app->draining, true);
     od_control_stop(app->control);
     if (app->http)
         od_http_stop(app->http, DRAIN_MS);
-    if (app->loader_running && app->store_running)
+    struct od_error ignored;
+    if (app->store_running)
+        (void)od_app_on_store(app, nothing, NULL, &ignored);
+    if (app->loader_running)
         wait_for_loader(app);
     od_jobs_free(app->jobs);
     if (app->loader_running)
