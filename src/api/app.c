@@ -238,9 +238,8 @@ void od_app_stop(struct od_app *app)
     od_control_stop(app->control);
     if (app->http)
         od_http_stop(app->http, DRAIN_MS);
-    struct od_error ignored;
-    if (app->store_running)
-        (void)od_app_on_store(app, nothing, NULL, &ignored);
+    enum od_status done = app->store_running ? od_app_on_store(app, nothing, NULL, NULL) : OD_OK;
+    (void)done; /* nothing fails */
     if (app->loader_running)
         wait_for_loader(app);
     od_jobs_free(app->jobs);
