@@ -76,7 +76,7 @@ static enum od_status commit_outcome(struct od_call *call, const struct ending *
         return s;
     if (known)
         s = od_catalog_update(store, resource, &call->err);
-    if (s == OD_OK && known && end->loading)
+    if (s == OD_OK && known && end->status == OD_OK && end->bulk.path.ptr)
         s = od_bulk_add(store, &end->bulk, end->replace_all, &call->err);
     if (s == OD_OK)
         s = od_jobs_delete(store, end->id, &call->err);

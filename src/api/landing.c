@@ -117,6 +117,8 @@ static enum od_status land(struct od_app *app, struct job_task *t, struct od_are
         .arrived_ms = app->io->now_ms(app->io),
         .job = t->arn,
     };
+    if (!end->bulk.path.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
     s = future_bulk(&facts, &end->bulk, end->replace_all, &bulk, &count, err);
     if (s != OD_OK || facts.info.type > OD_USERS)
         return s;

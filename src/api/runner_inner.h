@@ -12,8 +12,9 @@ struct ending {
     enum od_status status;        /* OD_OK, OD_STOPPED, or a failure */
     struct od_error err;          /* why */
     const struct od_json *result; /* of a training */
-    struct od_loading *loading;   /* of an import: its new live data, swapped in after the commit */
-    struct od_bulk bulk;          /* of an import */
+    struct od_bulk bulk;          /* of an import; path absent: none */
+    struct od_loading *loading;   /* its new live data, swapped in after the commit; NULL for types
+                                     of datasets that are not served */
     bool replace_all;
 };
 
