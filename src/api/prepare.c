@@ -322,9 +322,10 @@ static enum od_status write_training(struct segment_list *list, const struct tra
     add_number(spec, "threads", list->app->config.worker_threads);
     if (facts->value.event_type.ptr)
         add_text(spec, "event_type", facts->value.event_type);
-    if (config && config->event_value_threshold.ptr) {
+    double threshold; /* "+3" is a number to CreateSolution but not to JSON */
+    if (config && od_str_to_double(config->event_value_threshold, &threshold)) {
         add_key(spec, "event_value_threshold");
-        od_buf_str(spec, config->event_value_threshold);
+        od_buf_double(spec, threshold);
     }
     if (config) {
         add_map(spec, "params", &config->algorithm_hyper_parameters);
