@@ -26,19 +26,23 @@ struct od_runner {
 
 /* ---- the list of what runs ---- */
 
-static void note(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
+static bool note(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
 {
     struct running *r = calloc(1, sizeof *r);
-    if (!r)
-        return; /* only the progress report misses it */
+    char *copy = r ? strndup(arn.ptr, arn.len) : NULL;
+    if (!copy) {
+        free(r);
+        return false;
+    }
     r->id = id;
+    r->arn = copy;
     snprintf(r->kind, sizeof r->kind, "%s", kind);
     snprintf(r->stage, sizeof r->stage, "waiting");
-    r->arn = strndup(arn.ptr, arn.len);
     pthread_mutex_lock(&app->runner->lock);
     r->next = app->runner->list;
     app->runner->list = r;
     pthread_mutex_unlock(&app->runner->lock);
+    return true;
 }
 
 void od_runner_forget(struct od_app *app, int64_t id)
@@ -100,13 +104,14 @@ static enum od_status mark_running(struct od_app *app, void *context, struct od_
             break;
         q->go = !od_str_eq_c(resource.status, "CREATE STOPPED") &&
                 !od_str_eq_c(resource.status, "CREATE STOPPING");
-        if (q->go) {
-            resource.status = OD_STR("CREATE IN_PROGRESS");
-            resource.updated_ms = app->io->now_ms(app->io);
-        }
+        if (!q->go)
+            break;
+        resource.status = OD_STR("CREATE IN_PROGRESS");
+        resource.updated_ms = app->io->now_ms(app->io);
         s = od_store_begin(app->store, err);
-        if (s == OD_OK)
-            s = od_catalog_update(app->store, &resource, err);
+        if (s != OD_OK)
+            break;
+        s = od_catalog_update(app->store, &resource, err);
         if (s == OD_OK)
             s = od_jobs_set_running(app->store, q->id, true, err);
         if (s == OD_OK)
@@ -140,12 +145,13 @@ static bool on_started(void *context, int64_t job_id)
     struct od_error err;
     struct start_question q = {.id = job_id};
     char arn[512], kind[16];
-    if (od_app_on_store(app, mark_running, &q, &err) == OD_OK && q.go)
+    enum od_status s = od_app_on_store(app, mark_running, &q, &err);
+    if (s == OD_OK && q.go)
         return true;
-    if (arn_of(app, job_id, arn, sizeof arn, kind)) {
-        od_fail(&err, OD_STOPPED, "The job was stopped.");
-        od_job_fail(app, job_id, od_str_c(arn), OD_STOPPED, &err);
-    }
+    if (s == OD_OK)
+        s = od_fail(&err, OD_STOPPED, "The job was stopped.");
+    if (arn_of(app, job_id, arn, sizeof arn, kind))
+        od_job_fail(app, job_id, od_str_c(arn), s, &err);
     return false;
 }
 
@@ -254,9 +260,11 @@ enum od_status od_runner_add(struct od_call *call, const char *kind, struct od_s
 void od_runner_go(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
 {
     struct job_task *t = od_job_task_new(id, kind, arn, od_job_prepare);
-    if (!t)
-        return; /* the job row stays: taken up at the next start */
-    note(app, id, kind, arn);
+    if (!t || !note(app, id, kind, arn)) { /* the job row stays: taken up at the next start */
+        if (t)
+            od_job_task_free(t);
+        return;
+    }
     od_queue_post(&app->loader_queue, &t->task);
 }
 
@@ -275,7 +283,9 @@ enum od_status od_runner_resume(struct od_call *call)
         od_fail(&end.err, OD_INTERNAL,
                 "The server ended %d times while this job was running; it is not tried again.",
                 jobs[i].attempts);
-        s = od_job_end_on_store(call->app, &end, &call->err);
+        if (od_job_end_on_store(call->app, &end, &call->err) != OD_OK) /* tried at the next start */
+            fprintf(stderr, "ondol: job %lld could not be ended: %s\n", (long long)jobs[i].id,
+                    call->err.message);
     }
     return s;
 }
