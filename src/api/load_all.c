@@ -3,15 +3,30 @@
 
 #include "api/load.h"
 
-/* What cannot be served any more says so, instead of keeping the server from starting. */
-static void mark_failed(struct od_call *call, struct od_resource *resource)
+static void save_status(struct od_call *call, struct od_resource *resource, const char *status,
+                        struct od_str reason)
 {
-    fprintf(stderr, "ondol: %.*s cannot be served: %s\n", OD_STR_ARG(resource->arn),
-            call->err.message);
-    resource->status = OD_STR("CREATE FAILED");
-    resource->failure_reason = od_arena_str(call->arena, od_str_c(call->err.message));
+    resource->status = od_str_c(status);
+    resource->failure_reason = reason;
     if (od_resource_save(call, resource) != OD_OK)
         fprintf(stderr, "ondol: %.*s: %s\n", OD_STR_ARG(resource->arn), call->err.message);
+}
+
+/* What cannot be served says so, instead of keeping the server from starting; once it can be served
+ * again (a disk that was missing, an image that was put back) it is ACTIVE again. Resources of
+ * these kinds fail in no other way: they are ACTIVE from their creation. */
+static void note_outcome(struct od_call *call, struct od_resource *resource, enum od_status s)
+{
+    bool failed = od_str_eq_c(resource->status, "CREATE FAILED");
+    if (s == OD_OK && failed)
+        save_status(call, resource, "ACTIVE", OD_STR_NONE);
+    if (s == OD_OK)
+        return;
+    fprintf(stderr, "ondol: %.*s cannot be served: %s\n", OD_STR_ARG(resource->arn),
+            call->err.message);
+    struct od_str reason = od_arena_str(call->arena, od_str_c(call->err.message));
+    if (!failed || !od_str_eq(resource->failure_reason, reason))
+        save_status(call, resource, "CREATE FAILED", reason);
 }
 
 static enum od_status each(struct od_call *call, const struct od_kind *kind,
@@ -21,13 +36,12 @@ static enum od_status each(struct od_call *call, const struct od_kind *kind,
     struct od_resource *list;
     size_t count;
     enum od_status s =
-        od_resource_list(call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"), &list, &count);
+        od_resource_list(call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR_NONE, &list, &count);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         enum od_status one = attach(call, &list[i]);
         if (one == OD_NO_MEMORY)
             return one;
-        if (one != OD_OK)
-            mark_failed(call, &list[i]);
+        note_outcome(call, &list[i], one);
     }
     return s;
 }
