@@ -119,13 +119,16 @@ enum od_status od_op_create_campaign(struct od_call *call)
     return s;
 }
 
-/* Serves version under value's settings from now on, and records the update. */
+/* Records the update, and serves version under value's settings from now on. What cannot be served
+ * (a damaged image) leaves the campaign as it was. */
 static enum od_status deploy(struct od_call *call, struct od_resource *campaign,
                              struct od_personalize_campaign *value,
                              const struct od_resource *version)
 {
     struct od_personalize_campaign_update_summary *update =
         OD_NEW(call->arena, struct od_personalize_campaign_update_summary);
+    struct od_resource before = *campaign;
+    struct od_error why;
     if (!update)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     value->solution_version_arn = version->arn;
@@ -139,11 +142,21 @@ static enum od_status deploy(struct od_call *call, struct od_resource *campaign,
     };
     value->latest_campaign_update = update;
     campaign->parent = solution_of(version->arn);
+    campaign->status = OD_STR("ACTIVE"); /* one that had failed is deployed anew */
+    campaign->failure_reason = OD_STR_NONE;
     enum od_status s = od_resource_pack(call, &od_kind_campaign, value, campaign);
     if (s == OD_OK)
-        s = od_attach_campaign(call, campaign->arn, campaign->group, version,
-                               value->campaign_config, value->min_provisioned_tps.value);
-    return s == OD_OK ? od_resource_save(call, campaign) : s;
+        s = od_resource_save(call, campaign);
+    if (s != OD_OK)
+        return s;
+    s = od_attach_campaign(call, campaign->arn, campaign->group, version, value->campaign_config,
+                           value->min_provisioned_tps.value);
+    if (s == OD_OK)
+        return OD_OK;
+    why = call->err;
+    if (od_resource_save(call, &before) == OD_OK)
+        call->err = why;
+    return s;
 }
 
 enum od_status od_op_update_campaign(struct od_call *call)
@@ -175,6 +188,17 @@ enum od_status od_op_update_campaign(struct od_call *call)
     return s;
 }
 
+/* Of two trainings under way at once the older may end last: it is no step forward. */
+static enum od_status is_newer(struct od_call *call, const struct od_resource *version,
+                               struct od_str deployed_arn, bool *out)
+{
+    struct od_resource deployed;
+    enum od_status s =
+        od_catalog_get(call->app->store, deployed_arn, call->arena, &deployed, &call->err);
+    *out = s == OD_NOT_FOUND || (s == OD_OK && version->seq > deployed.seq);
+    return s == OD_NOT_FOUND ? OD_OK : s;
+}
+
 enum od_status od_campaigns_follow(struct od_call *call, const struct od_resource *version)
 {
     struct od_resource *list;
@@ -183,8 +207,11 @@ enum od_status od_campaigns_follow(struct od_call *call, const struct od_resourc
                                         OD_STR_NONE, &list, &count);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         struct od_personalize_campaign value = {0};
+        bool newer = false;
         s = od_resource_read(call, &od_kind_campaign, &list[i], &value);
         if (s == OD_OK && follows(value.campaign_config))
+            s = is_newer(call, version, value.solution_version_arn, &newer);
+        if (s == OD_OK && newer)
             s = deploy(call, &list[i], &value, version);
     }
     return s;
