@@ -43,6 +43,9 @@ void od_body_add(struct od_buf *body, struct od_str name, const struct od_value 
 static enum od_status append(struct od_app *app, struct od_call *call, int64_t now_ms)
 {
     struct od_put *put = call->put;
+    if (atomic_load(&put->target->gone) && put->events) /* PutEvents declares no other error */
+        return od_fail(&call->err, OD_INVALID_INPUT, "Unknown trackingId %.*s.",
+                       OD_STR_ARG(put->target->name));
     if (atomic_load(&put->target->gone))
         return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
                        OD_STR_ARG(put->target->dataset));

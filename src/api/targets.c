@@ -49,14 +49,15 @@ static enum od_status fill(struct od_target *target, struct od_str name, struct 
     target->dataset = od_arena_str(&target->arena, dataset);
     target->group = od_arena_str(&target->arena, group);
     struct od_str text = od_arena_str(&target->arena, schema_text);
-    if (!target->name.ptr || !target->group.ptr)
+    if (!target->name.ptr || !target->group.ptr || !target->dataset.ptr != !dataset.ptr ||
+        !text.ptr != !schema_text.ptr)
         return od_fail(err, OD_NO_MEMORY, NULL);
     return text.ptr ? od_schema_parse(&target->arena, text, domain, &target->schema, err) : OD_OK;
 }
 
-void od_targets_remove(struct od_targets *targets, struct od_str name)
+/* With the lock held for writing. */
+static void take_out(struct od_targets *targets, struct od_str name)
 {
-    pthread_rwlock_wrlock(&targets->lock);
     for (struct od_target **at = &targets->first; *at; at = &(*at)->next) {
         struct od_target *target = *at;
         if (!od_str_eq(target->name, name))
@@ -66,6 +67,12 @@ void od_targets_remove(struct od_targets *targets, struct od_str name)
         od_target_unref(target);
         break;
     }
+}
+
+void od_targets_remove(struct od_targets *targets, struct od_str name)
+{
+    pthread_rwlock_wrlock(&targets->lock);
+    take_out(targets, name);
     pthread_rwlock_unlock(&targets->lock);
 }
 
@@ -85,8 +92,8 @@ enum od_status od_targets_put(struct od_targets *targets, struct od_str name, st
         od_target_unref(target);
         return s;
     }
-    od_targets_remove(targets, name);
     pthread_rwlock_wrlock(&targets->lock);
+    take_out(targets, name); /* under one lock: the name is known at every moment */
     target->next = targets->first;
     targets->first = target;
     pthread_rwlock_unlock(&targets->lock);
