@@ -48,6 +48,27 @@ static enum od_status check_request(struct od_call *call, enum od_dataset_type *
     return s == OD_OK ? check_schema(call, in, *type, value.domain) : s;
 }
 
+static enum od_status remove_data(struct od_call *call, struct od_str arn);
+
+/* A dataset that cannot be made live (no memory) is none: its name stays free for another try. */
+static enum od_status create(struct od_call *call, const struct od_personalize_dataset *value,
+                             const struct od_personalize_tags *tags, enum od_dataset_type type,
+                             struct od_resource *resource)
+{
+    enum od_status s = od_resource_create(call, &od_kind_dataset, value, tags, resource);
+    if (s != OD_OK)
+        return s;
+    s = od_attach_dataset(call, resource);
+    if (s == OD_OK)
+        return OD_OK;
+    struct od_error why = call->err;
+    if (type <= OD_USERS)
+        od_serve_dataset_remove(call->app->serve, resource->group, type);
+    if (remove_data(call, resource->arn) == OD_OK)
+        call->err = why;
+    return s;
+}
+
 enum od_status od_op_create_dataset(struct od_call *call)
 {
     const struct od_personalize_create_dataset_request *in = OD_IN(call, create_dataset_request);
@@ -70,9 +91,7 @@ enum od_status od_op_create_dataset(struct od_call *call)
         value.tracking_id = od_new_uuid(call->app->io, call->arena);
     s = od_resource_absent(call, &od_kind_dataset, resource.arn);
     if (s == OD_OK)
-        s = od_resource_create(call, &od_kind_dataset, &value, &in->tags, &resource);
-    if (s == OD_OK)
-        s = od_attach_dataset(call, &resource);
+        s = create(call, &value, &in->tags, type, &resource);
     OD_OUT(call, create_dataset_response)->dataset_arn = resource.arn;
     return s;
 }
@@ -98,13 +117,22 @@ static enum od_status check_idle(struct od_call *call, const struct od_resource 
     return OD_OK;
 }
 
+/* The dataset, its data, and its import jobs, whose names become free (api.md section 8). */
 static enum od_status remove_data(struct od_call *call, struct od_str arn)
 {
     struct od_store *store = call->app->store;
-    enum od_status s = od_store_begin(store, &call->err);
+    struct od_resource *jobs;
+    size_t job_count;
+    enum od_status s = od_resource_list(call, &od_kind_import_job, arn, OD_STR_NONE, OD_STR_NONE,
+                                        &jobs, &job_count);
+    if (s == OD_OK)
+        s = od_store_begin(store, &call->err);
     if (s != OD_OK)
         return s;
-    s = od_bulk_delete(store, arn, &call->err);
+    for (size_t i = 0; s == OD_OK && i < job_count; i++)
+        s = od_catalog_delete(store, jobs[i].arn, &call->err);
+    if (s == OD_OK)
+        s = od_bulk_delete(store, arn, &call->err);
     if (s == OD_OK)
         s = od_events_delete(store, arn, &call->err);
     if (s == OD_OK)

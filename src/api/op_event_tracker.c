@@ -41,8 +41,11 @@ enum od_status od_op_create_event_tracker(struct od_call *call)
     if (!id.ptr || !value.tracking_id.ptr)
         return od_fail(&call->err, OD_INTERNAL, "No fresh identifier could be made.");
     s = od_resource_create(call, &od_kind_event_tracker, &value, &in->tags, &resource);
-    if (s == OD_OK)
-        s = od_attach_tracker(call, &resource);
+    if (s == OD_OK && (s = od_attach_tracker(call, &resource)) != OD_OK) {
+        struct od_error why = call->err; /* no memory: without a target it would be of no use */
+        if (od_resource_remove(call, resource.arn) == OD_OK)
+            call->err = why;
+    }
     OD_OUT(call, create_event_tracker_response)->event_tracker_arn = resource.arn;
     OD_OUT(call, create_event_tracker_response)->tracking_id = value.tracking_id;
     return s;
