@@ -5,9 +5,12 @@
  * Looked at every TICK by the store thread; nothing is remembered but what the catalogue says, so a
  * restart changes nothing. A failed version counts as a training: its reason will not go away by
  * trying every minute. */
+#include <stdio.h>
+
 #include "api/attach.h"
 #include "api/solution.h"
 
+#define ARENA_MAX      (64u << 20)
 #define HOUR_MS        (3600 * 1000LL)
 #define DAY_MS         (24 * HOUR_MS)
 #define FIRST_AFTER_MS (HOUR_MS / 2) /* leaves time to train by hand, and keeps within the hour */
@@ -69,25 +72,39 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *sol
     return has_news(call, last, out);
 }
 
+static enum od_status look_at(struct od_call *call, const struct od_resource *solution)
+{
+    struct od_personalize_solution value = {0};
+    struct od_str arn;
+    bool due = false;
+    enum od_status s = od_resource_read(call, &od_kind_solution, solution, &value);
+    if (s == OD_OK)
+        s = is_due(call, solution, &value, &due);
+    return s == OD_OK && due
+               ? od_solution_train(call, solution, OD_STR_NONE, "AUTOMATIC", NULL, &arn)
+               : s;
+}
+
 void od_training_tick(struct od_app *app)
 {
-    struct od_arena arena;
+    struct od_arena arena, one;
     struct od_call call;
     struct od_resource *solutions;
     size_t count;
-    od_arena_init(&arena, 64u << 20);
+    od_arena_init(&arena, ARENA_MAX);
+    od_arena_init(&one, ARENA_MAX);
     od_call_internal(&call, app, &arena);
     enum od_status s = od_resource_list(&call, &od_kind_solution, OD_STR_NONE, OD_STR_NONE,
                                         OD_STR("ACTIVE"), &solutions, &count);
-    for (size_t i = 0; s == OD_OK && i < count; i++) {
-        struct od_personalize_solution value = {0};
-        struct od_str arn;
-        bool due;
-        s = od_resource_read(&call, &od_kind_solution, &solutions[i], &value);
-        if (s == OD_OK)
-            s = is_due(&call, &solutions[i], &value, &due);
-        if (s == OD_OK && due)
-            s = od_solution_train(&call, &solutions[i], OD_STR_NONE, "AUTOMATIC", NULL, &arn);
+    if (s != OD_OK)
+        count = 0;
+    call.arena = &one;
+    for (size_t i = 0; i < count; i++) {
+        if (look_at(&call, &solutions[i]) != OD_OK) /* no reason to leave the others untrained */
+            fprintf(stderr, "ondol: automatic training of %.*s: %s\n", OD_STR_ARG(solutions[i].arn),
+                    call.err.message);
+        od_arena_reset(&one);
     }
+    od_arena_done(&one);
     od_arena_done(&arena);
 }
