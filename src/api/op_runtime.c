@@ -1,6 +1,7 @@
 /* GetRecommendations and GetPersonalizedRanking: from the bound request to serve's query and back.
  * Runs on the HTTP thread that got the request and touches no store. */
 #include "api/call.h"
+#include "wire/arn.h"
 
 static const struct od_filter_value *filter_values(struct od_call *call,
                                                    const struct od_api_string_map *map)
@@ -93,6 +94,16 @@ static enum od_status set_answer(struct od_call *call, const struct od_recommend
     return s;
 }
 
+/* This version creates no recommenders, and a campaign is not one. */
+static enum od_status unknown_recommender(struct od_call *call, struct od_str arn)
+{
+    struct od_arn parsed;
+    if (!od_arn_parse(arn, &parsed) || !od_str_eq_c(parsed.kind, "recommender"))
+        return od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not a valid recommender ARN.",
+                       OD_STR_ARG(arn));
+    return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
+}
+
 enum od_status od_op_get_recommendations(struct od_call *call)
 {
     const struct od_runtime_get_recommendations_request *in = call->in;
@@ -100,8 +111,10 @@ enum od_status od_op_get_recommendations(struct od_call *call)
     if (!!in->campaign_arn.ptr == !!in->recommender_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "Give exactly one of campaignArn and recommenderArn.");
+    if (in->recommender_arn.ptr)
+        return unknown_recommender(call, in->recommender_arn);
     struct od_recommend_query query = {
-        .campaign_arn = in->campaign_arn.ptr ? in->campaign_arn : in->recommender_arn,
+        .campaign_arn = in->campaign_arn,
         .user = in->user_id,
         .item = in->item_id,
         .num_results = in->num_results.set ? in->num_results.value : -1,
