@@ -53,6 +53,14 @@ static enum od_status read_field(struct od_call *call, const struct od_schema *s
     return OD_OK;
 }
 
+/* The model sees to lengths; a NUL is refused as in files: it ends texts in too many programs. */
+static enum od_status check_id(struct od_call *call, const char *member, struct od_str id)
+{
+    if (id.ptr && memchr(id.ptr, '\0', id.len))
+        return od_fail(&call->err, OD_INVALID_INPUT, "%s holds a NUL character.", member);
+    return OD_OK;
+}
+
 static struct od_str finish_body(struct od_call *call, struct od_buf *body)
 {
     struct od_str text = OD_STR("");
@@ -81,10 +89,23 @@ static struct od_str join_impression(struct od_call *call, const struct od_api_s
     return joined;
 }
 
-static void add_text(struct od_buf *body, const char *name, struct od_str text)
+/* A text with a member of its own in the request. What the schema has a field for must be a value
+ * of that field: a training reads it as one, and a single event that it cannot read would fail all
+ * trainings to come. */
+static enum od_status add_text(struct od_call *call, const struct od_schema *schema,
+                               const char *name, struct od_str text, struct od_buf *body)
 {
+    size_t f = od_schema_find(schema, od_str_c(name));
     struct od_value value = {.kind = text.ptr ? OD_VALUE_TEXT : OD_VALUE_NULL, .text = text};
+    struct od_error err;
+    if (f != SIZE_MAX && !text.ptr && !schema->fields[f].nullable)
+        return od_fail(&call->err, OD_INVALID_INPUT, "Field %s is required by the schema.", name);
+    if (f != SIZE_MAX && text.ptr &&
+        od_value_from_text(&schema->fields[f], text, &value, &err) != OD_OK)
+        return od_fail(&call->err, OD_INVALID_INPUT, "Invalid value for field %s: %s", name,
+                       err.message);
     od_body_add(body, od_str_c(name), &value);
+    return OD_OK;
 }
 
 /* Fields with a member of their own in the request. */
@@ -113,30 +134,41 @@ static enum od_status read_body(struct od_call *call, const struct od_schema *sc
         if (s == OD_OK)
             od_body_add(&body, schema->fields[f].name, &value);
     }
+    struct od_str shown = OD_STR_NONE, source = OD_STR_NONE;
     if (in->impression.items)
-        add_text(&body, "IMPRESSION", join_impression(call, &in->impression));
-    add_text(&body, "RECOMMENDATION_ID", in->recommendation_id);
+        shown = join_impression(call, &in->impression);
+    if (in->impression.items && !shown.ptr && s == OD_OK)
+        s = od_fail(&call->err, OD_NO_MEMORY, NULL);
     if (in->metric_attribution)
-        add_text(&body, "EVENT_ATTRIBUTION_SOURCE",
-                 in->metric_attribution->event_attribution_source);
+        source = in->metric_attribution->event_attribution_source;
+    if (s == OD_OK)
+        s = add_text(call, schema, "IMPRESSION", shown, &body);
+    if (s == OD_OK)
+        s = add_text(call, schema, "RECOMMENDATION_ID", in->recommendation_id, &body);
+    if (s == OD_OK)
+        s = add_text(call, schema, "EVENT_ATTRIBUTION_SOURCE", source, &body);
     out->body = finish_body(call, &body);
     return s == OD_OK && !out->body.ptr ? od_fail(&call->err, OD_NO_MEMORY, NULL) : s;
 }
 
-static enum od_status read_item(struct od_call *call, const struct od_events_event *in,
-                                struct od_event *out)
+static enum od_status read_item(struct od_call *call, const struct od_schema *schema,
+                                const struct od_events_event *in, struct od_event *out)
 {
-    const struct od_json *json = od_json_get(in->properties.value, OD_STR("itemId"));
+    struct od_value value = {.kind = OD_VALUE_NULL};
+    size_t f = od_schema_find(schema, OD_STR("ITEM_ID"));
+    const struct od_json *json =
+        f == SIZE_MAX ? NULL : property_of(schema, f, in->properties.value);
     out->item = in->item_id;
-    if (!out->item.ptr && json && json->kind == OD_JSON_STRING)
-        out->item = json->text;
+    if (!out->item.ptr && json && json->kind != OD_JSON_NULL) {
+        enum od_status s = read_field(call, schema, f, in->properties.value, &value);
+        if (s != OD_OK)
+            return s;
+        out->item = value.text;
+    }
     if (!out->item.len)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "An event needs an itemId, in the event or in its properties.");
-    if (od_utf8_count(out->item) > OD_MAX_ID_CHARS)
-        return od_fail(&call->err, OD_INVALID_INPUT, "itemId has more than %d characters.",
-                       OD_MAX_ID_CHARS);
-    return OD_OK;
+    return check_id(call, "itemId", out->item);
 }
 
 static enum od_status read_value(struct od_call *call, const struct od_schema *schema,
@@ -174,7 +206,11 @@ static enum od_status read_event(struct od_call *call, const struct od_schema *s
                              .time_s = in->sent_at.value / 1000 - (in->sent_at.value % 1000 < 0)};
     enum od_status s = check_keys(call, in->properties.value);
     if (s == OD_OK)
-        s = read_item(call, in, out);
+        s = check_id(call, "eventType", in->event_type);
+    if (s == OD_OK)
+        s = check_id(call, "eventId", in->event_id);
+    if (s == OD_OK)
+        s = read_item(call, schema, in, out);
     if (s == OD_OK)
         s = read_value(call, schema, in, out);
     return s == OD_OK ? read_body(call, schema, in, out) : s;
@@ -189,7 +225,9 @@ static enum od_status read_events(struct od_call *call, struct od_target *target
     put->is_new = OD_NEW_ARRAY(call->arena, bool, put->count);
     if (!put->events || !put->is_new)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    enum od_status s = OD_OK;
+    enum od_status s = check_id(call, "userId", in->user_id);
+    if (s == OD_OK)
+        s = check_id(call, "sessionId", in->session_id);
     for (size_t i = 0; s == OD_OK && i < put->count; i++)
         s = read_event(call, &target->schema, &in->event_list.items[i], &put->events[i]);
     return s;
@@ -244,7 +282,8 @@ static enum od_status read_record(struct od_call *call, const struct od_target *
     const struct od_schema *schema = &target->schema;
     struct od_value *values = OD_NEW_ARRAY(call->arena, struct od_value, schema->field_count);
     struct od_buf body;
-    enum od_status s = values ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s =
+        values ? check_id(call, "The record's id", id) : od_fail(&call->err, OD_NO_MEMORY, NULL);
     od_buf_init(&body, BODY_MAX);
     for (size_t f = 0; s == OD_OK && f < schema->field_count; f++) {
         if (od_str_eq_c(schema->fields[f].name, id_field)) {
