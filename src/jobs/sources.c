@@ -55,15 +55,24 @@ enum od_status od_sources_plan(struct od_store_reader *reader, struct od_str dat
 
 /* --- rows as values --- */
 
+/* id: of the item, for the message. */
 static enum od_status body_field(const struct od_field *field, const struct od_json *body,
-                                 struct od_arena *arena, struct od_value *out, struct od_error *err)
+                                 struct od_str id, struct od_arena *arena, struct od_value *out,
+                                 struct od_error *err)
 {
     const struct od_json *json = od_json_get(body, field->name);
+    struct od_error why;
     if (!json) {
         *out = (struct od_value){.kind = OD_VALUE_NULL};
         return OD_OK;
     }
-    return od_value_from_json(field, json, arena, out, err);
+    if (od_value_from_json(field, json, arena, out, &why) == OD_OK)
+        return OD_OK;
+    if (why.code == OD_NO_MEMORY)
+        return od_error_copy(err, &why);
+    return od_fail(err, OD_CORRUPT,
+                   "The stored record of \"%.*s\" does not fit its schema: %.*s: %s",
+                   OD_STR_ARG(id), OD_STR_ARG(field->name), why.message);
 }
 
 static void set_text(struct od_value *value, struct od_str text)
@@ -72,11 +81,15 @@ static void set_text(struct od_value *value, struct od_str text)
                                   : (struct od_value){.kind = OD_VALUE_NULL};
 }
 
-static enum od_status parse_body(struct od_str body, struct od_arena *arena, struct od_json *out,
-                                 struct od_error *err)
+static enum od_status parse_body(struct od_str body, struct od_str id, struct od_arena *arena,
+                                 struct od_json *out, struct od_error *err)
 {
     *out = (struct od_json){.kind = OD_JSON_NULL};
-    return body.len ? od_json_parse(arena, body, out, err) : OD_OK;
+    enum od_status s = body.len ? od_json_parse(arena, body, out, err) : OD_OK;
+    if (s != OD_SERIALIZATION)
+        return s;
+    return od_fail(err, OD_CORRUPT, "The stored record of \"%.*s\" is damaged: it is no JSON.",
+                   OD_STR_ARG(id));
 }
 
 enum od_status od_event_values(const struct od_event *event, const struct od_schema *schema,
@@ -84,7 +97,7 @@ enum od_status od_event_values(const struct od_event *event, const struct od_sch
                                struct od_error *err)
 {
     struct od_json body;
-    enum od_status s = parse_body(event->body, arena, &body, err);
+    enum od_status s = parse_body(event->body, event->item, arena, &body, err);
     for (size_t f = 0; s == OD_OK && f < schema->field_count; f++) {
         const struct od_field *field = &schema->fields[f];
         if (od_str_eq_c(field->name, "USER_ID"))
@@ -100,7 +113,7 @@ enum od_status od_event_values(const struct od_event *event, const struct od_sch
                             ? (struct od_value){.kind = OD_VALUE_REAL, .real = event->value}
                             : (struct od_value){.kind = OD_VALUE_NULL};
         else
-            s = body_field(field, &body, arena, &values[f], err);
+            s = body_field(field, &body, event->item, arena, &values[f], err);
     }
     return s;
 }
@@ -122,17 +135,14 @@ static enum od_status walk_record(void *context, const struct od_record *record)
     if (record->arrived_ms <= w->span->after_ms || record->arrived_ms > w->span->upto_ms)
         return OD_OK;
     od_arena_reset(&w->arena);
-    enum od_status s = parse_body(record->body, &w->arena, &body, w->err);
+    enum od_status s = parse_body(record->body, record->id, &w->arena, &body, w->err);
     for (size_t f = 0; s == OD_OK && f < w->schema->field_count; f++) {
         const struct od_field *field = &w->schema->fields[f];
         if (od_str_eq_c(field->name, "ITEM_ID") || od_str_eq_c(field->name, "USER_ID"))
             set_text(&values[f], record->id);
         else
-            s = body_field(field, &body, &w->arena, &values[f], w->err);
+            s = body_field(field, &body, record->id, &w->arena, &values[f], w->err);
     }
-    if (s == OD_INVALID_INPUT)
-        return od_fail(w->err, OD_CORRUPT, "The stored record \"%.*s\" does not fit its schema.",
-                       OD_STR_ARG(record->id));
     return s == OD_OK ? w->each(w->context, values) : s;
 }
 

@@ -31,7 +31,8 @@ enum od_status od_sources_records(struct od_store_reader *reader, struct od_str 
                                                          const struct od_value *values),
                                   void *context, struct od_error *err) OD_MUST_USE;
 
-/* One event as values in schema order; text borrowed from the event or in arena. */
+/* One event as values in schema order; text borrowed from the event or in arena. A stored body that
+ * no longer fits the schema is OD_CORRUPT naming item and field. */
 enum od_status od_event_values(const struct od_event *event, const struct od_schema *schema,
                                struct od_arena *arena, struct od_value *values,
                                struct od_error *err) OD_MUST_USE;
