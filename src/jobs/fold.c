@@ -8,6 +8,7 @@
 #include "jobs/sources.h"
 
 #define CHUNK_BYTES_MAX (1ull << 30)
+#define CHUNK_TEXT      (64ull << 20) /* a chunk of long texts ends here, before its rows are full */
 #define EVENT_ARENA     (1u << 20)
 
 struct fold {
@@ -17,6 +18,7 @@ struct fold {
     int fd;
     uint64_t at; /* bytes written */
     uint64_t rows;
+    uint64_t text; /* bytes of text in the chunk under construction */
     struct od_chunk_writer *writer;
     struct od_chunk_place *places;
     size_t place_count, place_cap;
@@ -52,6 +54,7 @@ static enum od_status finish_chunk(struct fold *f)
     enum od_status s = od_chunk_writer_finish(f->writer, &f->bytes);
     if (s != OD_OK)
         return od_fail(f->err, s, NULL);
+    f->text = 0;
     f->places[f->place_count++] = (struct od_chunk_place){f->at, f->bytes.len, rows};
     return flush(f);
 }
@@ -63,7 +66,10 @@ static enum od_status add_row(void *context, const struct od_value *values)
     if (s != OD_OK)
         return od_fail(f->err, s, NULL);
     f->rows++;
-    return od_chunk_writer_rows(f->writer) == OD_CHUNK_ROWS ? finish_chunk(f) : OD_OK;
+    for (size_t i = 0; i < f->schema->field_count; i++)
+        f->text += values[i].kind == OD_VALUE_TEXT ? values[i].text.len : 0;
+    bool full = od_chunk_writer_rows(f->writer) == OD_CHUNK_ROWS || f->text >= CHUNK_TEXT;
+    return full ? finish_chunk(f) : OD_OK;
 }
 
 static enum od_status add_event(void *context, const struct od_event *event)
