@@ -52,47 +52,79 @@ static bool check_account(const char *account)
     return false;
 }
 
-/* Splits the joined --allow-files in place. */
-static size_t split_folders(char *joined, const char **out)
+/* It becomes a part of ARNs, as a signature's region does. */
+static bool check_region(const char *region)
 {
+    size_t len = strlen(region);
+    if (len && len <= 64 && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == len)
+        return true;
+    fprintf(stderr, "ondol: --region must be 1-64 of a-z, 0-9 and -, not \"%s\"\n", region);
+    return false;
+}
+
+/* An empty folder name would be the root of the machine in every path made from it. */
+static bool check_data(const char *data)
+{
+    if (!*data)
+        fprintf(stderr, "ondol: --data must name a folder\n");
+    return *data != '\0';
+}
+
+/* Copies the joined --allow-files and splits the copy. */
+static bool split_folders(const char *joined, const char **out, size_t *out_count)
+{
+    static char text[65536];
     size_t count = 0;
-    for (char *part = joined; part && *part && count < MOST_FOLDERS;) {
+    if (snprintf(text, sizeof text, "%s", joined) >= (int)sizeof text) {
+        fprintf(stderr, "ondol: --allow-files is longer than %zu bytes\n", sizeof text - 1);
+        return false;
+    }
+    for (char *part = text; part && *part;) {
         char *colon = strchr(part, ':');
         if (colon)
             *colon++ = '\0';
-        out[count++] = part;
+        if (count == MOST_FOLDERS) {
+            fprintf(stderr, "ondol: --allow-files names more than %d folders\n", MOST_FOLDERS);
+            return false;
+        }
+        if (*part)
+            out[count++] = part;
         part = colon;
     }
-    return count;
+    *out_count = count;
+    return true;
 }
 
 /* Fills config; text it needs is kept in the static buffers of this process. */
 static bool read_config(struct od_app_config *config)
 {
-    static char host[256], objects[4096], folders_text[65536];
+    static char host[256], objects[4096];
     static const char *folders[MOST_FOLDERS];
     int64_t threads, jobs, job_threads, job_memory;
     const char *data = od_option_value(options, COUNT, "data");
     const char *own = od_option_value(options, COUNT, "objects");
     if (!split_listen(od_option_value(options, COUNT, "listen"), host, sizeof host,
                       &config->port) ||
+        !check_data(data) || !check_region(od_option_value(options, COUNT, "region")) ||
         !check_account(od_option_value(options, COUNT, "account")) ||
+        !split_folders(od_option_value(options, COUNT, "allow-files"), folders,
+                       &config->file_folder_count) ||
         !od_option_number(options, COUNT, "threads", 0, 256, &threads) ||
         !od_option_number(options, COUNT, "jobs", 1, 16, &jobs) ||
         !od_option_number(options, COUNT, "job-threads", 0, 256, &job_threads) ||
         !od_option_number(options, COUNT, "job-memory", 0, 1 << 24, &job_memory))
         return false;
     if (snprintf(objects, sizeof objects, "%s%s", *own ? own : data, *own ? "" : "/objects") >=
-        (int)sizeof objects)
+        (int)sizeof objects) {
+        fprintf(stderr, "ondol: the path of the objects folder is longer than %zu bytes\n",
+                sizeof objects - 1);
         return false;
-    snprintf(folders_text, sizeof folders_text, "%s",
-             od_option_value(options, COUNT, "allow-files"));
+    }
     config->io = &od_io_real;
     config->host = host;
     config->data_folder = data;
     config->objects_folder = objects;
     config->file_folders = folders;
-    config->file_folder_count = split_folders(folders_text, folders);
     config->threads = (unsigned)threads;
     config->no_auth = od_option_flag(options, COUNT, "no-auth");
     config->strict = od_option_flag(options, COUNT, "strict");

@@ -18,9 +18,24 @@ static struct od_option *find(struct od_option *options, size_t count, const cha
     return NULL;
 }
 
+static bool is_one_of(const char *value, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(value, *words) == 0)
+            return true;
+    return false;
+}
+
+static const char *const yes[] = {"true", "1", "yes", NULL};
+static const char *const no[] = {"false", "0", "no", "", NULL};
+
 /* Values that are joined or copied live as long as the process: options are read once. */
 static bool set(struct od_option *option, const char *value, enum rank rank)
 {
+    if (!option->metavar && !is_one_of(value, yes) && !is_one_of(value, no)) {
+        fprintf(stderr, "ondol: --%s is true or false, not \"%s\"\n", option->name, value);
+        return false;
+    }
     if (option->rank > (int)rank)
         return true;
     if (option->many && option->rank == (int)rank && option->value) {
@@ -127,8 +142,20 @@ static bool read_file(struct od_option *options, size_t count, const char *path)
         perror(path);
         return false;
     }
-    for (unsigned number = 1; ok && fgets(line, sizeof line, file); number++)
-        ok = read_line(options, count, path, number, line);
+    for (unsigned number = 1; ok && fgets(line, sizeof line, file); number++) {
+        size_t len = strlen(line);
+        if (len + 1 == sizeof line && line[len - 1] != '\n') {
+            fprintf(stderr, "%s:%u: the line is longer than %d bytes\n", path, number,
+                    LINE_MAX_BYTES - 2);
+            ok = false;
+        } else {
+            ok = read_line(options, count, path, number, line);
+        }
+    }
+    if (ok && ferror(file)) {
+        perror(path);
+        ok = false;
+    }
     fclose(file);
     return ok;
 }
@@ -154,8 +181,7 @@ const char *od_option_value(const struct od_option *options, size_t count, const
 bool od_option_flag(const struct od_option *options, size_t count, const char *name)
 {
     const char *value = od_option_value(options, count, name);
-    return value &&
-           (strcmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcmp(value, "yes") == 0);
+    return value && is_one_of(value, yes);
 }
 
 bool od_option_number(const struct od_option *options, size_t count, const char *name, int64_t min,
