@@ -9,12 +9,14 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define SOCKET_NAME    "control.sock"
 #define LINE_MAX_BYTES 65536
-#define PATIENCE_S     5 /* for a slow other side */
+#define PATIENCE_S     5  /* of the server, for a slow other side */
+#define ASK_PATIENCE_S 60 /* of the command: a server may be busy with a commit */
 
 struct od_control {
     struct od_app *app;
@@ -30,9 +32,9 @@ static bool set_address(const char *folder, struct sockaddr_un *out)
     return n > 0 && n < (int)sizeof out->sun_path;
 }
 
-static void set_patience(int fd)
+static void set_patience(int fd, time_t seconds)
 {
-    struct timeval t = {.tv_sec = PATIENCE_S};
+    struct timeval t = {.tv_sec = seconds};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
 }
@@ -172,7 +174,7 @@ static void serve_one(struct od_app *app, int fd)
     struct od_buf line, reply;
     struct od_json request;
     struct od_error err;
-    set_patience(fd);
+    set_patience(fd, PATIENCE_S);
     od_arena_init(&arena, 16u << 20);
     od_buf_init(&line, LINE_MAX_BYTES);
     od_buf_init(&reply, 1u << 20);
@@ -186,6 +188,10 @@ static void serve_one(struct od_app *app, int fd)
             od_buf_puts(&reply, "{\"error\":");
             od_buf_json(&reply, od_str_c(err.message));
             od_buf_char(&reply, '}');
+        }
+        if (od_buf_status(&reply) != OD_OK) {
+            od_buf_clear(&reply);
+            od_buf_puts(&reply, "{\"error\":\"The answer is too long.\"}");
         }
         (void)send_line(fd, od_buf_view(&reply));
     }
@@ -278,7 +284,7 @@ enum od_status od_control_ask(const char *data_folder, struct od_str request, st
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return od_fail_errno(err, "cannot make a socket");
-    set_patience(fd);
+    set_patience(fd, ASK_PATIENCE_S);
     enum od_status s = OD_OK;
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         s = od_fail(err, OD_UNAVAILABLE, "No server listens at %s.", address.sun_path);

@@ -111,6 +111,10 @@ int od_cmd_keys(int argc, char **argv)
         return 2;
     }
     const char *argument = rest + 1 < argc ? argv[rest + 1] : NULL;
+    if (rest + 2 < argc) { /* an option there would silently be another folder's */
+        fprintf(stderr, "ondol: unexpected \"%s\"; options come before the key\n", argv[rest + 2]);
+        return 2;
+    }
     od_buf_init(&request, 65536);
     od_buf_init(&reply, 1u << 20);
     if (write_request(argv[1], options, 2, argument, &request)) {
