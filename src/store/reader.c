@@ -73,7 +73,8 @@ static enum od_status read_page(const struct log_read *read, int64_t dataset, in
         s = read->row(read, stmt);
         if (s != OD_OK) {
             od_sql_reset(stmt);
-            return od_fail(err, s, NULL);
+            /* the callback may have said why in the same err */
+            return err && err->code == s ? s : od_fail(err, s, NULL);
         }
     }
     *out_rows = rows;
@@ -84,6 +85,8 @@ static enum od_status read_log(const struct log_read *read, struct od_str datase
                                int64_t up_to, struct od_error *err)
 {
     int64_t id;
+    if (err)
+        err->code = OD_OK;
     enum od_status s = od_store_dataset_find(read->sql, dataset, &id, err);
     int64_t rows = read->page_rows;
     while (s == OD_OK && rows == read->page_rows && after < up_to)

@@ -193,7 +193,8 @@ void od_store_reader_close(struct od_store_reader *reader);
 /* Events with seq in (after_seq, up_to_seq] in order (up_to_seq 0: to the end, as it is now). user
  * is the user, or the user linked to the session, or absent when it was never linked. Views die
  * when the callback returns; it stops the read by a status other than OD_OK, which is then
- * returned. The callback makes no call on the same reader, nor on the store it belongs to. */
+ * returned, with what it wrote into the same err, if anything. The callback makes no call on the
+ * same reader, nor on the store it belongs to. */
 enum od_status od_events_read(struct od_store_reader *reader, struct od_str dataset,
                               int64_t after_seq, int64_t up_to_seq,
                               enum od_status (*each)(void *context, const struct od_event *event),
