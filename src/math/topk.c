@@ -138,13 +138,10 @@ size_t od_topk_scratch(size_t k)
     return k + ROOM;
 }
 
-size_t od_topk(const struct od_kernels *kernels, const float *scores, size_t count,
-               const uint64_t *keep, size_t k, uint64_t *scratch, uint32_t *out)
+/* Leaves the best min(k, candidates) keys at the front of scratch, in any order; their number. */
+static size_t collect(const struct od_kernels *kernels, const float *scores, size_t count,
+                      const uint64_t *keep, size_t k, uint64_t *scratch)
 {
-    if (k == 0 || count == 0)
-        return 0;
-    if (k > count)
-        k = count;
     struct scan scan = {.keys = scratch, .k = k, .cap = k + ROOM, .limit = -INFINITY};
     size_t blocks = count / OD_SCAN_BLOCK;
     uint64_t mask = 0;
@@ -156,13 +153,39 @@ size_t od_topk(const struct od_kernels *kernels, const float *scores, size_t cou
         if (scores[i] > scan.limit && (!keep || od_bitmap_get(keep, i)))
             mask |= 1ULL << (i % OD_SCAN_BLOCK);
     take(&scan, scores, blocks * OD_SCAN_BLOCK, mask);
-    size_t n = scan.held < k ? scan.held : k;
-    if (scan.held > k)
-        select_best(scratch, scan.held, k);
+    if (scan.held <= k)
+        return scan.held;
+    select_best(scratch, scan.held, k);
+    return k;
+}
+
+size_t od_topk(const struct od_kernels *kernels, const float *scores, size_t count,
+               const uint64_t *keep, size_t k, uint64_t *scratch, uint32_t *out)
+{
+    k = k < count ? k : count;
+    if (k == 0)
+        return 0;
+    size_t n = collect(kernels, scores, count, keep, k, scratch);
     sort_falling(scratch, n);
     for (size_t i = 0; i < n; i++)
         out[i] = ~(uint32_t)scratch[i];
     return n;
+}
+
+size_t od_topk_cut(const struct od_kernels *kernels, const float *scores, size_t count, size_t k,
+                   uint64_t *scratch, float *out_least)
+{
+    k = k < count ? k : count;
+    size_t n = k ? collect(kernels, scores, count, NULL, k, scratch) : 0, equal = 0;
+    if (n == 0)
+        return 0;
+    uint64_t least = scratch[0];
+    for (size_t i = 1; i < n; i++)
+        least = scratch[i] < least ? scratch[i] : least;
+    for (size_t i = 0; i < n; i++)
+        equal += scratch[i] >> 32 == least >> 32;
+    *out_least = score_of(least);
+    return equal;
 }
 
 size_t od_topk_reference(const float *scores, size_t count, const uint64_t *keep, size_t k,

@@ -18,7 +18,13 @@ size_t od_topk_scratch(size_t k);
 size_t od_topk(const struct od_kernels *kernels, const float *scores, size_t count,
                const uint64_t *keep, size_t k, uint64_t *scratch, uint32_t *out);
 
-/* The same by repeated scan, for tests: O(k count). */
+/* Where the best k end: *out_least is the score of the last of them, and the result how many of
+ * them have just that score (the first so many by index). 0 when there is no candidate. Costs no
+ * sort. */
+size_t od_topk_cut(const struct od_kernels *kernels, const float *scores, size_t count, size_t k,
+                   uint64_t *scratch, float *out_least);
+
+/* od_topk by repeated scan, for tests: O(k count). */
 size_t od_topk_reference(const float *scores, size_t count, const uint64_t *keep, size_t k,
                          uint32_t *out);
 

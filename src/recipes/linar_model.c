@@ -55,7 +55,7 @@ static void popularity_planes(const struct od_linar_fit *fit, float temperature,
     }
 }
 
-enum od_status od_linar_write(const struct od_linar_fit *fit, uint32_t window, float temperature,
+enum od_status od_linar_write(struct od_linar_fit *fit, uint32_t window, float temperature,
                               const uint64_t *popularity, struct od_image_writer *image)
 {
     size_t n = fit->rows.items, bytes = n * sizeof(float);
@@ -85,7 +85,7 @@ enum od_status od_linar_write(const struct od_linar_fit *fit, uint32_t window, f
     for (size_t i = 1; i < PLANES && st == OD_OK; i++)
         st = od_image_add(image, planes[i], damp + (i - 1) * n, bytes, false);
     free(damp);
-    return st == OD_OK ? od_linar_rows_write(&fit->rows, image) : st;
+    return st == OD_OK ? od_linar_rows_give(&fit->rows, image) : st;
 }
 
 static bool unit(float x)

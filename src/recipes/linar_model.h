@@ -15,8 +15,9 @@ struct od_linar_header {
 };
 #define OD_LINAR_VERSION 1
 
-/* Writes all sections of a fit but the items. popularity[item]: interactions of the item. */
-enum od_status od_linar_write(const struct od_linar_fit *fit, uint32_t window, float temperature,
+/* Writes all sections of a fit but the items; the fit can only be freed afterwards.
+ * popularity[item]: interactions of the item. */
+enum od_status od_linar_write(struct od_linar_fit *fit, uint32_t window, float temperature,
                               const uint64_t *popularity,
                               struct od_image_writer *image) OD_MUST_USE;
 

@@ -17,9 +17,8 @@
 
 struct od_linar_scratch {
     const struct od_kernels *vector;
-    float *size;    /* [items] magnitudes */
-    float *kept;    /* [items] */
-    uint32_t *best; /* [keep] */
+    float *size; /* [items] magnitudes */
+    float *kept; /* [items] */
     uint64_t *top;
 };
 
@@ -82,28 +81,14 @@ struct od_linar_scratch *od_linar_scratch_new(const struct od_linar_rows *rows)
 {
     size_t n = rows->items ? rows->items : 1, keep = rows->keep ? rows->keep : 1;
     size_t top = od_topk_scratch(keep);
-    struct od_linar_scratch *s =
-        malloc(sizeof *s + top * 8 + n * 2 * sizeof(float) + keep * sizeof(uint32_t));
+    struct od_linar_scratch *s = malloc(sizeof *s + top * 8 + n * 2 * sizeof(float));
     if (!s)
         return NULL;
     s->vector = od_kernels_best();
     s->top = (uint64_t *)(void *)(s + 1);
     s->size = (float *)(void *)(s->top + top);
     s->kept = s->size + n;
-    s->best = (uint32_t *)(void *)(s->kept + n);
     return s;
-}
-
-/* The least magnitude that stays, and how many entries of exactly that magnitude do. */
-static float cut_at(const struct od_linar_rows *rows, uint32_t count, struct od_linar_scratch *s,
-                    uint32_t *out_equal)
-{
-    size_t n = od_topk(s->vector, s->size, count, NULL, rows->keep, s->top, s->best);
-    float least = s->size[s->best[n - 1]];
-    *out_equal = 0;
-    for (size_t i = n; i-- > 0 && s->size[s->best[i]] == least;)
-        ++*out_equal;
-    return least;
 }
 
 /* Zeroes what is cut, multiplies the rest; returns what undoes the multiplication. */
@@ -111,13 +96,14 @@ static float prepare(const struct od_linar_rows *rows, const float *value, uint3
                      struct od_linar_scratch *s, uint32_t *out_kept)
 {
     float most = 0, least = 0;
-    uint32_t equal = count, kept = 0;
+    size_t equal = count;
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         s->size[i] = fabsf(value[i]);
         most = s->size[i] > most ? s->size[i] : most;
     }
     if (count > rows->keep)
-        least = cut_at(rows, count, s, &equal);
+        equal = od_topk_cut(s->vector, s->size, count, rows->keep, s->top, &least);
     int exponent = 0;
     if (most > 0)
         (void)frexpf(most, &exponent);
@@ -186,8 +172,9 @@ void od_linar_rows_add(const struct od_linar_rows *rows, const struct od_kernels
         vector->rows_f16(y, pointer, factor, count, rows->items);
 }
 
-/* The sparse rows end to end: offsets, then all columns, then all halves. */
-static enum od_status write_sparse(const struct od_linar_rows *rows, struct od_image_writer *image)
+/* The sparse rows end to end: offsets, then all columns, then all halves. Each row's memory is
+ * freed when it is laid down, so the rows are in memory little more than once. */
+static enum od_status write_sparse(struct od_linar_rows *rows, struct od_image_writer *image)
 {
     size_t count = (size_t)rows->items * rows->kernels;
     uint64_t *at = malloc((count + 1) * sizeof *at);
@@ -196,35 +183,46 @@ static enum od_status write_sparse(const struct od_linar_rows *rows, struct od_i
     at[0] = 0;
     for (size_t i = 0; i < count; i++)
         at[i + 1] = at[i] + rows->sparse[i].count;
-    uint32_t *column = malloc((at[count] + 1) * sizeof *column);
-    uint16_t *value = malloc((at[count] + 1) * sizeof *value);
-    enum od_status st = column && value ? OD_OK : OD_NO_MEMORY;
-    for (size_t i = 0; st == OD_OK && i < count; i++) {
-        const struct od_linar_row *r = &rows->sparse[i];
-        memcpy(column + at[i], r->column, r->count * sizeof *column);
-        memcpy(value + at[i], r->value, r->count * sizeof *value);
+    uint64_t entries = at[count];
+    uint32_t *column = malloc((entries + 1) * sizeof *column);
+    uint16_t *value = malloc((entries + 1) * sizeof *value);
+    if (!column || !value) {
+        free(at);
+        free(column);
+        free(value);
+        return OD_NO_MEMORY;
     }
-    if (st == OD_OK)
-        st = od_image_add(image, "linar.at", at, (count + 1) * sizeof *at, false);
-    if (st == OD_OK)
-        st = od_image_add(image, "linar.column", column, at[count] * sizeof *column, false);
-    if (st == OD_OK)
-        st = od_image_add(image, "linar.value", value, at[count] * sizeof *value, false);
-    free(at);
-    free(column);
-    free(value);
-    return st;
+    for (size_t i = 0; i < count; i++) {
+        struct od_linar_row *r = &rows->sparse[i];
+        if (r->count) {
+            memcpy(column + at[i], r->column, r->count * sizeof *column);
+            memcpy(value + at[i], r->value, r->count * sizeof *value);
+        }
+        free(r->column);
+        free(r->value);
+        *r = (struct od_linar_row){0};
+    }
+    enum od_status at_st = od_image_give(image, "linar.at", at, (count + 1) * sizeof *at);
+    enum od_status column_st =
+        od_image_give(image, "linar.column", column, entries * sizeof *column);
+    enum od_status value_st = od_image_give(image, "linar.value", value, entries * sizeof *value);
+    if (at_st != OD_OK)
+        return at_st;
+    return column_st != OD_OK ? column_st : value_st;
 }
 
-enum od_status od_linar_rows_write(const struct od_linar_rows *rows, struct od_image_writer *image)
+enum od_status od_linar_rows_give(struct od_linar_rows *rows, struct od_image_writer *image)
 {
     size_t count = (size_t)rows->items * rows->kernels;
     enum od_status st =
-        od_image_add(image, "linar.scale", rows->scale, count * sizeof *rows->scale, false);
+        od_image_give(image, "linar.scale", rows->scale, count * sizeof *rows->scale);
+    rows->scale = NULL;
     if (st != OD_OK)
         return st;
     if (!rows->dense)
         return write_sparse(rows, image);
-    return od_image_add(image, "linar.rows", rows->rectangle,
-                        count * rows->items * sizeof *rows->rectangle, false);
+    st = od_image_give(image, "linar.rows", rows->rectangle,
+                       count * rows->items * sizeof *rows->rectangle);
+    rows->rectangle = NULL;
+    return st;
 }

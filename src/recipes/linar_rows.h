@@ -52,10 +52,10 @@ void od_linar_rows_add(const struct od_linar_rows *rows, const struct od_kernels
                        const uint64_t *row, const float *weight, size_t count,
                        const uint16_t **pointer, float *factor, float *y);
 
-/* Adds the sections linar.rows (dense) or linar.at, linar.column, linar.value, and linar.scale.
- * They are copied. */
-enum od_status od_linar_rows_write(const struct od_linar_rows *rows,
-                                   struct od_image_writer *image) OD_MUST_USE;
+/* Adds the sections linar.rows (dense) or linar.at, linar.column, linar.value, and linar.scale. The
+ * numbers become the image's: afterwards the rows can only be freed. */
+enum od_status od_linar_rows_give(struct od_linar_rows *rows,
+                                  struct od_image_writer *image) OD_MUST_USE;
 
 /* The rows inside an image, read in place. */
 struct od_linar_view {

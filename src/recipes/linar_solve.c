@@ -213,7 +213,7 @@ static enum od_status take_tail(void *context, size_t item, unsigned thread)
         free(solved);
         return OD_NO_MEMORY;
     }
-    solve_own(t, kernels, (double)fit->config.lambda * (double)fit->ridge_scale, solved);
+    solve_own(t, kernels, OD_LINAR_TAIL_LAMBDA, solved);
     enum od_status st = OD_OK;
     for (uint32_t k = 0; k < kernels && st == OD_OK; k++)
         st = od_linar_rows_put(&fit->rows, (uint64_t)item * kernels + k, t->column,

@@ -16,7 +16,6 @@ struct scratch {
     float *total;                 /* [items] */
     uint32_t *touched;            /* [items] columns in use */
     uint64_t *top;                /* for od_topk */
-    uint32_t *best;
     void *memory;
 };
 
@@ -35,7 +34,7 @@ static bool scratch_open(struct scratch *s, uint32_t items, uint32_t most)
     if (s->memory)
         return true;
     size_t top = od_topk_scratch(most);
-    size_t bytes = (size_t)items * (OD_LINAR_KERNELS + 2) * 4 + top * 8 + (size_t)most * 4;
+    size_t bytes = (size_t)items * (OD_LINAR_KERNELS + 2) * 4 + top * 8;
     s->memory = calloc(1, bytes);
     if (!s->memory)
         return false;
@@ -45,7 +44,6 @@ static bool scratch_open(struct scratch *s, uint32_t items, uint32_t most)
         s->sum[k] = next;
     s->total = next;
     s->touched = (uint32_t *)(void *)(next + items);
-    s->best = s->touched + items;
     return true;
 }
 
@@ -53,6 +51,19 @@ static int by_code(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
+}
+
+/* The touched columns in order of their codes: sorted, or found by looking at all when many. */
+static void order(struct scratch *s, uint32_t touched, uint32_t items)
+{
+    if (touched < items / 16) {
+        qsort(s->touched, touched, sizeof *s->touched, by_code);
+        return;
+    }
+    uint32_t put = 0;
+    for (uint32_t c = 0; c < items; c++)
+        if (s->total[c] > 0)
+            s->touched[put++] = c;
 }
 
 /* Adds up what follows position p; returns the number of touched columns. */
@@ -96,30 +107,27 @@ static void own_block(const struct od_linar_problem *problem, uint64_t p,
     }
 }
 
-/* Keeps the most heavy of the touched columns, in order of their codes. */
+/* Keeps the heaviest of the touched columns, in order of their codes. */
 static uint32_t lighten(const struct targets_job *job, struct scratch *s, uint32_t touched)
 {
-    if (touched > job->most) {
-        size_t n = od_topk(job->vector, s->total, job->problem->events->item_count, NULL, job->most,
-                           s->top, s->best);
-        for (uint32_t i = 0; i < touched; i++)
-            s->total[s->touched[i]] = 0;
-        for (size_t i = 0; i < n; i++)
-            s->total[s->best[i]] = 1;
-        uint32_t put = 0;
-        for (uint32_t i = 0; i < touched; i++) {
-            uint32_t c = s->touched[i];
-            if (s->total[c] > 0) {
-                s->touched[put++] = c;
-                continue;
-            }
-            for (uint32_t a = 0; a < job->problem->kernels->count; a++)
-                s->sum[a][c] = 0;
+    order(s, touched, job->problem->events->item_count);
+    if (touched <= job->most)
+        return touched;
+    float least;
+    size_t equal = od_topk_cut(job->vector, s->total, job->problem->events->item_count, job->most,
+                               s->top, &least);
+    uint32_t put = 0;
+    for (uint32_t i = 0; i < touched; i++) {
+        uint32_t c = s->touched[i];
+        if (s->total[c] > least || (s->total[c] >= least && equal > 0 && equal--)) {
+            s->touched[put++] = c;
+            continue;
         }
-        touched = put;
+        s->total[c] = 0;
+        for (uint32_t a = 0; a < job->problem->kernels->count; a++)
+            s->sum[a][c] = 0;
     }
-    qsort(s->touched, touched, sizeof *s->touched, by_code);
-    return touched;
+    return put;
 }
 
 static enum od_status one_item(void *context, size_t item, unsigned thread)

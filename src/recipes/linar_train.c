@@ -50,13 +50,17 @@ struct stage {
     const struct od_progress *progress;
     double from, to;
     const char *name;
+    double said; /* fraction last reported */
 };
+
+#define LEAST_NEWS 0.003 /* of a stage: a report may be a write to a pipe */
 
 static enum od_status stage_tick(void *context, double fraction)
 {
-    const struct stage *stage = context;
-    if (!stage->progress->report)
+    struct stage *stage = context;
+    if (!stage->progress->report || (fraction < stage->said + LEAST_NEWS && stage->said > 0))
         return OD_OK;
+    stage->said = fraction;
     return stage->progress->report(stage->progress->context,
                                    stage->from + (stage->to - stage->from) * fraction,
                                    stage->name) == OD_OK
@@ -119,7 +123,7 @@ static enum od_status pick_config(const struct od_train_input *input, const uint
                                   double to, struct od_linar_config *out, struct od_error *err)
 {
     struct od_linar_shape shape = od_linar_shape_of(input);
-    struct stage stage = {&input->progress, 0, to, "choosing a configuration"};
+    struct stage stage = {&input->progress, 0, to, "choosing a configuration", 0};
     struct od_work work = stage_work(input, &stage);
     return od_linar_pick(input->training, end, &shape, input->seed, allowance(input), &work, out,
                          err);
@@ -132,7 +136,7 @@ static enum od_status fit_first(const struct od_train_input *input, struct od_im
     const double chosen = .4;
     struct od_linar_rule rule = od_linar_shape_of(input).rule;
     struct od_linar_config config;
-    struct stage stage = {&input->progress, chosen, 1, "training for metrics"};
+    struct stage stage = {&input->progress, chosen, 1, "training for metrics", 0};
     struct od_work work = stage_work(input, &stage);
     uint64_t *end = malloc(((size_t)input->training->user_count + 1) * sizeof *end);
     enum od_status st = end ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
@@ -218,7 +222,7 @@ enum od_status od_linar_train(const struct od_recipe *recipe, const struct od_tr
                               struct od_error *err)
 {
     struct lesson lesson = {0};
-    struct stage stage = {&input->progress, .65, 1, "training"};
+    struct stage stage = {&input->progress, .65, 1, "training", 0};
     struct od_work work = stage_work(input, &stage);
     struct od_linar_rule rule = od_linar_shape_of(input).rule;
     od_math_init();

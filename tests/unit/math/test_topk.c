@@ -28,6 +28,11 @@ static void check(const float *s, size_t count, const uint64_t *keep, size_t k)
         assert_int_equal(od_topk(table(i), s, count, keep, k, scratch, got), n);
         for (size_t j = 0; j < n; j++)
             assert_int_equal(got[j], expected[j]);
+        float least = 0;
+        size_t equal = keep ? 0 : od_topk_cut(table(i), s, count, k, scratch, &least);
+        assert_true(keep || n == 0 || equal > 0);
+        for (size_t j = 0; j < n && !keep; j++) /* the last `equal` of the list are at least's */
+            assert_true((s[expected[j]] <= least) == (j >= n - equal));
     }
     free(expected);
     free(got);

@@ -1,0 +1,465 @@
+/* The recipes aws-user-personalization and aws-personalized-ranking as their callers see them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/linar.h"
+#include "recipes/linar_model.h"
+#include "recipes/linar_train.h"
+#include "toy.h"
+
+enum { PARAMS = 16, CHAIN = 40 };
+
+/* Users walk a ring of CHAIN items, four steps in five to the next one. */
+static struct od_training *chains(unsigned users, unsigned items, uint64_t seed)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, seed);
+    for (unsigned u = 0; u < users; u++) {
+        unsigned at = (unsigned)od_random_below(&rng, items);
+        unsigned n = 4 + (unsigned)od_random_below(&rng, 12);
+        for (unsigned k = 0; k < n; k++) {
+            toy_add(b, u, at, (int64_t)(100 * u + k));
+            at = od_random_below(&rng, 5) ? (at + 1) % items
+                                          : (unsigned)od_random_below(&rng, items);
+        }
+    }
+    return toy_finish(b);
+}
+
+struct made {
+    struct od_memory_model model;
+    struct od_metrics metrics;
+    struct od_param_value params[PARAMS];
+    struct od_train_input input;
+};
+
+static struct od_metrics *metrics_of_fit;
+static const struct od_recipe *recipe_of_fit;
+
+static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
+                          struct od_error *err)
+{
+    return recipe_of_fit->train(input, image, metrics_of_fit, err);
+}
+
+static void prepare(struct made *made, const struct od_recipe *recipe,
+                    const struct od_training *training)
+{
+    *made = (struct made){0};
+    const struct od_recipe_spec *spec = od_recipe_spec_find(od_str_c(recipe->name));
+    assert_non_null(spec);
+    assert_true(spec->param_count <= PARAMS);
+    assert_int_equal(od_recipe_params_default(spec, made->params), OD_OK);
+    made->input = (struct od_train_input){.training = training,
+                                          .spec = spec,
+                                          .params = made->params,
+                                          .seed = 1,
+                                          .threads = 2,
+                                          .memory_bytes = 1u << 30};
+}
+
+static void set(struct made *made, enum od_param_place place, const char *name, const char *value)
+{
+    assert_int_equal(od_recipe_params_set(made->input.spec, place, od_str_c(name), od_str_c(value),
+                                          made->params, NULL),
+                     OD_OK);
+}
+
+static enum od_status make(struct made *made, const struct od_recipe *recipe, struct od_error *err)
+{
+    recipe_of_fit = recipe;
+    metrics_of_fit = &made->metrics;
+    return od_memory_model_fit(recipe, fit, &made->input, &made->model, err);
+}
+
+static void score(const struct made *made, const uint32_t *items, size_t count, float *scores,
+                  bool *personal)
+{
+    struct od_past_event events[300] = {0};
+    struct od_arena arena;
+    for (size_t i = 0; i < count; i++)
+        events[i].item = items[i];
+    struct od_query query = {.events = events, .event_count = count, .item = OD_NO_CODE};
+    od_arena_init(&arena, 1 << 20);
+    assert_int_equal(
+        made->model.recipe->score(made->model.model, &query, &arena, scores, personal, NULL),
+        OD_OK);
+    od_arena_done(&arena);
+}
+
+static uint32_t best(const float *scores, uint32_t count)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < count; i++)
+        if (scores[i] > scores[at])
+            at = i;
+    return at;
+}
+
+static void learns_what_comes_next(void **state)
+{
+    (void)state;
+    struct od_training *t = chains(600, CHAIN, 1);
+    struct made made;
+    float scores[CHAIN];
+    bool personal = false;
+    prepare(&made, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+    for (uint32_t i = 0; i < CHAIN; i++) {
+        uint32_t history[3] = {(i + 7) % CHAIN, (i + CHAIN - 1) % CHAIN, i};
+        score(&made, history, 3, scores, &personal);
+        assert_true(personal);
+        assert_int_equal(best(scores, CHAIN), (i + 1) % CHAIN); /* codes are in order of ids */
+    }
+    const double *ndcg =
+        od_metrics_find(&made.metrics, "normalized_discounted_cumulative_gain_at_10");
+    assert_non_null(ndcg);
+    assert_true(*ndcg > .5);
+    assert_true(*od_metrics_find(&made.metrics, "coverage") == 1);
+    float temperature = od_recipe_user_personalization.temperature(made.model.model);
+    assert_true(temperature > 0 && temperature < 1);
+    od_memory_model_done(&made.model);
+    od_training_free(t);
+}
+
+static void no_usable_history_gives_popularity(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(300, 30, 12, 9);
+    struct made made;
+    float scores[30];
+    double sum = 0;
+    bool personal = true;
+    uint64_t count[30] = {0};
+    for (uint64_t e = 0; e < t->event_count; e++)
+        count[t->item[e]]++;
+    prepare(&made, &od_recipe_personalized_ranking, t);
+    assert_int_equal(make(&made, &od_recipe_personalized_ranking, NULL), OD_OK);
+    uint32_t unknown[2] = {OD_NO_CODE, OD_NO_CODE};
+    for (size_t n = 0; n <= 2; n += 2) {
+        score(&made, unknown, n, scores, &personal);
+        assert_false(personal);
+        for (uint32_t i = 0; i < t->item_count; i++)
+            for (uint32_t j = 0; j < t->item_count; j++)
+                assert_int_equal(scores[i] > scores[j], count[i] > count[j]);
+    }
+    float temperature = od_recipe_personalized_ranking.temperature(made.model.model);
+    for (uint32_t i = 0; i < t->item_count; i++)
+        sum += exp((double)(scores[i] / temperature));
+    assert_true(fabs(sum - 1) < 1e-3); /* the softmax gives the items' shares */
+    od_memory_model_done(&made.model);
+    od_training_free(t);
+}
+
+static void unknown_items_are_steps_without_signal(void **state)
+{
+    (void)state;
+    struct od_training *t = chains(300, CHAIN, 2);
+    struct made made;
+    float near[CHAIN], far[CHAIN], farther[CHAIN];
+    bool personal;
+    prepare(&made, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+    uint32_t a[1] = {5}, b[2] = {5, OD_NO_CODE}, c[260];
+    score(&made, a, 1, near, &personal);
+    score(&made, b, 2, far, &personal);
+    assert_true(personal);
+    assert_true(far[6] < near[6]); /* the event is one step older */
+    for (size_t i = 0; i < 260; i++)
+        c[i] = OD_NO_CODE;
+    c[0] = 5; /* beyond the window */
+    score(&made, c, 260, farther, &personal);
+    assert_false(personal);
+    od_memory_model_done(&made.model);
+    od_training_free(t);
+}
+
+static void image_bytes(const struct made *made, struct od_str *out)
+{
+    *out = made->model.image.bytes;
+}
+
+static void same_bytes_for_any_thread_count(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(500, 300, 20, 4);
+    struct made made[3];
+    struct od_str bytes[3];
+    for (unsigned i = 0; i < 3; i++) {
+        prepare(&made[i], &od_recipe_user_personalization, t);
+        made[i].input.threads = i + 1;
+        assert_int_equal(make(&made[i], &od_recipe_user_personalization, NULL), OD_OK);
+        image_bytes(&made[i], &bytes[i]);
+        assert_int_equal(bytes[i].len, bytes[0].len);
+        assert_memory_equal(bytes[i].ptr, bytes[0].ptr, bytes[0].len);
+        for (size_t m = 0; m < made[0].metrics.count; m++)
+            assert_true(made[i].metrics.list[m].value == made[0].metrics.list[m].value);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        od_memory_model_done(&made[i].model);
+    od_training_free(t);
+}
+
+static void every_hyperparameter_changes_the_model(void **state)
+{
+    (void)state;
+    static const struct {
+        enum od_param_place place;
+        const char *name, *value;
+    } changes[] = {
+        {OD_PARAM_ALGORITHM, "hidden_dimension", "32"},
+        {OD_PARAM_ALGORITHM, "bptt", "2"},
+        {OD_PARAM_ALGORITHM, "recency_mask", "False"},
+        {OD_PARAM_FEATURIZATION, "min_user_history_length_percentile", "0.5"},
+        {OD_PARAM_FEATURIZATION, "max_user_history_length_percentile", "0.5"},
+    };
+    struct od_training *t = chains(4000, 270, 6);
+    struct made usual;
+    struct od_str was, is;
+    prepare(&usual, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&usual, &od_recipe_user_personalization, NULL), OD_OK);
+    image_bytes(&usual, &was);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct made made;
+        prepare(&made, &od_recipe_user_personalization, t);
+        set(&made, changes[i].place, changes[i].name, changes[i].value);
+        assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+        image_bytes(&made, &is);
+        const void *p[2];
+        struct od_str rows[2];
+        const struct od_image *images[2] = {&usual.model.image, &made.model.image};
+        for (int k = 0; k < 2; k++) { /* the numbers differ, not the header alone */
+            if (!od_image_section(images[k], "linar.value", &rows[k]))
+                assert_true(od_image_section(images[k], "linar.rows", &rows[k]));
+            p[k] = rows[k].ptr;
+        }
+        bool same = rows[0].len == rows[1].len && memcmp(p[0], p[1], rows[0].len) == 0;
+        if (same)
+            fail_msg("%s changes nothing", changes[i].name);
+        od_memory_model_done(&made.model);
+    }
+    assert_int_equal(od_linar_header_of(usual.model.model)->window, 96);
+    od_memory_model_done(&usual.model);
+    od_training_free(t);
+}
+
+static void crossed_percentiles_are_refused(void **state)
+{
+    (void)state;
+    struct od_training *t = chains(100, CHAIN, 6);
+    struct made made;
+    struct od_error err = {0};
+    prepare(&made, &od_recipe_user_personalization, t);
+    set(&made, OD_PARAM_FEATURIZATION, "min_user_history_length_percentile", "0.9");
+    set(&made, OD_PARAM_FEATURIZATION, "max_user_history_length_percentile", "0.1");
+    assert_int_equal(make(&made, &od_recipe_user_personalization, &err), OD_INVALID_INPUT);
+    assert_non_null(strstr(err.message, "min_user_history_length_percentile"));
+    od_training_free(t);
+}
+
+static void nothing_to_learn_from_is_refused(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 50; u++)
+        toy_add(b, u, u % 7, u);
+    struct od_training *t = toy_finish(b);
+    struct made made;
+    struct od_error err = {0};
+    prepare(&made, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&made, &od_recipe_user_personalization, &err), OD_INVALID_INPUT);
+    assert_non_null(strstr(err.message, "two interactions"));
+    od_training_free(t);
+}
+
+static void a_low_memory_bound_still_trains(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(4000, 400, 40, 8);
+    struct made rich, poor;
+    prepare(&rich, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&rich, &od_recipe_user_personalization, NULL), OD_OK);
+    uint32_t head = od_linar_header_of(rich.model.model)->head;
+    assert_true(head > 10);
+    prepare(&poor, &od_recipe_user_personalization, t);
+    enum od_status st = OD_INVALID_INPUT;
+    for (uint64_t kb = 500; st != OD_OK; kb += 250) { /* the least that trains at all */
+        struct od_error err = {0};
+        assert_int_equal(st, OD_INVALID_INPUT);
+        poor.input.memory_bytes = kb << 10;
+        st = make(&poor, &od_recipe_user_personalization, &err);
+        assert_true(st == OD_OK || strstr(err.message, "memory"));
+    }
+    assert_true(poor.input.memory_bytes > 1 << 20);
+    assert_true(od_linar_header_of(poor.model.model)->head < head);
+    od_memory_model_done(&rich.model);
+    od_memory_model_done(&poor.model);
+    od_training_free(t);
+}
+
+struct stopper {
+    int calls, stop_at;
+    double last;
+};
+
+static enum od_status report(void *context, double fraction, const char *stage)
+{
+    struct stopper *s = context;
+    assert_true(fraction >= 0 && fraction <= 1);
+    assert_true(fraction >= s->last - 1e-9); /* never back */
+    assert_non_null(stage);
+    s->last = fraction;
+    return ++s->calls == s->stop_at ? OD_STOPPED : OD_OK;
+}
+
+static void progress_rises_and_a_stop_is_honoured(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(400, 100, 20, 3);
+    struct stopper s = {0};
+    struct made made;
+    prepare(&made, &od_recipe_user_personalization, t);
+    made.input.progress = (struct od_progress){report, &s};
+    made.input.threads = 1; /* with more, how often this thread reports is chance */
+    assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+    od_memory_model_done(&made.model);
+    int all = s.calls;
+    assert_true(all > 20);
+    for (int at = 1; at <= all; at += 1 + all / 9) {
+        s = (struct stopper){.stop_at = at};
+        struct od_error err = {0};
+        assert_int_equal(make(&made, &od_recipe_user_personalization, &err), OD_STOPPED);
+        assert_int_equal(s.calls, at);
+    }
+    od_training_free(t);
+}
+
+/* A copy of an image whose section begins with other bytes. */
+static enum od_status open_with(const struct made *made, const char *section, size_t at,
+                                const void *bytes, size_t len)
+{
+    struct od_str was = made->model.image.bytes, part;
+    char *copy = aligned_alloc(64, (was.len + 63) / 64 * 64);
+    memcpy(copy, was.ptr, was.len);
+    assert_true(od_image_section(&made->model.image, section, &part));
+    memcpy(copy + (part.ptr - was.ptr) + at, bytes, len);
+    struct od_image image;
+    struct od_model *model = NULL;
+    assert_int_equal(od_image_open((struct od_str){copy, was.len}, false, &image, NULL), OD_OK);
+    struct od_error err = {0};
+    enum od_status st = od_linar_open(&image, &model, &err);
+    if (st == OD_OK)
+        od_linar_close(model);
+    else
+        assert_true(err.message[0] != 0);
+    free(copy);
+    return st;
+}
+
+static void damaged_images_are_refused(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(400, 600, 8, 3); /* sparse rows */
+    struct made made;
+    prepare(&made, &od_recipe_user_personalization, t);
+    set(&made, OD_PARAM_ALGORITHM, "hidden_dimension", "32");
+    set(&made, OD_PARAM_FEATURIZATION, "max_user_history_length_percentile", "1");
+    assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+    struct od_linar_header header = *od_linar_header_of(made.model.model);
+    struct od_str any;
+    assert_false(header.items > 4 * header.keep &&
+                 od_image_section(&made.model.image, "linar.rows", &any));
+    assert_int_equal(open_with(&made, "linar", 0, &header, sizeof header), OD_OK);
+    struct od_linar_header bad = header;
+    bad.version++;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad = header;
+    bad.kernels = 9;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad = header;
+    bad.items++;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad = header;
+    bad.gamma[0] = NAN;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad = header;
+    bad.window = 100000;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad = header;
+    bad.temperature = 0;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    float infinite = INFINITY;
+    assert_int_equal(open_with(&made, "linar.scale", 4, &infinite, 4), OD_CORRUPT);
+    if (od_image_section(&made.model.image, "linar.column", &any)) {
+        uint32_t column = header.items;
+        uint64_t offset = UINT64_MAX;
+        assert_int_equal(open_with(&made, "linar.column", 0, &column, 4), OD_CORRUPT);
+        assert_int_equal(open_with(&made, "linar.at", 8, &offset, 8), OD_CORRUPT);
+    }
+    od_memory_model_done(&made.model);
+    od_training_free(t);
+}
+
+/* A scorer whose scores are known: user u's target follows softmax(s / 0.25) exactly. */
+static enum od_status planted(void *context, const struct od_query *query, struct od_arena *scratch,
+                              float *scores, struct od_error *err)
+{
+    (void)context;
+    (void)scratch;
+    (void)err;
+    (void)query;
+    for (uint32_t i = 0; i < 5; i++)
+        scores[i] = .25f * logf((float)(i + 1)); /* softmax at 0.25: 1/15 .. 5/15 */
+    return OD_OK;
+}
+
+static void the_temperature_is_the_most_likely_one(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 77); /* not the seed of the split */
+    for (unsigned u = 0; u < 8000; u++) {
+        toy_add(b, u, u % 5, u * 10);
+        unsigned draw = (unsigned)od_random_below(&rng, 15), item = 0;
+        while (draw >= item + 1)
+            draw -= ++item;
+        toy_add(b, u, item, u * 10 + 5);
+    }
+    struct od_training *t = toy_finish(b);
+    struct od_split split;
+    assert_int_equal(od_split_users(t, 1, &split, NULL), OD_OK);
+    assert_true(split.test_count > 500);
+    struct od_scorer scorer = {planted, NULL};
+    float one = 0, two = 0;
+    assert_int_equal(od_linar_heat(&scorer, &split, 1, &one, NULL), OD_OK);
+    assert_int_equal(od_linar_heat(&scorer, &split, 2, &two, NULL), OD_OK);
+    assert_true(one == two);
+    assert_true(one > .2f && one < .31f); /* 800 draws: a standard error of 7 % */
+    od_split_done(&split);
+    od_training_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(learns_what_comes_next),
+        cmocka_unit_test(no_usable_history_gives_popularity),
+        cmocka_unit_test(unknown_items_are_steps_without_signal),
+        cmocka_unit_test(same_bytes_for_any_thread_count),
+        cmocka_unit_test(every_hyperparameter_changes_the_model),
+        cmocka_unit_test(crossed_percentiles_are_refused),
+        cmocka_unit_test(nothing_to_learn_from_is_refused),
+        cmocka_unit_test(a_low_memory_bound_still_trains),
+        cmocka_unit_test(progress_rises_and_a_stop_is_honoured),
+        cmocka_unit_test(damaged_images_are_refused),
+        cmocka_unit_test(the_temperature_is_the_most_likely_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
