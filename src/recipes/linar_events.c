@@ -5,9 +5,10 @@
  *
  * Recency: a prediction weighs (7 + 3 * 0.9^n) / 10, n predictions of the same user being newer,
  * times floor + (1 - floor) 2^(-age / half life) by its target's distance to the newest event.
- * Measured on ten sets, the first gains everywhere (0 to 3 % of NDCG), the second where tastes
- * drift with the calendar (news: 2 %) and loses elsewhere, so how fast it fades is chosen on
- * validation. The floors keep old behaviour from being forgotten. */
+ * NDCG@10 by leave one out on eight sets: the first factor alone changes it by -2 to +1 %, better
+ * on six; the fast second one by +3 % on MovieTweetings and +2 % on Deskdrop, whose tastes follow
+ * the calendar, and by -2 to -3 % on MovieLens-1M and Amazon Toys. So how fast predictions fade by
+ * date is chosen on validation. The floors keep old behaviour from being forgotten. */
 #include "recipes/linar_events.h"
 
 #include <math.h>

@@ -13,6 +13,17 @@
  * Without a usable event the answer is popularity itself: temperature * ln(share), so that the
  * softmax of score / temperature is the item's share of all interactions.
  *
+ * Sections of the image, N items, K kernels, R = N K rows (row = item K + kernel):
+ *     items.at, items.text   the item ids, as od_image_add_dict writes them
+ *     linar                  struct od_linar_header
+ *     linar.constant         float[N], scores before any event
+ *     linar.damp             float[N], (popularity + 10)^-alpha
+ *     linar.popular          float[N], the answer without a usable event
+ *     linar.faint            float[N], what stands in for 0
+ *     linar.scale            float[R], what a row's halves are multiplied by
+ *     linar.rows             half[R][N], or, where rows are mostly empty,
+ *     linar.at, linar.column, linar.value   uint64[R + 1], uint32[at[R]], half[at[R]]
+ *
  * Invariants of an opened model: every row, column and number read while scoring has been checked
  * by open. Everything is read-only; any thread may score. */
 #include "recipes/linar_model.h"

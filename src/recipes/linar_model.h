@@ -1,4 +1,4 @@
-/* What a LinAR image holds and how it scores. Layout: docs/formats/linar.md. */
+/* What a LinAR image holds (linar_model.c has the list of sections) and how it scores. */
 #ifndef OD_RECIPES_LINAR_MODEL_H
 #define OD_RECIPES_LINAR_MODEL_H
 

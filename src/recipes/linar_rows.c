@@ -1,9 +1,8 @@
 /* See linar_rows.h.
  *
- * Why halves: the numbers of a row differ by a factor of about 10^4 and are sums of noisy counts;
- * 11 bits of each change no ranking that matters (HR@10 moves in the fifth digit), at half the
- * bandwidth of floats, and bandwidth is what scoring waits for. A power of two as scale adds no
- * rounding and keeps small rows out of the subnormals.
+ * Why halves: the numbers of a row come from noisy counts, and 11 bits are far finer than that
+ * noise, at half the bandwidth of floats; bandwidth is what scoring waits for. A power of two as
+ * scale adds no rounding and keeps small rows out of the subnormals.
  *
  * Why cut rows: nearly all of what an item says about others is in its largest entries, and the cut
  * is what hidden_dimension means here: the capacity of the model. */
