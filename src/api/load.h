@@ -26,8 +26,8 @@ enum od_status od_load_end(struct od_app *app, struct od_loading *loading,
 void od_load_abort(struct od_loading *loading);
 
 /* Everything the catalogue knows, at start, before any thread runs. A resource that cannot be made
- * live (a damaged image) is marked CREATE FAILED with the reason rather than stopping the start, and
- * ACTIVE at the next one at which it can. */
+ * live (a damaged image) is marked CREATE FAILED with the reason rather than stopping the start,
+ * and ACTIVE at the next one at which it can. */
 enum od_status od_load_all(struct od_call *call) OD_MUST_USE;
 
 #endif

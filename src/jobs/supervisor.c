@@ -38,7 +38,7 @@ struct job {
     char *spec;
     size_t spec_len;
     pid_t pid;
-    int pipe; /* -1 while waiting */
+    int pipe;              /* -1 while waiting */
     atomic_bool stop;      /* set by any thread, seen by the supervisor without the lock */
     struct od_buf partial; /* bytes of an unfinished line */
     struct od_arena arena; /* holds the result */

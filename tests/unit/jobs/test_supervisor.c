@@ -61,7 +61,7 @@ static void on_finished(void *context, int64_t id, enum od_status status,
     if (status == OD_OK)
         snprintf(o->text, sizeof o->text, "%lld", (long long)od_json_get_i64(result, "rows", -1));
     else
-        snprintf(o->text, sizeof o->text, "%s", err->message);
+        snprintf(o->text, sizeof o->text, "%.200s", err->message);
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }
