@@ -78,15 +78,15 @@ static enum od_status open_parts(struct od_app *app, struct od_error *err)
     return od_door_metrics_init(app, err);
 }
 
-/* The first start of a folder makes one key, so that there is something to sign with. It is kept
- * apart from app->keys, which the control thread may have replaced before the caller shows it. */
-static enum od_status first_key(struct od_app *app, const struct od_key **out, struct od_error *err)
+/* The first start of a folder makes one key, so that there is something to sign with: last, so that
+ * a start that fails (port taken) leaves no key that nobody was shown. It is kept apart from
+ * app->keys, which the control thread may replace before the caller shows it. */
+static enum od_status first_key(struct od_app *app, void *context, struct od_error *err)
 {
-    *out = NULL;
-    enum od_status s = od_app_reload_keys(app, err);
-    if (s != OD_OK || app->key_count || app->config.no_auth)
-        return s;
-    s = od_store_begin(app->store, err);
+    const struct od_key **out = context;
+    if (app->key_count || app->config.no_auth)
+        return OD_OK;
+    enum od_status s = od_store_begin(app->store, err);
     if (s != OD_OK)
         return s;
     s = od_keys_create(app->store, OD_STR("admin, made at the first start"),
@@ -167,6 +167,7 @@ enum od_status od_app_start(const struct od_app_config *config, struct od_app **
     struct od_app *app = calloc(1, sizeof *app);
     if (!app)
         return od_fail(err, OD_NO_MEMORY, NULL);
+    *out_first_key = NULL;
     app->config = *config;
     app->io = config->io;
     pthread_rwlock_init(&app->keys_lock, NULL);
@@ -174,13 +175,15 @@ enum od_status od_app_start(const struct od_app_config *config, struct od_app **
     od_arena_init(&app->first_key_arena, 1u << 20);
     enum od_status s = open_parts(app, err);
     if (s == OD_OK)
-        s = first_key(app, out_first_key, err);
+        s = od_app_reload_keys(app, err);
     if (s == OD_OK)
         s = open_door(app, err);
     if (s == OD_OK)
         s = start_work(app, err);
     if (s == OD_OK)
         s = od_control_start(app, &app->control, err);
+    if (s == OD_OK)
+        s = od_app_on_store(app, first_key, out_first_key, err);
     if (s == OD_OK) {
         atomic_store(&app->ready, true);
         *out = app;
