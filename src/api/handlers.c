@@ -16,6 +16,7 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_CREATE_DATASET] = {OD_PLACE_STORE, od_op_create_dataset},
     [OD_OP_DESCRIBE_DATASET] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_DATASETS] = {OD_PLACE_STORE, od_op_list},
+    [OD_OP_UPDATE_DATASET] = {OD_PLACE_STORE, od_op_update_dataset},
     [OD_OP_DELETE_DATASET] = {OD_PLACE_STORE, od_op_delete_dataset},
 
     [OD_OP_CREATE_DATASET_IMPORT_JOB] = {OD_PLACE_STORE, od_op_create_dataset_import_job},

@@ -1,11 +1,15 @@
 /* Tags: TagResource, UntagResource, ListTagsForResource (api.md section 12). */
 #include "api/resource.h"
+#include "wire/arn.h"
 
 #define MOST_TAGS 50
 
 static enum od_status find_taggable(struct od_call *call, struct od_str arn)
 {
     struct od_resource resource;
+    struct od_arn parsed;
+    if (od_arn_parse(arn, &parsed) && parsed.account.len == 0)
+        return od_fail(&call->err, OD_INVALID_INPUT, "%.*s cannot have tags.", OD_STR_ARG(arn));
     enum od_status s = od_catalog_get(call->app->store, arn, call->arena, &resource, &call->err);
     if (s != OD_OK)
         return s;

@@ -112,7 +112,10 @@ int od_cmd_keys(int argc, char **argv)
     }
     const char *argument = rest + 1 < argc ? argv[rest + 1] : NULL;
     if (rest + 2 < argc) { /* an option there would silently be another folder's */
-        fprintf(stderr, "ondol: unexpected \"%s\"; options come before the key\n", argv[rest + 2]);
+        fprintf(stderr,
+                "ondol: unexpected \"%s\"; options come before the key\n"
+                "usage: ondol keys revoke [OPTIONS] KEY\n",
+                argv[rest + 2]);
         return 2;
     }
     od_buf_init(&request, 65536);

@@ -162,11 +162,12 @@ bool od_match_ascii_1500(struct od_str text)
     return text.len <= 1500;
 }
 
-/* (s3|http|https)://.+ */
+/* (s3|http|https)://.+ and, an extension, file:// : whether a location is served here is decided
+ * where objects are (store/objects.h), which refuses file:// outside the operator's folders. */
 bool od_match_location(struct od_str text)
 {
     if (!take_text(&text, OD_STR("s3://")) && !take_text(&text, OD_STR("http://")) &&
-        !take_text(&text, OD_STR("https://")))
+        !take_text(&text, OD_STR("https://")) && !take_text(&text, OD_STR("file://")))
         return false;
     return text.len > 0 && one_line(text);
 }
