@@ -3,8 +3,21 @@
 #include "api/attach.h"
 #include "api/quota.h"
 #include "api/solution.h"
+#include "wire/arn.h"
 
 #define LATEST "/$LATEST"
+
+/* A bare solution is told as unknown: so does AWS (errors.md section 6). */
+static enum od_status named_version(struct od_call *call, struct od_str arn,
+                                    struct od_resource *out)
+{
+    struct od_arn parsed;
+    if (od_arn_parse(arn, &parsed) && od_str_eq_c(parsed.kind, od_kind_solution.name))
+        return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
+                       OD_STR_ARG(arn));
+    enum od_status s = od_resource_get(call, &od_kind_solution_version, arn, out);
+    return s == OD_OK ? od_resource_active(call, out) : s;
+}
 
 /* The version a campaign names: itself, or the newest ACTIVE one of the solution before /$LATEST.
  */
@@ -18,11 +31,7 @@ static enum od_status find_version(struct od_call *call, struct od_str arn, bool
             return od_fail(&call->err, OD_INVALID_INPUT,
                            "solutionVersionArn must end in /$LATEST when "
                            "syncWithLatestSolutionVersion is true.");
-        enum od_status s = od_catalog_get(call->app->store, arn, call->arena, out, &call->err);
-        if (s == OD_OK && !od_str_eq_c(out->kind, od_kind_solution_version.name))
-            s = od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
-                        OD_STR_ARG(arn));
-        return s == OD_OK ? od_resource_active(call, out) : s;
+        return named_version(call, arn, out);
     }
     struct od_str solution = od_str_sub(arn, 0, arn.len - (sizeof LATEST - 1));
     enum od_status s = od_resource_list(call, &od_kind_solution_version, solution, OD_STR_NONE,

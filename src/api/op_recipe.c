@@ -16,8 +16,12 @@ static struct od_opt_i64 day(int64_t unix_s)
     return (struct od_opt_i64){true, unix_s * 1000};
 }
 
-static enum od_status not_found(struct od_call *call, struct od_str arn)
+static enum od_status not_found(struct od_call *call, struct od_str arn, const char *kind,
+                                const char *title)
 {
+    enum od_status s = od_arn_check(call, arn, kind, title);
+    if (s != OD_OK)
+        return s;
     return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
 }
 
@@ -186,7 +190,7 @@ enum od_status od_op_describe_algorithm(struct od_call *call)
     struct od_str arn = OD_IN(call, describe_algorithm_request)->algorithm_arn;
     const struct od_recipe_spec *spec = od_recipe_spec_by_algorithm(last_part(arn, "algorithm"));
     if (!spec)
-        return not_found(call, arn);
+        return not_found(call, arn, "algorithm", "algorithm");
     struct od_personalize_algorithm *algorithm =
         OD_NEW(call->arena, struct od_personalize_algorithm);
     if (!algorithm)
@@ -213,7 +217,7 @@ enum od_status od_op_describe_feature_transformation(struct od_call *call)
     const struct od_feature_spec *spec =
         od_feature_spec_find(last_part(arn, "feature-transformation"));
     if (!spec)
-        return not_found(call, arn);
+        return not_found(call, arn, "feature-transformation", "feature transformation");
     struct od_personalize_feature_transformation *feature =
         OD_NEW(call->arena, struct od_personalize_feature_transformation);
     struct od_api_string_entry *defaults =

@@ -1,7 +1,6 @@
 /* GetRecommendations and GetPersonalizedRanking: from the bound request to serve's query and back.
  * Runs on the HTTP thread that got the request and touches no store. */
-#include "api/call.h"
-#include "wire/arn.h"
+#include "api/resource.h"
 
 static const struct od_filter_value *filter_values(struct od_call *call,
                                                    const struct od_api_string_map *map)
@@ -97,11 +96,20 @@ static enum od_status set_answer(struct od_call *call, const struct od_recommend
 /* This version creates no recommenders, and a campaign is not one. */
 static enum od_status unknown_recommender(struct od_call *call, struct od_str arn)
 {
-    struct od_arn parsed;
-    if (!od_arn_parse(arn, &parsed) || !od_str_eq_c(parsed.kind, "recommender"))
-        return od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not a valid recommender ARN.",
-                       OD_STR_ARG(arn));
+    enum od_status s = od_arn_check(call, arn, "recommender", "recommender");
+    if (s != OD_OK)
+        return s;
     return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
+}
+
+static enum od_status check_arns(struct od_call *call, const struct od_recommend_query *query)
+{
+    enum od_status s = od_arn_check(call, query->campaign_arn, "campaign", "campaign");
+    if (s == OD_OK && query->filter_arn.ptr)
+        s = od_arn_check(call, query->filter_arn, "filter", "filter");
+    if (s == OD_OK && query->promotion)
+        s = od_arn_check(call, query->promotion->filter_arn, "filter", "filter");
+    return s;
 }
 
 enum od_status od_op_get_recommendations(struct od_call *call)
@@ -132,6 +140,8 @@ enum od_status od_op_get_recommendations(struct od_call *call)
     if (s == OD_OK)
         s = set_promotion(call, &in->promotions, &query);
     if (s == OD_OK)
+        s = check_arns(call, &query);
+    if (s == OD_OK)
         s = od_serve_recommend(call->app->serve, &query, call->arena, &answer, &call->err);
     return s == OD_OK ? set_answer(call, &answer, &out->item_list, &out->recommendation_id) : s;
 }
@@ -157,6 +167,8 @@ enum od_status od_op_get_personalized_ranking(struct od_call *call)
     if (!query.context || !query.filter_values)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     enum od_status s = set_metadata(call, &in->metadata_columns, &query);
+    if (s == OD_OK)
+        s = check_arns(call, &query);
     if (s == OD_OK)
         s = od_serve_rank(call->app->serve, &query, call->arena, &answer, &call->err);
     return s == OD_OK

@@ -10,6 +10,9 @@ enum od_status od_recipe_by_arn(struct od_call *call, struct od_str arn,
                                 const struct od_recipe_spec **out)
 {
     *out = NULL;
+    enum od_status s = od_arn_check(call, arn, "recipe", "recipe");
+    if (s != OD_OK)
+        return s;
     if (od_str_starts(arn, OD_STR(RECIPE_PREFIX)))
         *out = od_recipe_spec_find(od_str_sub(arn, sizeof RECIPE_PREFIX - 1, arn.len));
     return *out ? OD_OK

@@ -8,13 +8,22 @@
 
 #define BODY_MAX (1u << 20)
 
+enum od_status od_arn_check(struct od_call *call, struct od_str arn, const char *kind,
+                            const char *title)
+{
+    struct od_arn parsed;
+    if (od_arn_parse(arn, &parsed) && od_str_eq_c(parsed.kind, kind))
+        return OD_OK;
+    return od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not a valid %s ARN.", OD_STR_ARG(arn),
+                   title);
+}
+
 enum od_status od_resource_get(struct od_call *call, const struct od_kind *kind, struct od_str arn,
                                struct od_resource *out)
 {
-    struct od_arn parsed;
-    if (!od_arn_parse(arn, &parsed) || !od_str_eq_c(parsed.kind, kind->name))
-        return od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not a valid %s ARN.", OD_STR_ARG(arn),
-                       kind->title);
+    enum od_status s = od_arn_check(call, arn, kind->name, kind->title);
+    if (s != OD_OK)
+        return s;
     return od_catalog_get(call->app->store, arn, call->arena, out, &call->err);
 }
 

@@ -36,6 +36,10 @@ extern const struct od_kind od_kind_schema, od_kind_dataset_group, od_kind_datas
     od_kind_import_job, od_kind_event_tracker, od_kind_filter, od_kind_solution,
     od_kind_solution_version, od_kind_campaign;
 
+/* Is the text an ARN of that kind ("campaign", "recipe")? OD_INVALID_INPUT otherwise. Any thread.
+ */
+enum od_status od_arn_check(struct od_call *call, struct od_str arn, const char *kind,
+                            const char *title) OD_MUST_USE;
 /* The resource of that ARN. OD_INVALID_INPUT when the ARN is one of another kind, OD_NOT_FOUND. */
 enum od_status od_resource_get(struct od_call *call, const struct od_kind *kind, struct od_str arn,
                                struct od_resource *out) OD_MUST_USE;

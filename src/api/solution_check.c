@@ -35,6 +35,8 @@ static enum od_status check_all_params(struct od_call *call, const struct od_rec
     if (s == OD_OK)
         s = check_params(call, spec, OD_PARAM_FEATURIZATION,
                          &config->feature_transformation_parameters, values);
+    if (s == OD_OK)
+        s = od_recipe_params_check(spec, values, &call->err);
     return s;
 }
 
