@@ -149,6 +149,29 @@ static enum od_status check_events(struct od_call *call,
     return OD_OK;
 }
 
+static enum od_status check_count(struct od_call *call, struct od_str value, const char *name,
+                                  int64_t most)
+{
+    int64_t number;
+    if (!value.ptr || (od_str_to_i64(value, &number) && number >= 1 && number <= most))
+        return OD_OK;
+    return od_fail(&call->err, OD_INVALID_INPUT,
+                   "%s must be at most %lld, and a whole number from 1.", name, (long long)most);
+}
+
+static enum od_status check_hpo(struct od_call *call,
+                                const struct od_personalize_hpo_config *config)
+{
+    if (!config || !config->hpo_resource_config)
+        return OD_OK;
+    enum od_status s = check_count(call, config->hpo_resource_config->max_number_of_training_jobs,
+                                   "hpoResourceConfig.maxNumberOfTrainingJobs", 40);
+    if (s == OD_OK)
+        s = check_count(call, config->hpo_resource_config->max_parallel_training_jobs,
+                        "hpoResourceConfig.maxParallelTrainingJobs", 10);
+    return s;
+}
+
 enum od_status od_solution_check(struct od_call *call,
                                  const struct od_personalize_create_solution_request *in,
                                  const struct od_recipe_spec *spec)
@@ -172,7 +195,9 @@ enum od_status od_solution_check(struct od_call *call,
     if (config->optimization_objective)
         return od_fail(&call->err, OD_NOT_IMPLEMENTED,
                        "optimizationObjective is not available in this version.");
-    s = check_all_params(call, spec, config);
+    s = check_hpo(call, config->hpo_config);
+    if (s == OD_OK)
+        s = check_all_params(call, spec, config);
     if (s == OD_OK)
         s = od_schedule_check(call, config->auto_training_config, &days);
     return s == OD_OK ? check_training_data(call, in) : s;
