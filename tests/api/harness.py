@@ -30,6 +30,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ONDOL_BINARY", str(ROOT / "build" / "ondol"))
 DATA = pathlib.Path(os.environ.get("ONDOL_DATA", ROOT.parent / "shared" / "data"))
+# ONDOL_DATA and its like are options of the server too: no server of a test may take the data sets for its folder.
+for _name in [name for name in os.environ if name.startswith("ONDOL_")]:
+    del os.environ[_name]
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_LIMIT_S = 20
