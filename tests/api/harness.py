@@ -266,14 +266,14 @@ def refused(code, *words, status=None):
         assert response["ResponseMetadata"]["HTTPStatusCode"] == status, response
 
 
-def wait_for(what, is_done, limit=JOB_LIMIT_S):
+def wait_for(what, is_done, limit=JOB_LIMIT_S, pause=0.05):
     deadline = time.monotonic() + limit
     while True:
         value = what()
         if is_done(value):
             return value
         assert time.monotonic() < deadline, f"still not so after {limit} s: {value}"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 ENDED = {"ACTIVE", "CREATE FAILED", "CREATE STOPPED"}

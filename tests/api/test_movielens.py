@@ -3,6 +3,7 @@
 Each client makes its own group, imports the three files, trains its own version, and sees an event and a filter change
 its recommendations; then the three ways to be refused. Skipped, visibly, without the data or without the client.
 """
+import csv
 import datetime
 import gzip
 import json
@@ -55,7 +56,7 @@ SCHEMAS = {
     ),
 }
 FILES = {"INTERACTIONS": "interactions.csv", "ITEMS": "items.csv", "USERS": "users.csv"}
-FILTER = 'INCLUDE ItemID WHERE Items.GENRES IN ($GENRE) AND Items.YEAR >= $YEAR'
+FILTER = "INCLUDE ItemID WHERE Items.GENRES IN ($GENRE) AND Items.YEAR >= $YEAR"
 GENRE, YEAR = "Animation", 1990
 
 
@@ -71,8 +72,6 @@ def films(ml_1m, tmp_path_factory):
     header, *rows = (bucket / "items.csv").read_text(encoding="utf-8").splitlines()
     columns = header.split(",")
     assert set(columns) >= {"ITEM_ID", "GENRES", "YEAR"}, header
-    import csv
-
     items = {row["ITEM_ID"]: row for row in csv.DictReader([header, *rows])}
     server.items = {i: (set(row["GENRES"].split("|")), int(row["YEAR"] or 0)) for i, row in items.items()}
     yield server
@@ -137,6 +136,7 @@ def path(films, ask):
         lambda: ask("personalize", "describe-solution-version", solutionVersionArn=version)["solutionVersion"],
         ended,
         TRAINING_LIMIT_S,
+        pause=1,
     )
     assert described["status"] == "ACTIVE", described
     metrics = ask("personalize", "get-solution-metrics", solutionVersionArn=version)["metrics"]
