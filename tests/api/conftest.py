@@ -12,6 +12,15 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f"log of {server.url}", server.tail()))
 
 
+@pytest.fixture(autouse=True)
+def no_server_outlives_its_test():
+    """Whatever a failing test started for itself is ended; what wider fixtures started was there before."""
+    before = list(Server.live)
+    yield
+    for started in [server for server in Server.live if server not in before]:
+        started.kill()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Shared by tests that do not mind each other's resources."""
