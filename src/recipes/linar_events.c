@@ -69,28 +69,61 @@ static double by_date(const struct od_training *training, int64_t time, enum od_
     return span > 0 ? floor + (1 - floor) * exp2(-lives * age / span) : 1;
 }
 
-static void fill(struct od_linar_events *out, const struct od_training *training,
-                 const uint64_t *end, enum od_linar_fade fade)
+uint32_t od_linar_pause(int64_t earlier_s, int64_t later_s, uint32_t rest)
 {
-    uint64_t put = 0;
-    for (size_t u = 0; u < training->user_count; u++) {
-        double newer = 1; /* 0.9^(predictions after this one) */
-        uint64_t count = end[u] - training->user_start[u];
-        for (uint64_t i = count; i-- > 0;) {
-            uint64_t e = training->user_start[u] + i, p = put + i;
-            out->item[p] = training->item[e];
-            out->left[p] = (uint32_t)(count - 1 - i);
-            double weight = fade == OD_LINAR_EVEN ? 1 : .7 + .3 * newer;
-            if (i + 1 == count)
-                weight = 0;
-            else
-                newer *= .9;
-            if (weight > 0 && fade >= OD_LINAR_SLOW)
-                weight *= by_date(training, training->time[e + 1], fade);
-            out->weight[p] = (float)weight;
+    int64_t gap;
+    return !__builtin_sub_overflow(later_s, earlier_s, &gap) && gap > OD_LINAR_SESSION_GAP_S ? rest
+                                                                                             : 0;
+}
+
+/* Empty positions between the events of [start, end). */
+static uint64_t count_pauses(const struct od_training *training, uint64_t start, uint64_t end,
+                             uint32_t rest)
+{
+    uint64_t n = 0;
+    for (uint64_t e = start + 1; rest && e < end; e++)
+        n += od_linar_pause(training->time[e - 1], training->time[e], rest);
+    return n;
+}
+
+/* One user's history, newest first, ending before position `behind`; returns where it starts. */
+static uint64_t fill_user(struct od_linar_events *out, const struct od_training *training,
+                          uint64_t start, uint64_t end, enum od_linar_fade fade, uint32_t rest,
+                          uint64_t behind)
+{
+    double newer = 1; /* 0.9^(predictions after this one) */
+    uint64_t p = behind;
+    float weight = 0; /* of the prediction of the event just placed */
+    for (uint64_t e = end; e-- > start;) {
+        uint32_t pause =
+            e + 1 < end ? od_linar_pause(training->time[e], training->time[e + 1], rest) : 0;
+        for (uint32_t i = 0; i < pause; i++, weight = 0) {
+            p--;
+            out->item[p] = OD_NO_CODE;
+            out->left[p] = (uint32_t)(behind - 1 - p);
+            out->weight[p] = weight;
         }
-        put += count;
+        p--;
+        out->item[p] = training->item[e];
+        out->left[p] = (uint32_t)(behind - 1 - p);
+        out->weight[p] = weight;
+        if (e == start)
+            break;
+        double next = fade == OD_LINAR_EVEN ? 1 : .7 + .3 * newer;
+        newer *= .9;
+        if (fade >= OD_LINAR_SLOW)
+            next *= by_date(training, training->time[e], fade);
+        weight = (float)next;
     }
+    return p;
+}
+
+static void fill(struct od_linar_events *out, const struct od_training *training,
+                 const uint64_t *end, enum od_linar_fade fade, uint32_t rest)
+{
+    uint64_t behind = out->count;
+    for (size_t u = training->user_count; u-- > 0;)
+        behind = fill_user(out, training, training->user_start[u], end[u], fade, rest, behind);
 }
 
 /* Counting sort of positions by item. */
@@ -98,22 +131,26 @@ static void group(struct od_linar_events *out)
 {
     uint64_t *start = out->at_start;
     for (uint64_t p = 0; p < out->count; p++)
-        start[out->item[p] + 1]++;
+        if (out->item[p] != OD_NO_CODE)
+            start[out->item[p] + 1]++;
     for (size_t i = 0; i < out->item_count; i++)
         start[i + 1] += start[i];
     for (uint64_t p = 0; p < out->count; p++)
-        out->at[start[out->item[p]]++] = (uint32_t)p;
+        if (out->item[p] != OD_NO_CODE)
+            out->at[start[out->item[p]]++] = (uint32_t)p;
     memmove(start + 1, start, out->item_count * sizeof *start);
     start[0] = 0;
 }
 
 enum od_status od_linar_events_init(struct od_linar_events *out, const struct od_training *training,
-                                    const uint64_t *end, enum od_linar_fade fade,
+                                    const uint64_t *end, enum od_linar_fade fade, uint32_t rest,
                                     struct od_error *err)
 {
     *out = (struct od_linar_events){.item_count = training->item_count};
-    for (size_t u = 0; u < training->user_count; u++)
-        out->count += end[u] - training->user_start[u];
+    for (size_t u = 0; u < training->user_count; u++) {
+        uint64_t start = training->user_start[u];
+        out->count += end[u] - start + count_pauses(training, start, end[u], rest);
+    }
     if (out->count >= UINT32_MAX)
         return od_fail(err, OD_LIMIT,
                        "%llu interactions are more than a model can learn from: the "
@@ -129,7 +166,7 @@ enum od_status od_linar_events_init(struct od_linar_events *out, const struct od
         od_linar_events_done(out);
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
-    fill(out, training, end, fade);
+    fill(out, training, end, fade, rest);
     group(out);
     return OD_OK;
 }

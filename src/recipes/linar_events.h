@@ -2,7 +2,11 @@
  * needs to know at each position, and all positions of each item.
  *
  * A prediction is made at every position but a user's last: from the events up to it, of the event
- * after it. */
+ * after it.
+ *
+ * Between two sessions lie `rest` empty positions (item OD_NO_CODE): what was done before a pause
+ * has lost weight when the user comes back, as if that many other events had happened. The last
+ * empty position is where the first event after the pause is predicted; no other one predicts. */
 #ifndef OD_RECIPES_LINAR_EVENTS_H
 #define OD_RECIPES_LINAR_EVENTS_H
 
@@ -12,13 +16,19 @@
 
 struct od_linar_events {
     uint32_t item_count;
-    uint64_t count;     /* below 2^32 - 1 */
-    uint32_t *item;     /* [count] */
-    uint32_t *left;     /* [count] events after it in its user's history = predictions from it on */
-    float *weight;      /* [count] of the prediction made at it; 0 where left is 0 */
+    uint64_t count;     /* positions, below 2^32 - 1 */
+    uint32_t *item;     /* [count] OD_NO_CODE: empty */
+    uint32_t *left;     /* [count] positions after it in its user's history */
+    float *weight;      /* [count] of the prediction made at it; 0 where left is 0 or the next
+                           position is empty */
     uint64_t *at_start; /* [item_count + 1] */
     uint32_t *at;       /* [count] positions grouped by item, ascending */
 };
+
+/* A pause that ends a session: the half hour of web analytics. */
+#define OD_LINAR_SESSION_GAP_S 1800
+/* Empty positions between two events at these times. */
+uint32_t od_linar_pause(int64_t earlier_s, int64_t later_s, uint32_t rest);
 
 /* Which users, and what counts how much. */
 struct od_linar_rule {
@@ -42,7 +52,7 @@ enum od_status od_linar_ends(const struct od_training *training, const struct od
 
 /* The events of every user up to end[u]. out is zeroed on failure; _done frees. */
 enum od_status od_linar_events_init(struct od_linar_events *out, const struct od_training *training,
-                                    const uint64_t *end, enum od_linar_fade fade,
+                                    const uint64_t *end, enum od_linar_fade fade, uint32_t rest,
                                     struct od_error *err) OD_MUST_USE;
 void od_linar_events_done(struct od_linar_events *events);
 /* Bytes that events of that many interactions take. */

@@ -15,6 +15,7 @@ struct od_linar_config {
     float alpha;          /* positive scores are divided by (popularity + 10)^alpha */
     uint32_t least_count; /* items with fewer events are tail */
     enum od_linar_fade fade;
+    uint32_t rest; /* empty steps a pause between sessions counts for */
 };
 
 struct od_linar_shape {

@@ -161,7 +161,7 @@ static double add_targets(const struct gram_job *job, uint32_t a, uint64_t p, fl
     for (uint32_t d = 0; d < reach; d++) {
         float w = e->weight[p + d] * k->power[a][d];
         mass += (double)w;
-        if (c)
+        if (c && w > 0)
             c[e->item[p + d + 1]] += w;
     }
     return mass;
@@ -239,7 +239,7 @@ static void constant_row(struct gram_job *job)
         return;
     float *c = job->c->at + last * job->c->ld;
     for (uint64_t p = 0; p < e->count; p++)
-        if (e->left[p])
+        if (e->weight[p] > 0)
             c[e->item[p + 1]] += e->weight[p];
 }
 
@@ -252,7 +252,7 @@ enum od_status od_linar_gram(const struct od_linar_problem *problem, struct od_m
     if (!job.column)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint64_t p = 0; p < e->count; p++) {
-        uint32_t head = problem->head->of[e->item[p]];
+        uint32_t item = e->item[p], head = item == OD_NO_CODE ? item : problem->head->of[item];
         job.column[p] = head == OD_NO_CODE ? head : head * problem->kernels->count;
     }
     constant_row(&job);

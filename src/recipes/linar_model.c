@@ -3,7 +3,8 @@
  * score = constant + sum over the newest `window` events of gamma_k^d row(item, k), d = 0 for the
  * newest. An event on an item the model does not know adds nothing but still is a step: time has
  * passed for the events before it, as it had in training for items cut from the joint solution.
- * So a new event needs no training: it is one step more.
+ * So a new event needs no training: it is one step more. A pause between sessions, up to the time
+ * of the request, counts for `rest` steps, as it did in training (linar_events.h).
  *
  * Positive scores are multiplied by (popularity + 10)^-alpha, which takes a little from what is
  * popular anyway. A score of exactly 0 means no signal; such items get a tiny positive value in
@@ -84,6 +85,7 @@ enum od_status od_linar_write(struct od_linar_fit *fit, uint32_t window, float t
         .keep = fit->rows.keep,
         .least_count = fit->config.least_count,
         .fade = fit->config.fade,
+        .rest = fit->config.rest,
     };
     memcpy(header.gamma, fit->config.gamma, sizeof header.gamma);
     float *damp = malloc(bytes * 3 + 1);
@@ -185,14 +187,17 @@ static size_t gather(const struct od_model *model, const struct od_query *query,
                      float *weight)
 {
     size_t n = 0;
-    uint32_t kernels = model->header.kernels;
-    for (uint32_t d = 0; d < model->header.window && d < query->event_count; d++) {
-        uint32_t item = query->events[query->event_count - 1 - d].item;
-        if (item >= model->header.items)
+    uint32_t kernels = model->header.kernels, d = 0;
+    int64_t later = query->now_s;
+    for (size_t e = query->event_count; e-- > 0 && d < model->header.window; d++) {
+        const struct od_past_event *event = &query->events[e];
+        d += od_linar_pause(event->time, later, model->header.rest);
+        later = event->time;
+        if (event->item >= model->header.items)
             continue;
         for (uint32_t k = 0; k < kernels; k++)
             if (d < model->kernels.reach[k]) {
-                row[n] = (uint64_t)item * kernels + k;
+                row[n] = (uint64_t)event->item * kernels + k;
                 weight[n++] = model->kernels.power[k][d];
             }
     }

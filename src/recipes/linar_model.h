@@ -11,7 +11,7 @@ struct od_linar_header {
     uint32_t head, dense_solve; /* how it was made: for show and tests */
     float gamma[OD_LINAR_KERNELS];
     float lambda, alpha, temperature, ridge_scale;
-    uint32_t keep, least_count, fade;
+    uint32_t keep, least_count, fade, rest;
 };
 #define OD_LINAR_VERSION 1
 

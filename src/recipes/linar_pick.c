@@ -5,7 +5,8 @@
  * over ranks up to 25, i.e. NDCG@25 of one relevant item. Past items of the user take no part in
  * the ranking unless users of this data do return to items (one held-out event in a hundred).
  *
- * The search walks one coordinate at a time, kernels first, then ridge, head, fading; alpha is
+ * The search walks one coordinate at a time, kernels first, then the rest that a pause
+ * counts for, ridge, head, fading; alpha is
  * judged for free with every fit, since it changes scores and not the fit. A step must gain some
  * share of the score to be taken, so noise does not choose. Effort is bounded by counts
  * (events, head items), never by the clock: same data, same choice (style rule 20).
@@ -58,10 +59,14 @@ enum { LAMBDAS = sizeof lambdas / sizeof *lambdas, MIDDLE_LAMBDA = 3 };
 static const uint32_t least_counts[] = {32, 96, 256};
 enum { LEAST_COUNTS = sizeof least_counts / sizeof *least_counts, MIDDLE_COUNT = 1 };
 
+static const uint32_t rests[] = {0, 5, 15};
+enum { RESTS = sizeof rests / sizeof *rests };
+
 /* A point of the search: indexes into the tables above. */
 struct point {
     size_t kernels, lambda, least_count;
     enum od_linar_fade fade;
+    size_t rest;
 };
 
 struct judge {
@@ -91,7 +96,8 @@ static void configure(const struct point *point, size_t alpha, struct od_linar_c
                                     .lambda = lambdas[point->lambda],
                                     .alpha = alphas[alpha],
                                     .least_count = least_counts[point->least_count],
-                                    .fade = point->fade};
+                                    .fade = point->fade,
+                                    .rest = rests[point->rest]};
     memcpy(out->gamma, kernel_sets[point->kernels].gamma, sizeof out->gamma);
 }
 
@@ -213,12 +219,17 @@ static void ask(const struct bench *bench, const struct judge *judge, float *sco
     float weight[MOST], factor[MOST];
     const uint16_t *pointer[MOST];
     size_t n = 0, places[ALPHAS];
-    for (uint32_t d = 0; d < OD_LINAR_REACH && d < judge->end - judge->start; d++)
+    uint32_t d = 0;
+    int64_t later = pick->training->time[judge->end];
+    for (uint64_t e = judge->end; e-- > judge->start && d < OD_LINAR_REACH; d++) {
+        d += od_linar_pause(pick->training->time[e], later, bench->fit->config.rest);
+        later = pick->training->time[e];
         for (uint32_t a = 0; a < k->count; a++)
             if (d < k->reach[a]) {
-                row[n] = (uint64_t)item[judge->end - 1 - d] * k->count + a;
+                row[n] = (uint64_t)item[e] * k->count + a;
                 weight[n++] = k->power[a][d];
             }
+    }
     memcpy(scores, bench->fit->constant, pick->training->item_count * sizeof *scores);
     od_linar_rows_add(&bench->fit->rows, bench->vector, row, weight, n, pointer, factor, scores);
     uint32_t target = item[judge->end];
@@ -288,7 +299,8 @@ static enum od_status try(struct pick *pick, struct point point, bool *out_bette
     struct od_work work = od_linar_share_work(&share);
     configure(&point, 0, &config);
     pick->trials++;
-    enum od_status st = od_linar_events_init(&events, pick->training, pick->end, point.fade, err);
+    enum od_status st =
+        od_linar_events_init(&events, pick->training, pick->end, point.fade, config.rest, err);
     if (st == OD_OK)
         st = od_linar_plan_make(&events, &config, pick->shape, SAMPLE_HEAD, pick->memory_bytes,
                                 &plan, err);
@@ -338,6 +350,12 @@ static enum od_status walk(struct pick *pick, struct od_error *err)
         next.kernels = k;
         st = try(pick, next, &moved, err);
     }
+    moved = true;
+    for (size_t r = 1; r < RESTS && moved && st == OD_OK; r++) { /* longer only while it gains */
+        struct point next = pick->best;
+        next.rest = r;
+        st = try(pick, next, &moved, err);
+    }
     if (st == OD_OK)
         st = climb_lambda(pick, 1, &moved, err);
     if (st == OD_OK && !moved)
@@ -372,7 +390,7 @@ enum od_status od_linar_pick(const struct od_training *training, const uint64_t 
                         .damp = malloc((n + 1) * ALPHAS * sizeof *pick.damp),
                         .gain = malloc(JUDGES * ALPHAS * sizeof *pick.gain),
                         .best = {0, MIDDLE_LAMBDA, MIDDLE_COUNT,
-                                 shape->recent_first ? OD_LINAR_USER : OD_LINAR_EVEN},
+                                 shape->recent_first ? OD_LINAR_USER : OD_LINAR_EVEN, 0},
                         .best_alpha = USUAL_ALPHA};
     enum od_status st = OD_NO_MEMORY;
     if (pick.end && pick.judges && pick.damp && pick.gain) {

@@ -206,7 +206,7 @@ double od_linar_constant(const struct od_linar_events *events, float *out)
     double total = 0;
     memset(out, 0, events->item_count * sizeof *out);
     for (uint64_t p = 0; p < events->count; p++)
-        if (events->left[p]) {
+        if (events->weight[p] > 0) {
             out[events->item[p + 1]] += events->weight[p];
             total += (double)events->weight[p];
         }

@@ -107,7 +107,8 @@ static enum od_status fit_config(const struct od_train_input *input, const uint6
     struct od_linar_events events = {0};
     struct od_linar_fit fit = {0};
     struct od_linar_plan plan;
-    enum od_status st = od_linar_events_init(&events, input->training, end, config->fade, err);
+    enum od_status st =
+        od_linar_events_init(&events, input->training, end, config->fade, config->rest, err);
     if (st == OD_OK)
         st = od_linar_plan_make(&events, config, &shape, UINT32_MAX, allowance(input), &plan, err);
     if (st == OD_OK)
@@ -163,7 +164,8 @@ static struct od_linar_config config_of(const struct od_linar_header *header)
                                      .lambda = header->lambda,
                                      .alpha = header->alpha,
                                      .least_count = header->least_count,
-                                     .fade = (enum od_linar_fade)header->fade};
+                                     .fade = (enum od_linar_fade)header->fade,
+                                     .rest = header->rest};
     for (size_t k = 0; k < OD_LINAR_KERNELS; k++)
         config.gamma[k] = header->gamma[k];
     return config;

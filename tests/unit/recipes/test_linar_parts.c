@@ -27,7 +27,7 @@ static void setting_init(struct setting *s, unsigned users, unsigned items, unsi
     s->shape = (struct od_linar_shape){.rule = {0, 1}, .window = 6, .keep = 10000};
     s->end = malloc((s->training->user_count + 1) * sizeof *s->end);
     assert_int_equal(od_linar_ends(s->training, &s->shape.rule, s->end, NULL), OD_OK);
-    assert_int_equal(od_linar_events_init(&s->events, s->training, s->end, fade, NULL), OD_OK);
+    assert_int_equal(od_linar_events_init(&s->events, s->training, s->end, fade, 0, NULL), OD_OK);
 }
 
 static void setting_done(struct setting *s)
@@ -123,7 +123,7 @@ static void dense_and_sparse_routes_agree(void **state)
     (void)state;
     struct setting s;
     setting_init(&s, 300, 70, 20, OD_LINAR_USER);
-    struct od_linar_config config = {2, {.5f, .95f}, 30, .1f, 1, OD_LINAR_USER};
+    struct od_linar_config config = {2, {.5f, .95f}, 30, .1f, 1, OD_LINAR_USER, 0};
     for (uint32_t head = 70; head > 0; head = head == 70 ? 23 : 0) { /* 23: with a tail */
         struct od_linar_fit fit[2];
         for (int route = 0; route < 2; route++) {
@@ -159,7 +159,7 @@ static void a_tail_row_is_shrunk_cooccurrence(void **state)
     (void)state;
     struct setting s;
     setting_init(&s, 40, 15, 8, OD_LINAR_EVEN);
-    struct od_linar_config config = {1, {.8f}, 30, .1f, 1, OD_LINAR_EVEN};
+    struct od_linar_config config = {1, {.8f}, 30, .1f, 1, OD_LINAR_EVEN, 0};
     struct od_linar_plan plan = {.head = 0, .dense = true, .most_columns = 100};
     struct od_linar_kernels kernels;
     struct od_linar_fit fit;
@@ -249,7 +249,7 @@ static void the_plan_shrinks_with_memory(void **state)
     (void)state;
     struct setting s;
     setting_init(&s, 400, 300, 30, OD_LINAR_EVEN);
-    struct od_linar_config config = {2, {.5f, .95f}, 100, .1f, 1, OD_LINAR_EVEN};
+    struct od_linar_config config = {2, {.5f, .95f}, 100, .1f, 1, OD_LINAR_EVEN, 0};
     struct od_linar_plan plan, smaller;
     struct od_error err = {0};
     s.shape.keep = 100;
