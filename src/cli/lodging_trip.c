@@ -23,13 +23,14 @@ enum {
     SESSION_MOST = 4,   /* sessions of a trip */
     TRIES = 8,          /* lodgings drawn before the last one is taken whatever the taste */
     LOVED_MOST = 4,     /* booked lodgings a user comes back to */
-    STRAY = 8,          /* percent of looks outside the trip's region, half of them next door */
-    AGAIN = 25,         /* percent of looks at one already seen in the trip */
+    STRAY = 4,          /* percent of looks outside the trip's region, half of them next door */
+    SHORTLIST = 3,      /* newest lodgings of the trip that are looked at again and booked */
+    AGAIN = 12,         /* percent of looks at one of the shortlist again */
     WISH = 9,           /* percent of looks followed by a wish */
     BOOK = 55,          /* percent of trips with BOOK_LEAST events and more that end in a booking */
     BOOK_LEAST = 4,
     LOOK_BEFORE_BOOK = 60, /* percent of bookings right after one more look at the same */
-    RETURN = 20,           /* percent of trips that go back to a loved lodging, when there is one */
+    RETURN = 4,            /* percent of trips that go back to a loved lodging, when there is one */
     ROW_MOST = 96          /* bytes of a row: two ids, a time, an event type */
 };
 
@@ -59,8 +60,6 @@ struct trip {
     int region;
     uint32_t seen[TRIP_MOST]; /* lodgings of the region that were looked at */
     unsigned seen_count;
-    uint32_t best; /* of seen, by taste */
-    uint32_t best_taste;
     uint32_t wanted; /* the loved lodging this trip goes back to, or NO_ITEM */
     bool books;
     uint32_t left; /* events still to come */
@@ -125,29 +124,47 @@ static uint32_t pick_stray(struct walk *w, int region)
     return pick(w, other);
 }
 
-static void remember(struct walk *w, struct trip *trip, uint32_t item)
+static void remember(struct trip *trip, uint32_t item)
 {
-    uint32_t taste = od_lodging_taste(w->user, &w->world->items[item]);
     trip->seen[trip->seen_count++] = item;
-    if (taste > trip->best_taste || trip->best == NO_ITEM) {
-        trip->best = item;
-        trip->best_taste = taste;
+}
+
+/* How many of the newest seen lodgings are still thought of. */
+static unsigned shortlist(const struct trip *trip)
+{
+    return trip->seen_count < SHORTLIST ? trip->seen_count : SHORTLIST;
+}
+
+/* What would be booked now: the lodging one came back for, or the shortlist's best by taste. */
+static uint32_t choose(const struct walk *w, const struct trip *trip)
+{
+    uint32_t best = NO_ITEM, best_taste = 0;
+    if (trip->wanted != NO_ITEM)
+        return trip->wanted;
+    for (unsigned i = 0; i < shortlist(trip); i++) {
+        uint32_t item = trip->seen[trip->seen_count - 1 - i];
+        uint32_t taste = od_lodging_taste(w->user, &w->world->items[item]);
+        if (best == NO_ITEM || taste > best_taste) {
+            best = item;
+            best_taste = taste;
+        }
     }
+    return best;
 }
 
 /* The next lodging looked at. */
 static uint32_t look(struct walk *w, struct trip *trip)
 {
     if (trip->wanted != NO_ITEM && trip->seen_count == 0) {
-        remember(w, trip, trip->wanted);
+        remember(trip, trip->wanted);
         return trip->wanted;
     }
     if (trip->seen_count > 0 && chance(w, STRAY))
         return pick_stray(w, trip->region);
     if (trip->seen_count > 0 && chance(w, AGAIN))
-        return trip->seen[od_random_below(w->rng, trip->seen_count)];
+        return trip->seen[trip->seen_count - 1 - od_random_below(w->rng, shortlist(trip))];
     uint32_t item = pick(w, trip->region);
-    remember(w, trip, item);
+    remember(trip, item);
     return item;
 }
 
@@ -166,14 +183,12 @@ static void session(struct walk *w, struct trip *trip, uint32_t count)
 {
     uint32_t end = trip->left - count;
     while (trip->left > end) {
-        bool is_wanted = trip->wanted != NO_ITEM && trip->best != NO_ITEM;
-        uint32_t choice = is_wanted ? trip->wanted : trip->best;
         if (trip->books && trip->left == 1) {
-            book(w, trip, choice);
+            book(w, trip, choose(w, trip));
             continue;
         }
         bool is_last_look = trip->books && trip->left == 2 && chance(w, LOOK_BEFORE_BOOK);
-        uint32_t item = is_last_look ? choice : look(w, trip);
+        uint32_t item = is_last_look ? choose(w, trip) : look(w, trip);
         emit(w, item, VIEW);
         trip->left--;
         uint32_t reserved = trip->books ? 1 : 0;
@@ -210,8 +225,7 @@ static int choose_region(struct walk *w, uint32_t moment)
 static void open_trip(struct walk *w, struct trip *trip, uint32_t moment, uint32_t size)
 {
     trip->seen_count = 0;
-    trip->best = trip->wanted = NO_ITEM;
-    trip->best_taste = 0;
+    trip->wanted = NO_ITEM;
     trip->left = size;
     trip->books = size >= BOOK_LEAST && chance(w, BOOK);
     if (w->loved_count > 0 && chance(w, RETURN)) {
