@@ -9,7 +9,7 @@ exit status is 1 when anything failed. A section that fails does not stop the ne
 has no tests counts as one skipped and says so, so that an empty folder never looks like success.
 
 Environment (the Makefile sets it): BUILD, VENV, JOBS, MAKE. The API, crash and quality tests get
-ONDOL_BINARY and, where the public data sets lie beside the repository, ONDOL_DATA.
+ONDOL_BINARY and, where the public data sets lie beside the repository, ONDOL_TEST_DATA.
 """
 import os
 import pathlib
@@ -36,8 +36,8 @@ def environment():
     # The Node.js tests and the aws command are found without anybody's PATH.
     env["PATH"] = os.path.abspath(os.path.join(VENV, "bin")) + os.pathsep + env.get("PATH", "")
     data = ROOT.parent / "shared" / "data"
-    if "ONDOL_DATA" not in env and data.is_dir():
-        env["ONDOL_DATA"] = str(data)
+    if "ONDOL_TEST_DATA" not in env and data.is_dir():
+        env["ONDOL_TEST_DATA"] = str(data)
     return env
 
 

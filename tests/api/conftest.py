@@ -47,5 +47,5 @@ def world(server):
 def ml_1m():
     folder = DATA / "ml-1m"
     if not (folder / "interactions.csv.gz").exists():
-        pytest.skip(f"MovieLens-1M is not at {folder} (ONDOL_DATA)")
+        pytest.skip(f"MovieLens-1M is not at {folder} (ONDOL_TEST_DATA)")
     return folder

@@ -29,8 +29,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ONDOL_BINARY", str(ROOT / "build" / "ondol"))
-DATA = pathlib.Path(os.environ.get("ONDOL_DATA", ROOT.parent / "shared" / "data"))
-# ONDOL_DATA and its like are options of the server too: no server of a test may take the data sets for its folder.
+DATA = pathlib.Path(os.environ.get("ONDOL_TEST_DATA", ROOT.parent / "shared" / "data"))
+# Every option of the server is an environment variable ONDOL_...: none of the caller's may reach a test's server.
 for _name in [name for name in os.environ if name.startswith("ONDOL_")]:
     del os.environ[_name]
 REGION = "us-east-1"

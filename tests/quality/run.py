@@ -4,7 +4,7 @@
     python3 tests/quality/run.py            measure and rewrite the golden table
     python3 tests/quality/run.py --quick    measure and compare with the golden table
 
-Both fail below FLOORS. ONDOL_DATA names the folder with the data sets (default: ../shared/data
+Both fail below FLOORS. ONDOL_TEST_DATA names the folder with the data sets (default: ../shared/data
 beside the repository); without it nothing is measured and the script says so. BUILD names the build
 folder (default: build), MAKE the make, THREADS the threads (default: all cores).
 
@@ -27,7 +27,7 @@ FLOORS = {"aws-user-personalization": (0.28, 0.17)}  # HR@10, NDCG@10
 
 
 def data_folder():
-    return pathlib.Path(os.environ.get("ONDOL_DATA", ROOT.parent / "shared" / "data"))
+    return pathlib.Path(os.environ.get("ONDOL_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
 def build():
@@ -107,7 +107,7 @@ def main():
         sys.exit(__doc__)
     source = data_folder() / "ml-1m" / "interactions.csv.gz"
     if not source.exists():
-        print(f"SKIPPED: MovieLens-1M, because {source} is absent (set ONDOL_DATA)")
+        print(f"SKIPPED: MovieLens-1M, because {source} is absent (set ONDOL_TEST_DATA)")
         print(f"quality: 0 passed, 0 failed, {len(RECIPES)} skipped")
         return
     threads = int(os.environ.get("THREADS", len(os.sched_getaffinity(0))))
