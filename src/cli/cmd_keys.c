@@ -9,6 +9,18 @@
 
 #define USAGE "ondol keys create|list|revoke [OPTIONS]"
 
+/* Opening a store makes one: not for a folder that was mistyped. */
+static enum od_status check_folder(const char *folder, struct od_error *err)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/ondol.db", folder);
+    if (n > 0 && n < (int)sizeof path && od_io_exists(&od_io_real, path))
+        return OD_OK;
+    return od_fail(err, OD_NOT_FOUND,
+                   "There is no data in %s: `ondol serve --data %s` makes it, and a first key.",
+                   folder, folder);
+}
+
 /* The folder's server, or the folder itself. */
 static enum od_status ask(const char *folder, struct od_str request, struct od_buf *reply,
                           struct od_error *err)
@@ -19,7 +31,9 @@ static enum od_status ask(const char *folder, struct od_str request, struct od_b
     enum od_status s = od_control_ask(folder, request, reply, err);
     if (s != OD_UNAVAILABLE)
         return s;
-    s = od_store_open(&od_io_real, folder, &store, err);
+    s = check_folder(folder, err);
+    if (s == OD_OK)
+        s = od_store_open(&od_io_real, folder, &store, err);
     if (s != OD_OK)
         return s;
     od_arena_init(&arena, 1u << 20);

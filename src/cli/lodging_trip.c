@@ -3,9 +3,9 @@
  * The user's time is cut into as many equal slots as there are trips, so trips never mix. A trip
  * has one region, one to four sessions within two weeks, and perhaps a booking as its last event.
  * In a session nearly every look is at a lodging of the trip's region: new ones drawn by popularity
- * and kept by taste, or one seen before in the trip; a few stray next door or anywhere. A wish
- * follows a look at once. A booking takes the lodging of the trip that fits the user best, so it
- * always follows a look at the same one.
+ * and kept by taste, or one of the shortlist (the newest seen) again; a few stray next door or
+ * anywhere. A wish follows a look at once. A booking takes what fits the user best of the
+ * shortlist, so it always follows a look at the same one.
  *
  * Invariants: exactly user->events rows; times never go back, lie in [user->start, window_s), and
  * no row names an item before its creation. Nothing here calls libm: the costs are random numbers.
