@@ -8,7 +8,11 @@
  * NDCG@10 by leave one out on eight sets: the first factor alone changes it by -2 to +1 %, better
  * on six; the fast second one by +3 % on MovieTweetings and +2 % on Deskdrop, whose tastes follow
  * the calendar, and by -2 to -3 % on MovieLens-1M and Amazon Toys. So how fast predictions fade by
- * date is chosen on validation. The floors keep old behaviour from being forgotten. */
+ * date is chosen on validation. The floors keep old behaviour from being forgotten.
+ *
+ * Rests: how many empty positions a pause is worth is chosen on validation too. They move a
+ * prediction away from the events before the pause; its weight counts predictions, not positions,
+ * so it is the same whatever the rest. */
 #include "recipes/linar_events.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The interactions as LinAR walks them: one user's items after the other, with what a Gram matrix
  * needs to know at each position, and all positions of each item.
  *
- * A prediction is made at every position but a user's last: from the events up to it, of the event
- * after it.
+ * A prediction is made at every position that an event follows: from the events up to it, of the
+ * event after it.
  *
  * Between two sessions lie `rest` empty positions (item OD_NO_CODE): what was done before a pause
  * has lost weight when the user comes back, as if that many other events had happened. The last
@@ -22,12 +22,14 @@ struct od_linar_events {
     float *weight;      /* [count] of the prediction made at it; 0 where left is 0 or the next
                            position is empty */
     uint64_t *at_start; /* [item_count + 1] */
-    uint32_t *at;       /* [count] positions grouped by item, ascending */
+    uint32_t *at;       /* [at_start[item_count]] positions grouped by item, ascending; no empty
+                           ones */
 };
 
 /* A pause that ends a session: the half hour of web analytics. */
 #define OD_LINAR_SESSION_GAP_S 1800
-/* Empty positions between two events at these times. */
+/* Empty positions between two events at these times: rest after a gap longer than that, else 0; 0
+ * too when their difference is no int64_t. */
 uint32_t od_linar_pause(int64_t earlier_s, int64_t later_s, uint32_t rest);
 
 /* Which users, and what counts how much. */
@@ -50,12 +52,13 @@ enum od_linar_fade {
 enum od_status od_linar_ends(const struct od_training *training, const struct od_linar_rule *rule,
                              uint64_t *out, struct od_error *err) OD_MUST_USE;
 
-/* The events of every user up to end[u]. out is zeroed on failure; _done frees. */
+/* The events of every user up to end[u], with rest empty positions in every pause between two of
+ * them. out is zeroed on failure; _done frees. */
 enum od_status od_linar_events_init(struct od_linar_events *out, const struct od_training *training,
                                     const uint64_t *end, enum od_linar_fade fade, uint32_t rest,
                                     struct od_error *err) OD_MUST_USE;
 void od_linar_events_done(struct od_linar_events *events);
-/* Bytes that events of that many interactions take. */
+/* Bytes that events of that many positions take. */
 uint64_t od_linar_events_bytes(uint64_t count, uint32_t item_count);
 
 #endif

@@ -1,10 +1,11 @@
 /* A LinAR model in the server: opened from its image, scoring from a history.
  *
- * score = constant + sum over the newest `window` events of gamma_k^d row(item, k), d = 0 for the
- * newest. An event on an item the model does not know adds nothing but still is a step: time has
- * passed for the events before it, as it had in training for items cut from the joint solution.
- * So a new event needs no training: it is one step more. A pause between sessions, up to the time
- * of the request, counts for `rest` steps, as it did in training (linar_events.h).
+ * score = constant + sum over the events of the newest `window` steps of gamma_k^d row(item, k), d
+ * steps back. An event is a step. One on an item the model does not know adds nothing but still is
+ * a step: time has passed for the events before it, as it had in training for items cut from the
+ * joint solution. So a new event needs no training: it is one step more. A pause between sessions
+ * counts for `rest` steps, as it did in training (linar_events.h); so does one between the newest
+ * event and the request. `rest` comes from the image, chosen in training.
  *
  * Positive scores are multiplied by (popularity + 10)^-alpha, which takes a little from what is
  * popular anyway. A score of exactly 0 means no signal; such items get a tiny positive value in
@@ -118,7 +119,8 @@ static enum od_status read_header(const struct od_image *image, struct od_linar_
         return od_fail(err, OD_CORRUPT, "Section linar has version %u; this program reads %u.",
                        out->version, OD_LINAR_VERSION);
     bool good = out->kernels >= 1 && out->kernels <= OD_LINAR_KERNELS && out->window >= 1 &&
-                out->window <= OD_LINAR_REACH && isfinite(out->temperature) && out->temperature > 0;
+                out->window <= OD_LINAR_REACH && out->rest <= OD_LINAR_REACH &&
+                isfinite(out->temperature) && out->temperature > 0;
     for (uint32_t k = 0; good && k < out->kernels; k++)
         good = unit(out->gamma[k]);
     return good ? OD_OK : od_fail(err, OD_CORRUPT, "Section linar is not valid.");

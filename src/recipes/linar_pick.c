@@ -5,11 +5,11 @@
  * over ranks up to 25, i.e. NDCG@25 of one relevant item. Past items of the user take no part in
  * the ranking unless users of this data do return to items (one held-out event in a hundred).
  *
- * The search walks one coordinate at a time, kernels first, then the rest that a pause
- * counts for, ridge, head, fading; alpha is
- * judged for free with every fit, since it changes scores and not the fit. A step must gain some
- * share of the score to be taken, so noise does not choose. Effort is bounded by counts
- * (events, head items), never by the clock: same data, same choice (style rule 20).
+ * The search walks one coordinate at a time: kernels, the rest that a pause counts for, ridge,
+ * head, fading. Alpha is judged for free with every fit, since it changes scores and not the fit.
+ * A step must gain some share of the score to be taken, so noise does not choose. Effort is bounded
+ * by counts (events, head items), never by the clock: same data, same choice (style rule 20). A
+ * held-out event is asked for at its own time, so a pause before it counts as in serving.
  *
  * The best ridge does not grow with the data (it is noise over signal variance of a coefficient),
  * and the least count of a head item is one of events actually fitted, so both carry over from the

@@ -12,7 +12,7 @@
  *   recency_mask       predictions weigh by age, as linar_events.c says; false: all the same;
  *   min/max_user_history_length_percentile   users outside are not learnt from. They still count
  *                      for popularity, and are served like anybody.
- * Kernels, ridge, head, fading and debias are chosen from the data (linar_pick.c). */
+ * Kernels, rests, ridge, head, fading and debias are chosen from the data (linar_pick.c). */
 #include "recipes/linar_train.h"
 
 #include <stdlib.h>

@@ -93,6 +93,20 @@ static void score(const struct made *made, const uint32_t *items, size_t count, 
     od_arena_done(&arena);
 }
 
+/* Scores a query with its times. */
+static bool ask(const struct od_model *model, const struct od_past_event *events, size_t count,
+                int64_t now_s, float *scores)
+{
+    bool personal = false;
+    struct od_arena arena;
+    struct od_query query = {
+        .events = events, .event_count = count, .item = OD_NO_CODE, .now_s = now_s};
+    od_arena_init(&arena, 1 << 20);
+    assert_int_equal(od_linar_score(model, &query, &arena, scores, &personal, NULL), OD_OK);
+    od_arena_done(&arena);
+    return personal;
+}
+
 static uint32_t best(const float *scores, uint32_t count)
 {
     uint32_t at = 0;
@@ -180,15 +194,144 @@ static void unknown_items_are_steps_without_signal(void **state)
     od_training_free(t);
 }
 
+/* A copy of an image whose section has other bytes; out views the copy, which the caller frees. */
+static char *copy_with(const struct made *made, const char *section, size_t at, const void *bytes,
+                       size_t len, struct od_image *out)
+{
+    struct od_str was = made->model.image.bytes, part;
+    char *copy = aligned_alloc(64, (was.len + 63) / 64 * 64);
+    memcpy(copy, was.ptr, was.len);
+    assert_true(od_image_section(&made->model.image, section, &part));
+    memcpy(copy + (part.ptr - was.ptr) + at, bytes, len);
+    assert_int_equal(od_image_open((struct od_str){copy, was.len}, false, out, NULL), OD_OK);
+    return copy;
+}
+
+/* made's model with another rest; close, then free the copy. */
+static struct od_model *with_rest(const struct made *made, uint32_t rest, char **out_copy)
+{
+    struct od_linar_header header = *od_linar_header_of(made->model.model);
+    struct od_image image;
+    struct od_model *model = NULL;
+    header.rest = rest;
+    *out_copy = copy_with(made, "linar", 0, &header, sizeof header, &image);
+    assert_int_equal(od_linar_open(&image, &model, NULL), OD_OK);
+    return model;
+}
+
+static void a_pause_makes_older_events_weigh_less(void **state)
+{
+    (void)state;
+    enum { HOUR = 3600 };
+    struct od_training *t = chains(300, CHAIN, 2);
+    struct made made;
+    char *copy;
+    float at_once[CHAIN], back[CHAIN], inside[CHAIN], before[CHAIN], edge[CHAIN];
+    prepare(&made, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+    struct od_model *model = with_rest(&made, 5, &copy);
+    struct od_past_event one = {.item = 5, .time = HOUR};
+    assert_true(ask(model, &one, 1, HOUR, at_once));
+    assert_true(ask(model, &one, 1, HOUR + OD_LINAR_SESSION_GAP_S, edge));
+    assert_memory_equal(edge, at_once, sizeof edge);
+    assert_true(ask(model, &one, 1, 2 * HOUR, back));
+    assert_true(back[6] < at_once[6]);
+    struct od_past_event two[2] = {{.item = 5, .time = HOUR}, {.item = 20, .time = HOUR + 1}};
+    assert_true(ask(model, two, 2, HOUR + 1, inside));
+    two[0].time = -HOUR;
+    assert_true(ask(model, two, 2, HOUR + 1, before)); /* a pause between the two */
+    assert_true(before[6] < inside[6]);
+    assert_int_equal(best(before, CHAIN), 21);
+    od_linar_close(model);
+    free(copy);
+    od_memory_model_done(&made.model);
+    od_training_free(t);
+}
+
+/* A pause is `rest` unknown items: the same scores, bit for bit, up to the window's bounds. */
+static void check_pauses(const struct made *made, uint32_t rest, struct od_random *rng)
+{
+    enum { MOST = 130 };
+    struct od_past_event *timed = calloc(MOST, sizeof *timed);
+    struct od_past_event *steps = malloc((size_t)MOST * (rest + 1) * sizeof *steps);
+    char *copy;
+    struct od_model *model = with_rest(made, rest, &copy);
+    float want[CHAIN], is[CHAIN];
+    for (unsigned round = 0; round < 40; round++) {
+        size_t n = od_random_below(rng, MOST + 1), m = 0;
+        int64_t now = 0;
+        for (size_t i = 0; i < n; i++) {
+            static const uint32_t unknown[] = {CHAIN, OD_NO_CODE};
+            bool pause = od_random_below(rng, 8) < round % 9; /* from never to always */
+            uint32_t item = (uint32_t)od_random_below(rng, CHAIN);
+            if (od_random_below(rng, 4) == 0)
+                item = unknown[od_random_below(rng, 2)];
+            timed[i] = (struct od_past_event){.item = item, .time = now};
+            steps[m++] = (struct od_past_event){.item = item};
+            now += pause ? OD_LINAR_SESSION_GAP_S + 1 : OD_LINAR_SESSION_GAP_S;
+            for (uint32_t r = 0; pause && r < rest; r++)
+                steps[m++] = (struct od_past_event){.item = OD_NO_CODE};
+        }
+        bool personal = ask(model, steps, m, 0, want);
+        assert_int_equal(ask(model, timed, n, now, is), personal);
+        assert_memory_equal(is, want, sizeof is);
+    }
+    for (size_t i = 0; i < MOST; i++) /* differences that overflow */
+        timed[i] = (struct od_past_event){.item = 3, .time = i % 2 ? INT64_MIN : INT64_MAX};
+    ask(model, timed, MOST, INT64_MIN, is);
+    ask(model, timed, MOST, INT64_MAX, is);
+    for (uint32_t i = 0; i < CHAIN; i++)
+        assert_true(isfinite(is[i]));
+    od_linar_close(model);
+    free(copy);
+    free(timed);
+    free(steps);
+}
+
+static void a_pause_is_as_many_unknown_items(void **state)
+{
+    (void)state;
+    static const uint32_t rests[] = {1, 5, 15, OD_LINAR_REACH};
+    struct od_training *t = chains(300, CHAIN, 2);
+    struct made made;
+    struct od_random rng;
+    od_random_init(&rng, 12);
+    prepare(&made, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
+    for (size_t r = 0; r < sizeof rests / sizeof *rests; r++)
+        check_pauses(&made, rests[r], &rng);
+    od_memory_model_done(&made.model);
+    od_training_free(t);
+}
+
 static void image_bytes(const struct made *made, struct od_str *out)
 {
     *out = made->model.image.bytes;
 }
 
-static void same_bytes_for_any_thread_count(void **state)
+/* Every session starts at one of four items and walks the ring from there: what was before a pause
+ * tells nothing. */
+static struct od_training *sessions(unsigned users, unsigned items, uint64_t seed)
 {
-    (void)state;
-    struct od_training *t = toy_random(500, 300, 20, 4);
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, seed);
+    for (unsigned u = 0; u < users; u++) {
+        int64_t time = 100 * (int64_t)u;
+        unsigned n = 6 + (unsigned)od_random_below(&rng, 12), at = 0;
+        for (unsigned k = 0; k < n; k++) {
+            bool starts = k == 0 || od_random_below(&rng, 3) == 0;
+            time += starts ? 5 * OD_LINAR_SESSION_GAP_S : 60;
+            at = starts ? (unsigned)od_random_below(&rng, 4) * (items / 4) : (at + 1) % items;
+            toy_add(b, u, at, time);
+        }
+    }
+    return toy_finish(b);
+}
+
+/* Returns the rest that was chosen. */
+static uint32_t check_same_bytes(const struct od_training *t)
+{
     struct made made[3];
     struct od_str bytes[3];
     for (unsigned i = 0; i < 3; i++) {
@@ -201,8 +344,20 @@ static void same_bytes_for_any_thread_count(void **state)
         for (size_t m = 0; m < made[0].metrics.count; m++)
             assert_true(made[i].metrics.list[m].value == made[0].metrics.list[m].value);
     }
+    uint32_t rest = od_linar_header_of(made[0].model.model)->rest;
     for (unsigned i = 0; i < 3; i++)
         od_memory_model_done(&made[i].model);
+    return rest;
+}
+
+static void same_bytes_for_any_thread_count(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(500, 300, 20, 4);
+    assert_int_equal(check_same_bytes(t), 0); /* no pauses: nothing gained by a rest */
+    od_training_free(t);
+    t = sessions(500, CHAIN, 4);
+    assert_true(check_same_bytes(t) > 0); /* chosen, since sessions are all that matters */
     od_training_free(t);
 }
 
@@ -340,19 +495,13 @@ static void progress_rises_and_a_stop_is_honoured(void **state)
     od_training_free(t);
 }
 
-/* A copy of an image whose section begins with other bytes. */
 static enum od_status open_with(const struct made *made, const char *section, size_t at,
                                 const void *bytes, size_t len)
 {
-    struct od_str was = made->model.image.bytes, part;
-    char *copy = aligned_alloc(64, (was.len + 63) / 64 * 64);
-    memcpy(copy, was.ptr, was.len);
-    assert_true(od_image_section(&made->model.image, section, &part));
-    memcpy(copy + (part.ptr - was.ptr) + at, bytes, len);
     struct od_image image;
     struct od_model *model = NULL;
-    assert_int_equal(od_image_open((struct od_str){copy, was.len}, false, &image, NULL), OD_OK);
     struct od_error err = {0};
+    char *copy = copy_with(made, section, at, bytes, len, &image);
     enum od_status st = od_linar_open(&image, &model, &err);
     if (st == OD_OK)
         od_linar_close(model);
@@ -390,6 +539,13 @@ static void damaged_images_are_refused(void **state)
     assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
     bad = header;
     bad.window = 100000;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad = header;
+    bad.rest = OD_LINAR_REACH;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_OK);
+    bad.rest = OD_LINAR_REACH + 1;
+    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
+    bad.rest = UINT32_MAX; /* one step more would be none: no bound on the rows of a query */
     assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
     bad = header;
     bad.temperature = 0;
@@ -452,6 +608,8 @@ int main(void)
         cmocka_unit_test(learns_what_comes_next),
         cmocka_unit_test(no_usable_history_gives_popularity),
         cmocka_unit_test(unknown_items_are_steps_without_signal),
+        cmocka_unit_test(a_pause_makes_older_events_weigh_less),
+        cmocka_unit_test(a_pause_is_as_many_unknown_items),
         cmocka_unit_test(same_bytes_for_any_thread_count),
         cmocka_unit_test(every_hyperparameter_changes_the_model),
         cmocka_unit_test(crossed_percentiles_are_refused),

@@ -1,4 +1,5 @@
-/* LinAR's parts against their definitions: normal equations, the two routes, tail, rows, plan. */
+/* LinAR's parts against their definitions: positions, normal equations, the two routes, tail, rows,
+ * plan. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 
 static const struct od_work alone = {.threads = 1};
 
-/* Everything a fit needs, over toy_random data. */
+/* Everything a fit needs. */
 struct setting {
     struct od_training *training;
     struct od_linar_events events;
@@ -20,14 +21,35 @@ struct setting {
     uint64_t *end;
 };
 
-static void setting_init(struct setting *s, unsigned users, unsigned items, unsigned spread,
-                         enum od_linar_fade fade)
+/* toy_random with gaps between events: none, just not a pause, just a pause, a long one. */
+static struct od_training *with_pauses(unsigned users, unsigned items, unsigned spread)
 {
-    *s = (struct setting){.training = toy_random(users, items, spread, 5)};
+    static const int64_t gaps[] = {1, OD_LINAR_SESSION_GAP_S, OD_LINAR_SESSION_GAP_S + 1, 500000};
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 5);
+    for (unsigned u = 0; u < users; u++) {
+        unsigned n = 2 + (unsigned)od_random_below(&rng, spread);
+        int64_t time = u;
+        for (unsigned k = 0; k < n; k++, time += gaps[od_random_below(&rng, 4)]) {
+            double x = od_random_double(&rng);
+            toy_add(b, u, (unsigned)(x * x * items), time);
+        }
+    }
+    return toy_finish(b);
+}
+
+static void setting_init(struct setting *s, unsigned users, unsigned items, unsigned spread,
+                         enum od_linar_fade fade, uint32_t rest)
+{
+    *s = (struct setting){.training = rest ? with_pauses(users, items, spread)
+                                           : toy_random(users, items, spread, 5)};
     s->shape = (struct od_linar_shape){.rule = {0, 1}, .window = 6, .keep = 10000};
     s->end = malloc((s->training->user_count + 1) * sizeof *s->end);
     assert_int_equal(od_linar_ends(s->training, &s->shape.rule, s->end, NULL), OD_OK);
-    assert_int_equal(od_linar_events_init(&s->events, s->training, s->end, fade, 0, NULL), OD_OK);
+    assert_int_equal(od_linar_events_init(&s->events, s->training, s->end, fade, rest, NULL),
+                     OD_OK);
+    assert_int_equal(s->events.count > s->training->event_count, rest > 0);
 }
 
 static void setting_done(struct setting *s)
@@ -37,7 +59,8 @@ static void setting_done(struct setting *s)
     free(s->end);
 }
 
-/* G and C by the definition: h is built anew for every prediction. */
+/* G and C by the definition: h is built anew for every prediction. An empty position is a step
+ * without an item. */
 static void naive(const struct setting *s, const struct od_linar_kernels *k, double *g, double *c)
 {
     const struct od_linar_events *e = &s->events;
@@ -46,13 +69,13 @@ static void naive(const struct setting *s, const struct od_linar_kernels *k, dou
     for (uint64_t t = 0, first = 0; t < e->count; t++) {
         if (t > 0 && e->left[t - 1] == 0)
             first = t;
-        if (e->left[t] == 0)
+        if (!(e->weight[t] > 0))
             continue;
         memset(h, 0, f * sizeof *h);
         h[f - 1] = 1;
         for (uint32_t a = 0; a < k->count; a++)
             for (uint64_t p = first; p <= t; p++)
-                if (t - p < k->reach[a])
+                if (t - p < k->reach[a] && e->item[p] != OD_NO_CODE)
                     h[e->item[p] * k->count + a] += pow((double)k->gamma[a], (double)(t - p));
         for (size_t i = 0; i < f; i++) {
             for (size_t j = 0; j < f; j++)
@@ -63,66 +86,85 @@ static void naive(const struct setting *s, const struct od_linar_kernels *k, dou
     free(h);
 }
 
+/* C's sparse rows, the items' own blocks and the constant's row against the naive g and c. */
+static void check_targets(const struct od_linar_problem *p, const double *g, const double *c)
+{
+    size_t f = od_linar_features(p), items = p->events->item_count, k = p->kernels->count;
+    struct od_linar_sparse *rows = calloc(items, sizeof *rows);
+    float *constant = malloc(items * sizeof *constant);
+    assert_int_equal(od_linar_targets(p, false, 1000, rows, NULL), OD_OK);
+    for (size_t i = 0; i < items; i++)
+        for (uint32_t a = 0; a < k; a++) {
+            double sum = 0, all = 0;
+            for (uint32_t n = 0; n < rows[i].count; n++) {
+                double v = (double)rows[i].value[a * rows[i].count + n];
+                assert_true(fabs(v - c[(i * k + a) * items + rows[i].column[n]]) < 1e-3);
+                sum += v;
+            }
+            for (size_t j = 0; j < items; j++)
+                all += c[(i * k + a) * items + j];
+            assert_true(fabs(sum - all) < 1e-3); /* no entry is missing */
+            assert_true(fabs(rows[i].mass[a] - all) < 1e-3);
+            for (uint32_t b = 0; b < k; b++)
+                assert_true(fabs(rows[i].own[a][b] - g[(i * k + a) * f + i * k + b]) < 1e-3);
+        }
+    double total = od_linar_constant(p->events, constant);
+    assert_true(fabs(total - g[f * f - 1]) < 1e-3);
+    for (size_t j = 0; j < items; j++)
+        assert_true(fabs((double)constant[j] - c[(f - 1) * items + j]) < 1e-3);
+    od_linar_sparse_free(rows, (uint32_t)items);
+    free(rows);
+    free(constant);
+}
+
+static void check_gram(const float *gamma, uint32_t k, enum od_linar_fade fade, uint32_t rest)
+{
+    struct setting s;
+    struct od_linar_kernels kernels;
+    struct od_linar_head head;
+    struct od_linar_sums sums;
+    setting_init(&s, 12, 9, 14, fade, rest);
+    od_linar_kernels_init(&kernels, gamma, k, s.shape.window);
+    assert_int_equal(od_linar_head_init(&head, &s.events, 9, NULL), OD_OK);
+    assert_int_equal(od_linar_sums_init(&sums, &s.events, &kernels, &alone, NULL), OD_OK);
+    struct od_linar_problem p = {&s.events, &kernels, &head, &sums, &alone};
+    size_t f = od_linar_features(&p), items = s.events.item_count;
+    double *g = calloc(f * f, sizeof *g), *c = calloc(f * items, sizeof *c);
+    struct od_matrix fg = od_matrix_new(f, f), fc = od_matrix_new(f, items);
+    naive(&s, &kernels, g, c);
+    assert_int_equal(od_linar_gram(&p, &fg, &fc, NULL), OD_OK);
+    for (size_t i = 0; i < f; i++) {
+        for (size_t j = i; j < f; j++)
+            assert_true(fabs((double)fg.at[i * fg.ld + j] - g[i * f + j]) < 1e-3);
+        for (size_t j = 0; j < items; j++)
+            assert_true(fabs((double)fc.at[i * fc.ld + j] - c[i * items + j]) < 1e-3);
+    }
+    check_targets(&p, g, c);
+    free(g);
+    free(c);
+    od_matrix_free(&fg);
+    od_matrix_free(&fc);
+    od_linar_sums_done(&sums);
+    od_linar_head_done(&head);
+    setting_done(&s);
+}
+
 static void gram_is_the_sum_of_outer_products(void **state)
 {
     (void)state;
     static const float gammas[][3] = {{.8f}, {.5f, .95f}, {0, .7f, .95f}};
+    static const uint32_t rests[] = {0, 1, 3, 8}; /* 8: beyond the window */
     for (uint32_t k = 1; k <= 3; k++)
-        for (enum od_linar_fade fade = OD_LINAR_EVEN; fade < OD_LINAR_FADES; fade++) {
-            struct setting s;
-            struct od_linar_kernels kernels;
-            struct od_linar_head head;
-            struct od_linar_sums sums;
-            setting_init(&s, 12, 9, 14, fade);
-            od_linar_kernels_init(&kernels, gammas[k - 1], k, s.shape.window);
-            assert_int_equal(od_linar_head_init(&head, &s.events, 9, NULL), OD_OK);
-            assert_int_equal(od_linar_sums_init(&sums, &s.events, &kernels, &alone, NULL), OD_OK);
-            struct od_linar_problem p = {&s.events, &kernels, &head, &sums, &alone};
-            size_t f = od_linar_features(&p), items = s.events.item_count;
-            double *g = calloc(f * f, sizeof *g), *c = calloc(f * items, sizeof *c);
-            struct od_matrix fg = od_matrix_new(f, f), fc = od_matrix_new(f, items);
-            struct od_linar_sparse *rows = calloc(items, sizeof *rows);
-            naive(&s, &kernels, g, c);
-            assert_int_equal(od_linar_gram(&p, &fg, &fc, NULL), OD_OK);
-            assert_int_equal(od_linar_targets(&p, false, 1000, rows, NULL), OD_OK);
-            for (size_t i = 0; i < f; i++) {
-                for (size_t j = i; j < f; j++)
-                    assert_true(fabs((double)fg.at[i * fg.ld + j] - g[i * f + j]) < 1e-3);
-                for (size_t j = 0; j < items; j++)
-                    assert_true(fabs((double)fc.at[i * fc.ld + j] - c[i * items + j]) < 1e-3);
-            }
-            for (size_t i = 0; i < items; i++)
-                for (uint32_t a = 0; a < k; a++) {
-                    double sum = 0, all = 0;
-                    for (uint32_t n = 0; n < rows[i].count; n++) {
-                        double v = (double)rows[i].value[a * rows[i].count + n];
-                        assert_true(fabs(v - c[(i * k + a) * items + rows[i].column[n]]) < 1e-3);
-                        sum += v;
-                    }
-                    for (size_t j = 0; j < items; j++)
-                        all += c[(i * k + a) * items + j];
-                    assert_true(fabs(sum - all) < 1e-3); /* no entry is missing */
-                    for (uint32_t b = 0; b < k; b++)
-                        assert_true(fabs(rows[i].own[a][b] - g[(i * k + a) * f + i * k + b]) <
-                                    1e-3);
-                }
-            free(g);
-            free(c);
-            od_linar_sparse_free(rows, (uint32_t)items);
-            free(rows);
-            od_matrix_free(&fg);
-            od_matrix_free(&fc);
-            od_linar_sums_done(&sums);
-            od_linar_head_done(&head);
-            setting_done(&s);
-        }
+        for (enum od_linar_fade fade = OD_LINAR_EVEN; fade < OD_LINAR_FADES; fade++)
+            for (size_t r = 0; r < sizeof rests / sizeof *rests; r++)
+                check_gram(gammas[k - 1], k, fade, rests[r]);
 }
 
 static void dense_and_sparse_routes_agree(void **state)
 {
     (void)state;
     struct setting s;
-    setting_init(&s, 300, 70, 20, OD_LINAR_USER);
+    setting_init(&s, 300, 70, 20, OD_LINAR_USER, 0);
     struct od_linar_config config = {2, {.5f, .95f}, 30, .1f, 1, OD_LINAR_USER, 0};
     for (uint32_t head = 70; head > 0; head = head == 70 ? 23 : 0) { /* 23: with a tail */
         struct od_linar_fit fit[2];
@@ -158,7 +200,7 @@ static void a_tail_row_is_shrunk_cooccurrence(void **state)
 {
     (void)state;
     struct setting s;
-    setting_init(&s, 40, 15, 8, OD_LINAR_EVEN);
+    setting_init(&s, 40, 15, 8, OD_LINAR_EVEN, 0);
     struct od_linar_config config = {1, {.8f}, 30, .1f, 1, OD_LINAR_EVEN, 0};
     struct od_linar_plan plan = {.head = 0, .dense = true, .most_columns = 100};
     struct od_linar_kernels kernels;
@@ -187,7 +229,7 @@ static void head_is_the_most_frequent_then_lowest_codes(void **state)
 {
     (void)state;
     struct setting s;
-    setting_init(&s, 200, 50, 9, OD_LINAR_EVEN);
+    setting_init(&s, 200, 50, 9, OD_LINAR_EVEN, 0);
     const uint64_t *at = s.events.at_start;
     for (uint32_t most = 0; most <= s.events.item_count; most++) {
         struct od_linar_head head;
@@ -248,7 +290,7 @@ static void the_plan_shrinks_with_memory(void **state)
 {
     (void)state;
     struct setting s;
-    setting_init(&s, 400, 300, 30, OD_LINAR_EVEN);
+    setting_init(&s, 400, 300, 30, OD_LINAR_EVEN, 0);
     struct od_linar_config config = {2, {.5f, .95f}, 100, .1f, 1, OD_LINAR_EVEN, 0};
     struct od_linar_plan plan, smaller;
     struct od_error err = {0};
@@ -297,6 +339,101 @@ static void percentiles_drop_users_and_refuse_nonsense(void **state)
     od_training_free(t);
 }
 
+static void a_pause_is_longer_than_the_gap(void **state)
+{
+    (void)state;
+    const int64_t gap = OD_LINAR_SESSION_GAP_S;
+    assert_int_equal(od_linar_pause(7, 7, 5), 0);
+    assert_int_equal(od_linar_pause(7, 7 + gap, 5), 0);
+    assert_int_equal(od_linar_pause(7, 8 + gap, 5), 5);
+    assert_int_equal(od_linar_pause(7, 8 + gap, 0), 0);
+    assert_int_equal(od_linar_pause(8 + gap, 7, 5), 0); /* time runs backwards */
+    assert_int_equal(od_linar_pause(-gap - 1, 0, 5), 5);
+    assert_int_equal(od_linar_pause(INT64_MAX - gap - 1, INT64_MAX, 5), 5);
+    assert_int_equal(od_linar_pause(INT64_MIN, INT64_MIN + gap, 5), 0);
+    assert_int_equal(od_linar_pause(INT64_MIN, -1, 5), 5);
+    assert_int_equal(od_linar_pause(INT64_MAX, INT64_MIN, 5), 0); /* the differences overflow */
+    assert_int_equal(od_linar_pause(INT64_MIN, INT64_MAX, 5), 0);
+}
+
+/* Three users: two pauses and one gap just too short; one event; a pause before an unused event. */
+static struct od_training *few_pauses(void)
+{
+    const int64_t gap = OD_LINAR_SESSION_GAP_S;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    toy_add(b, 0, 0, 100);
+    toy_add(b, 0, 1, 101 + gap);
+    toy_add(b, 0, 2, 101 + 2 * gap);
+    toy_add(b, 0, 0, 900000);
+    toy_add(b, 1, 2, 50);
+    toy_add(b, 2, 1, 0);
+    toy_add(b, 2, 1, 10);
+    toy_add(b, 2, 2, 900000);
+    return toy_finish(b);
+}
+
+static void pauses_become_empty_positions(void **state)
+{
+    (void)state;
+    enum { REST = 2, COUNT = 11, NO = -1 };
+    static const int item[COUNT] = {0, NO, NO, 1, 2, NO, NO, 0, 2, 1, 1};
+    static const unsigned left[COUNT] = {7, 6, 5, 4, 3, 2, 1, 0, 0, 1, 0};
+    static const unsigned predicts[COUNT] = {0, 0, 1, 1, 0, 0, 1, 0, 0, 1, 0};
+    static const unsigned starts[] = {0, 2, 5, 7}, at[] = {0, 7, 3, 9, 10, 4, 8};
+    struct od_training *t = few_pauses();
+    struct od_linar_events e;
+    uint64_t end[3] = {t->user_start[1], t->user_start[2], t->user_start[3] - 1};
+    assert_int_equal(od_linar_events_init(&e, t, end, OD_LINAR_EVEN, REST, NULL), OD_OK);
+    assert_int_equal(e.count, COUNT);
+    for (size_t p = 0; p < COUNT; p++) {
+        assert_int_equal(e.item[p], item[p] == NO ? OD_NO_CODE : (uint32_t)item[p]);
+        assert_int_equal(e.left[p], left[p]);
+        assert_true(e.weight[p] == (float)predicts[p]);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(e.at_start[i], starts[i]);
+    for (size_t i = 0; i < starts[3]; i++)
+        assert_int_equal(e.at[i], at[i]);
+    od_linar_events_done(&e);
+    od_training_free(t);
+}
+
+/* Rests move predictions and change nothing else; without pauses they change nothing at all. */
+static void rests_leave_items_and_weights(void **state)
+{
+    (void)state;
+    for (int paused = 0; paused < 2; paused++)
+        for (enum od_linar_fade fade = OD_LINAR_EVEN; fade < OD_LINAR_FADES; fade++) {
+            struct setting s;
+            struct od_linar_events plain;
+            setting_init(&s, 30, 9, 14, fade, paused ? 4 : 0);
+            if (!paused) { /* the same data, now with a rest */
+                od_linar_events_done(&s.events);
+                assert_int_equal(od_linar_events_init(&s.events, s.training, s.end, fade, 4, NULL),
+                                 OD_OK);
+                assert_int_equal(s.events.count, s.training->event_count);
+            }
+            assert_int_equal(od_linar_events_init(&plain, s.training, s.end, fade, 0, NULL), OD_OK);
+            assert_int_equal(plain.count, s.training->event_count);
+            uint64_t q = 0, predicted = 0;
+            for (uint64_t p = 0; p < s.events.count; p++) {
+                if (s.events.item[p] != OD_NO_CODE)
+                    assert_int_equal(s.events.item[p], plain.item[q++]);
+                bool predicts = s.events.left[p] && s.events.item[p + 1] != OD_NO_CODE;
+                assert_int_equal(s.events.weight[p] > 0, predicts);
+                while (predicts && plain.left[predicted] == 0)
+                    predicted++;
+                if (predicts)
+                    assert_true(s.events.weight[p] == plain.weight[predicted++]);
+                if (!paused)
+                    assert_int_equal(s.events.left[p], plain.left[p]);
+            }
+            assert_int_equal(q, plain.count);
+            od_linar_events_done(&plain);
+            setting_done(&s);
+        }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -307,6 +444,9 @@ static int start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pause_is_longer_than_the_gap),
+        cmocka_unit_test(pauses_become_empty_positions),
+        cmocka_unit_test(rests_leave_items_and_weights),
         cmocka_unit_test(gram_is_the_sum_of_outer_products),
         cmocka_unit_test(dense_and_sparse_routes_agree),
         cmocka_unit_test(a_tail_row_is_shrunk_cooccurrence),
