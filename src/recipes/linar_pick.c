@@ -52,6 +52,7 @@ static const struct {
     {1, {.8f}},
     {2, {.5f, .95f}},
     {3, {0, .7f, .95f}},
+    {3, {0, .6f, .85f}},
 };
 enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets };
 static const float lambdas[] = {15, 40, 100, 250, 600, 1500, 4000};
