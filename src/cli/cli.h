@@ -23,11 +23,12 @@ int od_cmd_show(int argc, char **argv);
  * the file. A flag takes no value on the command line; elsewhere true or false. */
 struct od_option {
     const char *name;    /* "data" */
-    const char *value;   /* the default, replaced by what is given; static or argv's or kept */
+    const char *value;   /* the default, replaced by what is given; static or owned */
     const char *help;    /* one line */
     const char *metavar; /* "DIR"; NULL for a flag */
     bool many;           /* may be given again; values are then joined by ':' */
-    int rank; /* where value came from: 0 default, 1 file, 2 environment, 3 command line */
+    int rank;    /* where value came from: 0 default, 1 file, 2 environment, 3 command line */
+    char *owned; /* a copy of what was given; od_options_done frees */
 };
 
 /* Reads environment and command line, and the file named by the option "config" when there is one.
@@ -36,6 +37,8 @@ struct od_option {
  * there is none). */
 bool od_options_read(const char *usage, struct od_option *options, size_t count, int argc,
                      char **argv, int *out_rest);
+/* Frees what reading kept; values are gone. */
+void od_options_done(struct od_option *options, size_t count);
 const char *od_option_value(const struct od_option *options, size_t count, const char *name);
 bool od_option_flag(const struct od_option *options, size_t count, const char *name);
 /* False (after a message) when it is no whole number between min and max. */

@@ -69,22 +69,34 @@ static int generate(const struct od_lodging_config *config)
     return 0;
 }
 
+/* argv[0] is the kind of data. */
+static int read_and_run(struct od_option *options, size_t count, int argc, char **argv)
+{
+    struct od_lodging_config config;
+    int rest;
+    if (!od_options_read(USAGE, options, count, argc, argv, &rest))
+        return 2;
+    if (rest < argc) {
+        fprintf(stderr, "ondol: generate lodging takes options alone, not \"%s\"\n", argv[rest]);
+        return 2;
+    }
+    return read_config(options, count, &config) ? generate(&config) : 2;
+}
+
 int od_cmd_generate(int argc, char **argv)
 {
     struct od_option options[] = {
-        {"users", "50000", "users, each with at least one interaction", "N", false, 0},
-        {"items", "5000", "lodgings", "N", false, 0},
-        {"days", "90", "length of the window", "N", false, 0},
+        {"users", "50000", "users, each with at least one interaction", "N", false, 0, NULL},
+        {"items", "5000", "lodgings", "N", false, 0, NULL},
+        {"days", "90", "length of the window", "N", false, 0, NULL},
         {"end", "2026-11-01", "the window's end: a date (UTC) or a date with time", "DATE", false,
-         0},
-        {"events-per-user", "30", "interactions of a user, about, on average", "N", false, 0},
-        {"seed", "1", "the same seed gives the same bytes", "S", false, 0},
-        {"threads", "0", "threads, 0 for all cores; the bytes stay the same", "N", false, 0},
-        {"out", "", "folder for the three files, made when absent", "DIR", false, 0},
+         0, NULL},
+        {"events-per-user", "30", "interactions of a user, about, on average", "N", false, 0, NULL},
+        {"seed", "1", "the same seed gives the same bytes", "S", false, 0, NULL},
+        {"threads", "0", "threads, 0 for all cores; the bytes stay the same", "N", false, 0, NULL},
+        {"out", "", "folder for the three files, made when absent", "DIR", false, 0, NULL},
     };
     enum { COUNT = sizeof options / sizeof *options };
-    struct od_lodging_config config;
-    int rest;
     if (argc < 2 || (strcmp(argv[1], "lodging") != 0 && strcmp(argv[1], "--help") != 0)) {
         fprintf(stderr, "usage: " USAGE "\n");
         return 2;
@@ -93,12 +105,7 @@ int od_cmd_generate(int argc, char **argv)
         argc++; /* the options' reader skips one word, here the missing kind */
         argv--;
     }
-    if (!od_options_read(USAGE, options, COUNT, argc - 1, argv + 1, &rest))
-        return 2;
-    if (rest < argc - 1) {
-        fprintf(stderr, "ondol: generate lodging takes options alone, not \"%s\"\n",
-                argv[1 + rest]);
-        return 2;
-    }
-    return read_config(options, COUNT, &config) ? generate(&config) : 2;
+    int status = read_and_run(options, COUNT, argc - 1, argv + 1);
+    od_options_done(options, COUNT);
+    return status;
 }

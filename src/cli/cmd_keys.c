@@ -110,38 +110,47 @@ static bool write_request(const char *verb, const struct od_option *options, siz
     return od_buf_status(out) == OD_OK;
 }
 
-int od_cmd_keys(int argc, char **argv)
+/* argv[0] is what to do. */
+static int read_and_run(struct od_option *options, size_t count, int argc, char **argv)
 {
-    struct od_option options[] = {
-        {"data", "ondol-data", "the server's data folder", "DIR", false, 0},
-        {"note", "", "create: what the key is for", "TEXT", false, 0},
-    };
     struct od_buf request, reply;
     struct od_error err;
     int rest, status = 2;
-    if (argc < 2 || !od_options_read(USAGE, options, 2, argc - 1, argv + 1, &rest)) {
-        if (argc < 2)
-            fprintf(stderr, "usage: " USAGE "\n");
+    if (!od_options_read(USAGE, options, count, argc, argv, &rest))
         return 2;
-    }
-    const char *argument = rest + 1 < argc ? argv[rest + 1] : NULL;
-    if (rest + 2 < argc) { /* an option there would silently be another folder's */
+    if (rest + 1 < argc) { /* an option there would silently be another folder's */
         fprintf(stderr,
                 "ondol: unexpected \"%s\"; options come before the key\n"
                 "usage: ondol keys revoke [OPTIONS] KEY\n",
-                argv[rest + 2]);
+                argv[rest + 1]);
         return 2;
     }
     od_buf_init(&request, 65536);
     od_buf_init(&reply, 1u << 20);
-    if (write_request(argv[1], options, 2, argument, &request)) {
+    if (write_request(argv[0], options, count, rest < argc ? argv[rest] : NULL, &request)) {
         status = 1;
-        if (ask(od_option_value(options, 2, "data"), od_buf_view(&request), &reply, &err) == OD_OK)
-            status = show(argv[1], od_buf_view(&reply));
+        if (ask(od_option_value(options, count, "data"), od_buf_view(&request), &reply, &err) ==
+            OD_OK)
+            status = show(argv[0], od_buf_view(&reply));
         else
             fprintf(stderr, "ondol: %s\n", err.message);
     }
     od_buf_done(&request);
     od_buf_done(&reply);
+    return status;
+}
+
+int od_cmd_keys(int argc, char **argv)
+{
+    struct od_option options[] = {
+        {"data", "ondol-data", "the server's data folder", "DIR", false, 0, NULL},
+        {"note", "", "create: what the key is for", "TEXT", false, 0, NULL},
+    };
+    if (argc < 2) {
+        fprintf(stderr, "usage: " USAGE "\n");
+        return 2;
+    }
+    int status = read_and_run(options, 2, argc - 1, argv + 1);
+    od_options_done(options, 2);
     return status;
 }

@@ -11,21 +11,23 @@
 #define MOST_FOLDERS 64
 
 static struct od_option options[] = {
-    {"listen", "127.0.0.1:8080", "address and port; port 0 takes a free one", "HOST:PORT", false,
-     0},
-    {"data", "ondol-data", "folder of everything the server keeps", "DIR", false, 0},
-    {"objects", "", "folder that s3://bucket/key means [DATA/objects]", "DIR", false, 0},
+    {"listen", "127.0.0.1:8080", "address and port; port 0 takes a free one", "HOST:PORT", false, 0,
+     NULL},
+    {"data", "ondol-data", "folder of everything the server keeps", "DIR", false, 0, NULL},
+    {"objects", "", "folder that s3://bucket/key means [DATA/objects]", "DIR", false, 0, NULL},
     {"allow-files", "", "allow file:// locations below this folder; may be repeated", "DIR", true,
-     0},
-    {"config", "", "read options from this file, a line \"name = value\" each", "FILE", false, 0},
-    {"no-auth", "false", "accept unsigned requests (loopback addresses only)", NULL, false, 0},
-    {"strict", "false", "enforce AWS's own quotas", NULL, false, 0},
-    {"region", "us-east-1", "region of ARNs when requests carry none", "NAME", false, 0},
-    {"account", "000000000000", "account in ARNs, 12 digits", "NUMBER", false, 0},
-    {"threads", "0", "HTTP threads; 0 for one a core", "N", false, 0},
-    {"jobs", "1", "imports and trainings at the same time", "N", false, 0},
-    {"job-threads", "0", "threads of one job; 0 for one a core", "N", false, 0},
-    {"job-memory", "0", "memory cap of one job in MiB; 0 for none", "MIB", false, 0},
+     0, NULL},
+    {"config", "", "read options from this file, a line \"name = value\" each", "FILE", false, 0,
+     NULL},
+    {"no-auth", "false", "accept unsigned requests (loopback addresses only)", NULL, false, 0,
+     NULL},
+    {"strict", "false", "enforce AWS's own quotas", NULL, false, 0, NULL},
+    {"region", "us-east-1", "region of ARNs when requests carry none", "NAME", false, 0, NULL},
+    {"account", "000000000000", "account in ARNs, 12 digits", "NUMBER", false, 0, NULL},
+    {"threads", "0", "HTTP threads; 0 for one a core", "N", false, 0, NULL},
+    {"jobs", "1", "imports and trainings at the same time", "N", false, 0, NULL},
+    {"job-threads", "0", "threads of one job; 0 for one a core", "N", false, 0, NULL},
+    {"job-memory", "0", "memory cap of one job in MiB; 0 for none", "MIB", false, 0, NULL},
 };
 #define COUNT (sizeof options / sizeof *options)
 

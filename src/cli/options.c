@@ -6,7 +6,8 @@
 
 #include "cli/cli.h"
 
-#define LINE_MAX_BYTES 4096
+#define LINE_MAX_BYTES  4096
+#define VALUE_MAX_BYTES 65536
 
 enum rank { FROM_FILE = 1, FROM_ENVIRONMENT = 2, FROM_COMMAND = 3 };
 
@@ -29,27 +30,46 @@ static bool is_one_of(const char *value, const char *const *words)
 static const char *const yes[] = {"true", "1", "yes", NULL};
 static const char *const no[] = {"false", "0", "no", "", NULL};
 
-/* Values that are joined or copied live as long as the process: options are read once. */
-static bool set(struct od_option *option, const char *value, enum rank rank)
+static bool is_valid(const struct od_option *option, const char *value)
 {
-    if (!option->metavar && !is_one_of(value, yes) && !is_one_of(value, no)) {
-        fprintf(stderr, "ondol: --%s is true or false, not \"%s\"\n", option->name, value);
-        return false;
-    }
+    if (option->metavar || is_one_of(value, yes) || is_one_of(value, no))
+        return true;
+    fprintf(stderr, "ondol: --%s is true or false, not \"%s\"\n", option->name, value);
+    return false;
+}
+
+static bool set(struct od_option *option, struct od_str value, enum rank rank)
+{
+    struct od_buf text;
     if (option->rank > (int)rank)
         return true;
+    od_buf_init(&text, VALUE_MAX_BYTES);
     if (option->many && option->rank == (int)rank && option->value) {
-        size_t size = strlen(option->value) + strlen(value) + 2;
-        char *joined = malloc(size);
-        if (!joined)
-            return false;
-        snprintf(joined, size, "%s:%s", option->value, value);
-        option->value = joined;
-    } else {
-        option->value = value;
+        od_buf_puts(&text, option->value);
+        od_buf_char(&text, ':');
     }
+    od_buf_str(&text, value);
+    od_buf_put(&text, "", 0); /* an empty value is a text too */
+    if (od_buf_status(&text) != OD_OK || !is_valid(option, text.ptr)) {
+        if (od_buf_status(&text) != OD_OK)
+            fprintf(stderr, "ondol: --%s is longer than %d bytes\n", option->name, VALUE_MAX_BYTES);
+        od_buf_done(&text);
+        return false;
+    }
+    free(option->owned);
+    option->owned = text.ptr;
+    option->value = text.ptr;
     option->rank = rank;
     return true;
+}
+
+void od_options_done(struct od_option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(options[i].owned);
+        options[i].owned = NULL;
+        options[i].value = NULL;
+    }
 }
 
 static void print_help(const char *usage, const struct od_option *options, size_t count)
@@ -75,7 +95,7 @@ static bool read_environment(struct od_option *options, size_t count)
         for (char *c = name; *c; c++)
             *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
         const char *value = getenv(name);
-        if (value && !set(&options[i], value, FROM_ENVIRONMENT))
+        if (value && !set(&options[i], od_str_c(value), FROM_ENVIRONMENT))
             return false;
     }
     return true;
@@ -105,7 +125,7 @@ static bool read_command(const char *usage, struct od_option *options, size_t co
             fprintf(stderr, "%s: --%s needs a value\n", argv[0], option->name);
             return false;
         }
-        if (!set(option, value, FROM_COMMAND))
+        if (!set(option, od_str_c(value), FROM_COMMAND))
             return false;
     }
     *rest = i;
@@ -129,8 +149,7 @@ static bool read_line(struct od_option *options, size_t count, const char *path,
         return false;
     }
     value = od_str_trim(value);
-    char *kept = strndup(value.ptr, value.len);
-    return kept && set(option, kept, FROM_FILE);
+    return set(option, value, FROM_FILE);
 }
 
 static bool read_file(struct od_option *options, size_t count, const char *path)

@@ -48,11 +48,7 @@ static const struct {
     uint32_t count;
     float gamma[OD_LINAR_KERNELS];
 } kernel_sets[] = {
-    {2, {.3f, .9f}},
-    {1, {.8f}},
-    {2, {.5f, .95f}},
-    {3, {0, .7f, .95f}},
-    {3, {0, .6f, .85f}},
+    {2, {.3f, .9f}}, {1, {.8f}}, {2, {.5f, .95f}}, {3, {0, .7f, .95f}}, {3, {0, .6f, .85f}},
 };
 enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets };
 static const float lambdas[] = {15, 40, 100, 250, 600, 1500, 4000};

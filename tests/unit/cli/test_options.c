@@ -13,9 +13,11 @@
 #define COUNT 5
 
 static struct od_option fresh[COUNT] = {
-    {"data", "here", "a folder", "DIR", false, 0},  {"n", "5", "a number", "N", false, 0},
-    {"no-auth", "false", "a flag", NULL, false, 0}, {"allow", "", "many", "DIR", true, 0},
-    {"config", "", "a file", "FILE", false, 0},
+    {"data", "here", "a folder", "DIR", false, 0, NULL},
+    {"n", "5", "a number", "N", false, 0, NULL},
+    {"no-auth", "false", "a flag", NULL, false, 0, NULL},
+    {"allow", "", "many", "DIR", true, 0, NULL},
+    {"config", "", "a file", "FILE", false, 0, NULL},
 };
 static struct od_option options[COUNT];
 
@@ -25,6 +27,7 @@ static bool read_words(int *rest, ...)
     char *argv[16] = {verb};
     int argc = 1;
     va_list ap;
+    od_options_done(options, COUNT);
     memcpy(options, fresh, sizeof options);
     va_start(ap, rest);
     for (char *word; (word = va_arg(ap, char *)) != NULL; argc++)
@@ -208,5 +211,7 @@ int main(void)
         cmocka_unit_test(number_out_of_range_or_no_number_is_refused),
         cmocka_unit_test(file_with_a_bad_line_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    od_options_done(options, COUNT);
+    return failed;
 }
