@@ -52,36 +52,8 @@ void od_job_prepare(struct od_app *app, struct od_task *task)
     od_job_task_free(t);
 }
 
-struct landing_facts {
-    struct od_arena *arena;
-    struct od_str arn;
-    struct od_resource job;
-    struct od_personalize_dataset_import_job value;
-    struct od_dataset_info info;
-    struct od_bulk *bulk;
-    size_t bulk_count;
-};
-
-static enum od_status read_landing(struct od_app *app, void *context, struct od_error *err)
-{
-    struct landing_facts *f = context;
-    struct od_call call;
-    struct od_resource dataset;
-    od_call_internal(&call, app, f->arena);
-    enum od_status s = od_catalog_get(app->store, f->arn, f->arena, &f->job, &call.err);
-    if (s == OD_OK)
-        s = od_resource_read(&call, &od_kind_import_job, &f->job, &f->value);
-    if (s == OD_OK)
-        s = od_catalog_get(app->store, f->job.parent, f->arena, &dataset, &call.err);
-    if (s == OD_OK)
-        s = od_dataset_info(&call, &dataset, &f->info);
-    if (s == OD_OK)
-        s = od_bulk_list(app->store, dataset.arn, f->arena, &f->bulk, &f->bulk_count, &call.err);
-    return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
-}
-
 /* Bulk data as they will be once this import has landed. */
-static enum od_status future_bulk(struct landing_facts *f, const struct od_bulk *added,
+static enum od_status future_bulk(struct od_import_facts *f, const struct od_bulk *added,
                                   bool replace_all, struct od_bulk **out, size_t *out_count,
                                   struct od_error *err)
 {
@@ -101,12 +73,12 @@ static enum od_status land(struct od_app *app, struct job_task *t, struct od_are
                            struct ending *end, struct od_loading *loading, struct od_error *err)
 {
     struct od_json result;
-    struct landing_facts facts = {.arena = arena, .arn = t->arn};
+    struct od_import_facts facts = {.arena = arena, .arn = t->arn};
     struct od_bulk *bulk = NULL;
     size_t count = 0;
     enum od_status s = od_json_parse(arena, od_str_c(t->result_text), &result, err);
     if (s == OD_OK)
-        s = od_app_on_store(app, read_landing, &facts, err);
+        s = od_app_on_store(app, od_import_facts_read, &facts, err);
     if (s != OD_OK)
         return s;
     end->replace_all = od_str_eq_c(facts.value.import_mode, "FULL");

@@ -99,22 +99,16 @@ enum od_status od_op_create_dataset(struct od_call *call)
 /* Not while an import or a training of the group is under way (api.md section 10). */
 static enum od_status check_idle(struct od_call *call, const struct od_resource *dataset)
 {
-    static const char *const states[] = {"CREATE PENDING", "CREATE IN_PROGRESS"};
-    for (size_t i = 0; i < 2; i++) {
-        const struct od_resource *import, *version;
-        enum od_status s = od_resource_any(call, &od_kind_import_job, dataset->arn, OD_STR_NONE,
-                                           od_str_c(states[i]), &import);
-        if (s == OD_OK)
-            s = od_resource_any(call, &od_kind_solution_version, OD_STR_NONE, dataset->group,
-                                od_str_c(states[i]), &version);
-        if (s != OD_OK)
-            return s;
-        const struct od_resource *busy = import ? import : version;
-        if (busy)
-            return od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.",
-                           OD_STR_ARG(dataset->arn), OD_STR_ARG(busy->arn));
-    }
-    return OD_OK;
+    const struct od_resource *busy;
+    enum od_status s =
+        od_resource_unfinished(call, &od_kind_import_job, dataset->arn, OD_STR_NONE, &busy);
+    if (s == OD_OK && !busy)
+        s = od_resource_unfinished(call, &od_kind_solution_version, OD_STR_NONE, dataset->group,
+                                   &busy);
+    if (s == OD_OK && busy)
+        s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.",
+                    OD_STR_ARG(dataset->arn), OD_STR_ARG(busy->arn));
+    return s;
 }
 
 /* The dataset, its data, and its import jobs, whose names become free (api.md section 8). */

@@ -34,16 +34,12 @@ static enum od_status check_growth(struct od_call *call, const struct od_schema 
 
 static enum od_status check_idle(struct od_call *call, struct od_str dataset)
 {
-    static const char *const states[] = {"CREATE PENDING", "CREATE IN_PROGRESS"};
-    enum od_status s = OD_OK;
-    for (size_t i = 0; s == OD_OK && i < 2; i++) {
-        const struct od_resource *import;
-        s = od_resource_any(call, &od_kind_import_job, dataset, OD_STR_NONE, od_str_c(states[i]),
-                            &import);
-        if (s == OD_OK && import)
-            s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.", OD_STR_ARG(dataset),
-                        OD_STR_ARG(import->arn));
-    }
+    const struct od_resource *import;
+    enum od_status s =
+        od_resource_unfinished(call, &od_kind_import_job, dataset, OD_STR_NONE, &import);
+    if (s == OD_OK && import)
+        s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.", OD_STR_ARG(dataset),
+                    OD_STR_ARG(import->arn));
     return s;
 }
 

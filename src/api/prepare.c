@@ -35,17 +35,9 @@ static void add_number(struct od_buf *spec, const char *key, long long number)
 
 /* ---- imports ---- */
 
-struct import_facts {
-    struct od_arena *arena;
-    struct od_str arn;
-    struct od_resource job;
-    struct od_personalize_dataset_import_job value;
-    struct od_dataset_info info;
-};
-
-static enum od_status read_import(struct od_app *app, void *context, struct od_error *err)
+enum od_status od_import_facts_read(struct od_app *app, void *context, struct od_error *err)
 {
-    struct import_facts *facts = context;
+    struct od_import_facts *facts = context;
     struct od_call call;
     struct od_resource dataset;
     od_call_internal(&call, app, facts->arena);
@@ -56,11 +48,14 @@ static enum od_status read_import(struct od_app *app, void *context, struct od_e
         s = od_catalog_get(app->store, facts->job.parent, facts->arena, &dataset, &call.err);
     if (s == OD_OK)
         s = od_dataset_info(&call, &dataset, &facts->info);
+    if (s == OD_OK)
+        s = od_bulk_list(app->store, dataset.arn, facts->arena, &facts->bulk, &facts->bulk_count,
+                         &call.err);
     return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
 }
 
 static enum od_status write_import(struct od_app *app, int64_t job_id,
-                                   const struct import_facts *facts, struct od_arena *arena,
+                                   const struct od_import_facts *facts, struct od_arena *arena,
                                    struct od_buf *spec, struct od_error *err)
 {
     struct od_str *files;
@@ -102,8 +97,8 @@ enum od_status od_prepare_import(struct od_app *app, int64_t job_id, struct od_s
 {
     struct od_arena arena;
     od_arena_init(&arena, ARENA_MAX);
-    struct import_facts facts = {.arena = &arena, .arn = arn};
-    enum od_status s = od_app_on_store(app, read_import, &facts, err);
+    struct od_import_facts facts = {.arena = &arena, .arn = arn};
+    enum od_status s = od_app_on_store(app, od_import_facts_read, &facts, err);
     if (s == OD_OK)
         s = write_import(app, job_id, &facts, &arena, spec, err);
     od_arena_done(&arena);

@@ -2,7 +2,21 @@
 #ifndef OD_API_PREPARE_H
 #define OD_API_PREPARE_H
 
-#include "api/call.h"
+#include "api/attach.h"
+
+/* What the catalogue knows of an import job; everything lives in arena. */
+struct od_import_facts {
+    struct od_arena *arena; /* given, as is arn */
+    struct od_str arn;
+    struct od_resource job;
+    struct od_personalize_dataset_import_job value;
+    struct od_dataset_info info; /* of its dataset */
+    struct od_bulk *bulk;        /* what the dataset has now */
+    size_t bulk_count;
+};
+/* For od_app_on_store; context is the facts. */
+enum od_status od_import_facts_read(struct od_app *app, void *facts,
+                                    struct od_error *err) OD_MUST_USE;
 
 /* Writes the spec. Failures that the user can act on (no such object) are the text of
  * failureReason. */

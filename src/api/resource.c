@@ -199,6 +199,16 @@ enum od_status od_resource_any(struct od_call *call, const struct od_kind *kind,
     return s;
 }
 
+enum od_status od_resource_unfinished(struct od_call *call, const struct od_kind *kind,
+                                      struct od_str parent, struct od_str group,
+                                      const struct od_resource **out)
+{
+    enum od_status s = od_resource_any(call, kind, parent, group, OD_STR("CREATE PENDING"), out);
+    if (s == OD_OK && !*out)
+        s = od_resource_any(call, kind, parent, group, OD_STR("CREATE IN_PROGRESS"), out);
+    return s;
+}
+
 /* A token is the place in hexadecimal and a check that binds it to the operation and its filter. */
 static uint64_t token_check(struct od_call *call, struct od_str salt, int64_t after)
 {

@@ -82,6 +82,11 @@ enum od_status od_resource_any(struct od_call *call, const struct od_kind *kind,
                                struct od_str parent, struct od_str group, struct od_str status,
                                const struct od_resource **out) OD_MUST_USE;
 
+/* One that is being created (CREATE PENDING or IN_PROGRESS), or NULL. */
+enum od_status od_resource_unfinished(struct od_call *call, const struct od_kind *kind,
+                                      struct od_str parent, struct od_str group,
+                                      const struct od_resource **out) OD_MUST_USE;
+
 /* Paging of a list: the token to the place after which it goes on. salt binds it to its question.
  * OD_BAD_TOKEN when it is not one of ours for this question. */
 enum od_status od_page_open(struct od_call *call, struct od_str token, struct od_str salt,
