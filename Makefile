@@ -55,7 +55,7 @@ LIB := $(VARIANT)/lib
 
 # room -> objects and library
 define room_rules
-SRC_$(1)  := $$(wildcard src/$(1)/*.c src/$(1)/gen/*.c)
+SRC_$(1)  := $$(wildcard src/$(1)/*.c src/$(1)/*/*.c)
 SRCX_$(1) := $$(wildcard src/$(1)/*.cc)
 OBJ_$(1)  := $$(SRC_$(1):src/%.c=$(OBJ)/%.o) $$(SRCX_$(1):src/%.cc=$(OBJ)/%.oo)
 USES_$(1) := $$(shell sed -n 's/^May include: *//p' src/$(1)/README.md | tr ',' ' ')

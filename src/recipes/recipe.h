@@ -97,6 +97,10 @@ struct od_metrics {
 
 struct od_train_input {
     const struct od_training *training;
+    /* aws-next-best-action: the action interactions, items being actions and types the
+     * od_action_event names; NULL when there are none. Its user codes are its own. */
+    const struct od_training *actions;
+    const struct od_table *action_table; /* NULL: no Actions dataset */
     const struct od_recipe_spec *spec;
     const struct od_param_value *params;
     uint64_t seed;
@@ -112,11 +116,38 @@ struct od_past_event {
     int64_t time;
 };
 
+/* A named value of a request: of its context, or of the user's record as metadata answers print it.
+ */
+struct od_query_value {
+    struct od_str name, value;
+};
+
 struct od_query {
     const struct od_past_event *events; /* oldest first */
     size_t event_count;
+    const struct od_past_event
+        *action_events; /* oldest first; item: an action, type: od_action_event */
+    size_t action_event_count;
+    const struct od_query_value *context; /* columns of Interactions and their values now */
+    size_t context_count;
+    const struct od_query_value *user; /* columns of the user's record */
+    size_t user_value_count;
     uint32_t item; /* related items: the model's code, OD_NO_CODE when unknown or not given */
     int64_t now_s; /* request time */
+};
+
+enum od_action_event { OD_ACTION_TAKEN, OD_ACTION_NOT_TAKEN, OD_ACTION_VIEWED };
+
+/* Which users to list for: the items, a bitmap over the model's item codes (one item, or all that
+ * carry an attribute); an answer has at most `most` users. */
+struct od_segment_query {
+    const uint64_t *items;
+    const uint64_t *users; /* a bitmap over the model's user codes, NULL: all */
+    uint32_t most;
+};
+struct od_segment_user {
+    uint32_t user; /* the model's code */
+    float score;   /* expected number of interactions in the horizon */
 };
 
 struct od_model; /* an opened image: immutable, shared by threads */
@@ -142,6 +173,13 @@ struct od_recipe {
     /* Turns scores into the probabilities answers print (serving.md section 4): the temperature by
      * which score is divided before the softmax. NULL when the recipe has no scores. */
     float (*temperature)(const struct od_model *model);
+    /* USER_SEGMENTATION alone: the users of the model, and the best of them for some items, best
+     * first (equal scores by code); out has room for query->most. Thread-safe. Such a recipe has no
+     * score. */
+    const struct od_image_dict *(*users)(const struct od_model *model);
+    enum od_status (*segment)(const struct od_model *model, const struct od_segment_query *query,
+                              struct od_arena *scratch, struct od_segment_user *out,
+                              uint32_t *out_count, struct od_error *err);
 };
 
 /* The registry. NULL when unknown. */
