@@ -35,6 +35,10 @@ static const struct od_option defaults[] = {
     {"threads", "0", "0: all cores", "N", false, 0, NULL},
     {"memory", "0", "MiB a recipe may use beyond the data; 0: no limit", "N", false, 0, NULL},
     {"folds", "5", "of aws-internal", "N", false, 0, NULL},
+    {"cut", "0.9", "share of the events before the moment that protocol time cuts at", "SHARE",
+     false, 0, NULL},
+    {"segment-by", NULL, "protocol segment asks for values of this item column, not for items",
+     "COLUMN", false, 0, NULL},
     {"users-most", "100000", "questions asked at most, spread evenly; 0: all", "N", false, 0, NULL},
     {"json", NULL, "writes the report as JSON there", "FILE", false, 0, NULL},
     {"list", "false", "prints protocols and recipes, and does nothing else", NULL, false, 0, NULL},
@@ -159,6 +163,12 @@ static bool read_numbers(struct command *c)
         !od_option_number(o, OPTION_COUNT, "folds", 1, 1000, &folds) ||
         !od_option_number(o, OPTION_COUNT, "users-most", 0, UINT32_MAX, &most))
         return false;
+    if (!od_str_to_double(od_str_c(option(c, "cut")), &c->plan.input.cut) ||
+        !(c->plan.input.cut > 0 && c->plan.input.cut < 1)) {
+        fprintf(stderr, "ondol: --cut is a number above 0 and below 1, not \"%s\"\n",
+                option(c, "cut"));
+        return false;
+    }
     c->plan.threads = threads ? (unsigned)threads : od_cpu_count();
     c->plan.memory_bytes = (uint64_t)memory << 20;
     c->plan.input.seed = (uint64_t)seed;
@@ -177,6 +187,7 @@ static enum od_status read_plan(struct command *c, struct od_error *err)
         return od_fail(err, OD_INVALID_INPUT,
                        "--protocol %.*s: there is no such protocol (--list names all).",
                        OD_STR_ARG(name));
+    c->plan.input.segment_column = od_str_c(option(c, "segment-by"));
     if (!option(c, "interactions"))
         return od_fail(err, OD_INVALID_INPUT, "--interactions FILE is needed.");
     bool has_test = option(c, "test") != NULL;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "math/operations.h"
+
 #define STATUS_BYTES 16384
 
 /* A line "VmRSS:   1234 kB" of /proc/self/status, in bytes; 0 when it is not there. */
@@ -45,6 +47,7 @@ void od_cost_begin(struct od_cost_watch *watch, const struct od_io *io)
     *watch = (struct od_cost_watch){.io = io,
                                     .resident = status_bytes(io, "VmRSS"),
                                     .earlier_peak = forgot ? 0 : status_bytes(io, "VmHWM"),
+                                    .operations = od_operations_count(),
                                     .begun_ns = io->monotonic_ns(io)};
 }
 
@@ -54,5 +57,6 @@ void od_cost_end(const struct od_cost_watch *watch, struct od_cost *out)
     uint64_t peak = watch->resident ? status_bytes(watch->io, "VmHWM") : 0;
     bool ours = peak > watch->earlier_peak && peak > watch->resident;
     *out = (struct od_cost){.seconds = (double)ns * 1e-9,
+                            .operations = (double)(od_operations_count() - watch->operations),
                             .peak_bytes = ours ? peak - watch->resident : 0};
 }

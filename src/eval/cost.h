@@ -17,6 +17,7 @@ struct od_cost_watch {
     int64_t begun_ns;
     uint64_t resident;     /* 0: unknown */
     uint64_t earlier_peak; /* of something before, where the system could not forget it */
+    uint64_t operations;   /* counted before */
 };
 void od_cost_begin(struct od_cost_watch *watch, const struct od_io *io);
 void od_cost_end(const struct od_cost_watch *watch, struct od_cost *out);

@@ -2,11 +2,11 @@
 #include "eval/protocol.h"
 
 #include "data/training_subset.h"
+#include "eval/segments.h"
 
 static const struct od_protocol *const protocols[] = {
-    &od_protocol_aws_internal,
-    &od_protocol_aws_external,
-    &od_protocol_loo,
+    &od_protocol_aws_internal, &od_protocol_aws_external, &od_protocol_time, &od_protocol_loo,
+    &od_protocol_session,      &od_protocol_cf,           &od_protocol_cold, &od_protocol_segment,
 };
 
 const struct od_protocol *od_protocol_at(size_t index)
@@ -36,6 +36,15 @@ const struct od_list_metric od_metrics_aws[] = {
     {.name = NULL},
 };
 
+const struct od_protocol od_protocol_segment = {
+    .name = "segment",
+    .summary = "the best 1 % of the users for an item, judged by who came back within 15 days",
+    .metrics = od_metrics_segment,
+    .variants = 1u << OD_LISTS_RAW,
+    .groups = 1u << OD_GROUP_ALL,
+    .segments = true,
+};
+
 size_t od_protocol_metric_count(const struct od_protocol *protocol)
 {
     size_t count = 0;
@@ -49,20 +58,25 @@ uint64_t od_protocol_nine_tenths(uint64_t n)
     return n / 10 * 9 + n % 10 * 9 / 10;
 }
 
+struct od_exam_asking od_protocol_asking(const struct od_protocol_input *input)
+{
+    return (struct od_exam_asking){.clock = input->target_time ? OD_NOW_TARGET : OD_NOW_LAST_INPUT,
+                                   .most = input->most};
+}
+
 enum od_status od_protocol_prefix_exam(const struct od_protocol_input *input, const uint64_t *keep,
                                        const struct od_exam_user *users, uint32_t count,
-                                       struct od_exam *out, struct od_error *err)
+                                       const struct od_exam_asking *asking, struct od_exam *out,
+                                       struct od_error *err)
 {
     struct od_training *train;
-    struct od_exam_asking asking = {.clock = input->target_time ? OD_NOW_TARGET : OD_NOW_LAST_INPUT,
-                                    .most = input->most};
     enum od_status s = od_training_subset(input->full, keep, &train, NULL, err);
     if (s != OD_OK)
         return s;
     s = od_exam_begin(out, input->full, NULL, train, true, err);
     if (s != OD_OK)
         return s;
-    s = od_exam_ask_users(out, input->full, users, count, &asking, err);
+    s = od_exam_ask_users(out, input->full, users, count, asking, err);
     if (s != OD_OK)
         od_exam_done(out);
     return s;

@@ -10,10 +10,11 @@ struct od_protocol_input {
     const struct od_training *full;
     const struct od_test_file *test; /* NULL: none was given */
     uint64_t seed;
-    uint32_t folds;   /* of protocols that have some; at least 1 */
-    bool target_time; /* queries know the time of the event to be predicted */
-    double cut;       /* time: share of the events before the cut, in (0, 1) */
-    uint32_t most;    /* questions of a fold at most, spread evenly; 0: all */
+    uint32_t folds;               /* of protocols that have some; at least 1 */
+    bool target_time;             /* queries know the time of the event to be predicted */
+    double cut;                   /* time: share of the events before the cut, in (0, 1) */
+    struct od_str segment_column; /* segment: questions are values of it; absent: items */
+    uint32_t most;                /* questions of a fold at most, spread evenly; 0: all */
 };
 
 struct od_protocol {
@@ -23,7 +24,8 @@ struct od_protocol {
     uint32_t variants;                    /* bits, 1 << enum od_list_variant */
     uint32_t groups;                      /* bits, 1 << enum od_exam_group */
     bool folded;                          /* make is called for several folds */
-    bool chance; /* chance is a baseline too: where popularity knows nothing */
+    bool chance;   /* chance is a baseline too: where popularity knows nothing */
+    bool segments; /* for recipes that list users: eval/segments.h; make is NULL */
     enum od_test_kind test;
     /* OD_INVALID_INPUT when the data have nothing to ask. */
     enum od_status (*make)(const struct od_protocol_input *input, uint32_t fold,
@@ -31,7 +33,9 @@ struct od_protocol {
 };
 
 extern const struct od_protocol od_protocol_aws_internal, od_protocol_aws_external;
-extern const struct od_protocol od_protocol_loo;
+extern const struct od_protocol od_protocol_loo, od_protocol_time, od_protocol_cold;
+extern const struct od_protocol od_protocol_segment;
+extern const struct od_protocol od_protocol_session, od_protocol_cf;
 
 /* NULL past the end; NULL when unknown. */
 const struct od_protocol *od_protocol_at(size_t index);
@@ -48,9 +52,13 @@ extern const struct od_list_metric od_metrics_aws[];
 uint64_t od_protocol_nine_tenths(uint64_t n);
 
 /* An exam whose training part is the first keep[u] events of every user, and whose questions are
- * those users. keep and users stay the caller's. */
+ * those users, asked so. keep and users stay the caller's. */
 enum od_status od_protocol_prefix_exam(const struct od_protocol_input *input, const uint64_t *keep,
                                        const struct od_exam_user *users, uint32_t count,
-                                       struct od_exam *out, struct od_error *err) OD_MUST_USE;
+                                       const struct od_exam_asking *asking, struct od_exam *out,
+                                       struct od_error *err) OD_MUST_USE;
+
+/* Questions of users at the time of their last input, or knowing that of the target. */
+struct od_exam_asking od_protocol_asking(const struct od_protocol_input *input);
 
 #endif

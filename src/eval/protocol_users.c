@@ -78,8 +78,9 @@ static enum od_status divide(const struct od_training *full, uint64_t seed, uint
 static enum od_status finish(const struct od_protocol_input *input, struct division *d,
                              enum od_status s, struct od_exam *out, struct od_error *err)
 {
+    struct od_exam_asking asking = od_protocol_asking(input);
     if (s == OD_OK && d->count)
-        s = od_protocol_prefix_exam(input, d->keep, d->users, d->count, out, err);
+        s = od_protocol_prefix_exam(input, d->keep, d->users, d->count, &asking, out, err);
     else if (s == OD_OK)
         s = od_fail(err, OD_INVALID_INPUT,
                     "No user has enough events to be asked about: %u users were looked at.",

@@ -23,6 +23,8 @@ static void put_figures(const struct od_eval_row *row, struct od_buf *out)
                       f ? "," : "", od_list_variant_name(figure->variant),
                       od_exam_group_name(figure->group), figure->metric->name);
         put_interval(out, &figure->value);
+        od_buf_puts(out, ",\"times_all_time\":");
+        od_buf_double(out, figure->times);
         od_buf_puts(out, ",\"above_last_7_days\":");
         if (isnan(figure->above.mean))
             od_buf_puts(out, "null}");

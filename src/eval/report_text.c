@@ -36,7 +36,7 @@ static void put_name(struct od_buf *out, const char *name)
     od_buf_printf(out, "%-*s", NAME_WIDTH, name);
 }
 
-enum line { MEANS, INTERVALS, DIFFERENCES };
+enum line { MEANS, INTERVALS, DIFFERENCES, TIMES };
 
 static void cell_text(const struct od_eval_figure *figure, enum line line, struct od_buf *text)
 {
@@ -44,6 +44,11 @@ static void cell_text(const struct od_eval_figure *figure, enum line line, struc
     od_buf_clear(text);
     if (line == MEANS) {
         put_figure(text, value->mean);
+        return;
+    }
+    if (line == TIMES) {
+        if (!isnan(figure->times))
+            od_buf_printf(text, "%.2f", figure->times);
         return;
     }
     if (isnan(value->low))
@@ -61,7 +66,8 @@ static bool shows(const struct od_eval_figure *figure, int variant, int group)
 static void put_line(const struct od_eval_row *row, int variant, int group, enum line line,
                      struct od_buf *out)
 {
-    static const char *const names[] = {NULL, "  95 %", "  above last 7 days, 95 %"};
+    static const char *const names[] = {NULL, "  95 %", "  above last 7 days, 95 %",
+                                        "  times all time"};
     struct od_buf text;
     od_buf_init(&text, 256);
     put_name(out, line == MEANS ? row->name : names[line]);
@@ -80,17 +86,27 @@ static void put_line(const struct od_eval_row *row, int variant, int group, enum
     od_buf_done(&text);
 }
 
+static uint32_t group_count(const struct od_eval_result *result, int variant, int group)
+{
+    const struct od_eval_row *row = &result->rows[0];
+    for (size_t f = 0; f < row->figure_count; f++)
+        if (shows(&row->figures[f], variant, group))
+            return row->figures[f].value.count;
+    return 0;
+}
+
 static void put_table(const struct od_eval_result *result, int variant, int group,
                       struct od_buf *out)
 {
-    static const char *const lists[] = {"raw lists", "lists without past items"};
+    const char *const lists[] = {result->plan->protocol->segments ? "lists of users" : "raw lists",
+                                 "lists without past items"};
     static const char *const groups[] = {"", ", users known to training",
                                          ", users unknown to training"};
     struct od_buf text;
     od_buf_init(&text, 256);
     od_buf_printf(out, "\n%s%s", lists[variant], groups[group]);
     if (group != OD_GROUP_ALL)
-        od_buf_printf(out, " (%u)", result->rows[0].figures[0].value.count);
+        od_buf_printf(out, " (%u questions)", group_count(result, variant, group));
     od_buf_char(out, '\n');
     put_name(out, "");
     for (const struct od_list_metric *m = result->plan->protocol->metrics; m->name; m++) {
@@ -108,7 +124,21 @@ static void put_table(const struct od_eval_result *result, int variant, int grou
         put_line(&result->rows[r], variant, group, INTERVALS, out);
         if (r != OD_EVAL_LATELY)
             put_line(&result->rows[r], variant, group, DIFFERENCES, out);
+        if (result->rows[r].recipe)
+            put_line(&result->rows[r], variant, group, TIMES, out);
     }
+}
+
+static void put_relevant(const struct od_eval_result *result, struct od_buf *out)
+{
+    double all = result->relevant ? (double)result->relevant : 1;
+    od_buf_printf(
+        out,
+        "; %u users had too few events; relevant items: %llu, %.1f %% in the user's past, "
+        "%.1f %% without an event in training\n",
+        result->skipped, (unsigned long long)result->relevant,
+        100 * (double)result->rows[0].answers.repeats / all,
+        100 * (double)result->cold_relevant / all);
 }
 
 static void put_head(const struct od_eval_result *result, struct od_buf *out)
@@ -124,12 +154,12 @@ static void put_head(const struct od_eval_result *result, struct od_buf *out)
     od_buf_printf(out, "\n%u questions", result->questions);
     if (result->questions < result->possible)
         od_buf_printf(out, " of %u, evenly spread", result->possible);
-    od_buf_printf(out, "; %u users had too few events; relevant items: %llu, ", result->skipped,
-                  (unsigned long long)result->relevant);
-    double all = result->relevant ? (double)result->relevant : 1;
-    od_buf_printf(out, "%.1f %% in the user's past, %.1f %% without an event in training\n",
-                  100 * (double)result->rows[0].answers.repeats / all,
-                  100 * (double)result->cold_relevant / all);
+    if (plan->protocol->segments)
+        od_buf_printf(out, "; %llu users came back, %llu came who were new and are not counted\n",
+                      (unsigned long long)result->relevant,
+                      (unsigned long long)result->cold_relevant);
+    else
+        put_relevant(result, out);
     od_buf_printf(out, "seed %llu, %u threads; queries %s\n", (unsigned long long)plan->input.seed,
                   plan->threads,
                   plan->input.target_time ? "know the time of the event to be predicted"

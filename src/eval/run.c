@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "eval/popular.h"
-#include "recipes/metrics.h"
+#include "eval/run_inner.h"
 
 const char *od_list_variant_name(enum od_list_variant variant)
 {
@@ -22,14 +22,7 @@ const char *od_exam_group_name(enum od_exam_group group)
 
 /* --- one answerer --- */
 
-struct run {
-    const struct od_eval_plan *plan;
-    struct od_eval_result *result;
-    struct od_asking asking;
-    const struct od_eval_row *row; /* that trains now */
-};
-
-static enum od_status ask(const struct run *run, const struct od_exam *exam,
+static enum od_status ask(const struct od_eval *run, const struct od_exam *exam,
                           const struct od_answerer *answerer, struct od_eval_row *row,
                           struct od_error *err)
 {
@@ -38,7 +31,7 @@ static enum od_status ask(const struct run *run, const struct od_exam *exam,
     return s == OD_OK ? od_answers_append(&row->answers, &answers, err) : s;
 }
 
-static enum od_status ask_baselines(struct run *run, const struct od_exam *exam,
+static enum od_status ask_baselines(struct od_eval *run, const struct od_exam *exam,
                                     struct od_error *err)
 {
     struct od_popular *popular;
@@ -69,7 +62,7 @@ static enum od_status fit(const struct od_train_input *input, struct od_image_wr
 
 static enum od_status report(void *context, double fraction, const char *stage)
 {
-    const struct run *run = context;
+    const struct od_eval *run = context;
     return run->plan->say(run->plan->say_context, run->row->name, fraction, stage);
 }
 
@@ -81,11 +74,12 @@ static void add_cost(struct od_eval_row *row, const struct od_cost *cost, uint32
         row->fit.peak_bytes = cost->peak_bytes;
 }
 
-static enum od_status train(struct run *run, const struct od_exam *exam, struct od_eval_row *row,
-                            struct od_memory_model *out, struct od_error *err)
+enum od_status od_eval_train(struct od_eval *run, const struct od_training *training,
+                             struct od_eval_row *row, struct od_memory_model *out,
+                             struct od_error *err)
 {
     const struct od_eval_plan *plan = run->plan;
-    struct od_train_input input = {.training = exam->train,
+    struct od_train_input input = {.training = training,
                                    .spec = row->recipe->spec,
                                    .params = row->recipe->params,
                                    .seed = plan->input.seed,
@@ -106,13 +100,13 @@ static enum od_status train(struct run *run, const struct od_exam *exam, struct 
     return OD_OK;
 }
 
-static enum od_status take_recipe(struct run *run, const struct od_exam *exam,
+static enum od_status take_recipe(struct od_eval *run, const struct od_exam *exam,
                                   struct od_eval_row *row, struct od_error *err)
 {
     struct od_memory_model model = {0};
     struct od_recipe_answerer answerer = {0};
     struct od_error inner = {0};
-    enum od_status s = train(run, exam, row, &model, &inner);
+    enum od_status s = od_eval_train(run, exam->train, row, &model, &inner);
     if (s == OD_OK)
         s = od_recipe_answerer_init(&answerer, exam, row->recipe->recipe, row->recipe->spec,
                                     model.model, &inner);
@@ -151,7 +145,7 @@ static enum od_status keep_groups(uint32_t **groups, uint32_t had, const struct 
     return OD_OK;
 }
 
-static enum od_status take_fold(struct run *run, uint32_t fold, uint32_t **groups,
+static enum od_status take_fold(struct od_eval *run, uint32_t fold, uint32_t **groups,
                                 struct od_error *err)
 {
     struct od_exam exam = {0};
@@ -233,6 +227,9 @@ static enum od_status sum_up(struct od_eval_result *result, const uint32_t *grou
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         result->rows[i / per_row].figures[i % per_row].value = interval[i];
         result->rows[i / per_row].figures[i % per_row].above = interval[count + i];
+        double ever = interval[i % per_row].mean; /* of row OD_EVAL_EVER, the first */
+        result->rows[i / per_row].figures[i % per_row].times =
+            ever > 0 ? interval[i].mean / ever : NAN;
     }
     free(values);
     free(series);
@@ -249,8 +246,9 @@ static enum od_status list_rows(struct od_eval_result *result)
     result->rows = calloc(plan->recipe_count + 3, sizeof *result->rows);
     if (!result->rows)
         return OD_NO_MEMORY;
-    result->rows[n++].name = "popularity of all time";
-    result->rows[n++].name = "popularity, last 7 days";
+    bool segments = plan->protocol->segments;
+    result->rows[n++].name = segments ? "most active users" : "popularity of all time";
+    result->rows[n++].name = segments ? "most active, last 7 days" : "popularity, last 7 days";
     if (plan->protocol->chance)
         result->rows[n++].name = "chance";
     for (size_t r = 0; r < plan->recipe_count; r++)
@@ -260,23 +258,44 @@ static enum od_status list_rows(struct od_eval_result *result)
     return OD_OK;
 }
 
+/* Recipes that list users answer protocol segment alone, and no other recipe does. */
+static enum od_status check_recipes(const struct od_eval_plan *plan, struct od_error *err)
+{
+    for (size_t r = 0; r < plan->recipe_count; r++) {
+        const struct od_recipe *recipe = plan->recipes[r].recipe;
+        if (plan->protocol->segments && !recipe->segment)
+            return od_fail(
+                err, OD_INVALID_INPUT,
+                "Recipe %s lists items; protocol segment is for recipes that list users.",
+                recipe->name);
+        if (!plan->protocol->segments && !recipe->score)
+            return od_fail(err, OD_INVALID_INPUT,
+                           "Recipe %s lists users; evaluate it by protocol segment.", recipe->name);
+    }
+    return OD_OK;
+}
+
 enum od_status od_eval_run(const struct od_eval_plan *plan, struct od_eval_result *out,
                            struct od_error *err)
 {
     *out = (struct od_eval_result){.plan = plan,
                                    .folds = plan->protocol->folded ? plan->input.folds : 1};
-    struct run run = {.plan = plan,
-                      .result = out,
-                      .asking = {.metrics = plan->protocol->metrics,
-                                 .metric_count = od_protocol_metric_count(plan->protocol),
-                                 .variants = plan->protocol->variants,
-                                 .threads = plan->threads,
-                                 .io = plan->io}};
+    struct od_eval run = {.plan = plan,
+                          .result = out,
+                          .asking = {.metrics = plan->protocol->metrics,
+                                     .metric_count = od_protocol_metric_count(plan->protocol),
+                                     .variants = plan->protocol->variants,
+                                     .threads = plan->threads,
+                                     .io = plan->io}};
     uint32_t *groups = NULL;
     enum od_status s = list_rows(out);
     if (s != OD_OK)
         od_fail(err, s, NULL);
-    for (uint32_t fold = 0; s == OD_OK && fold < out->folds; fold++)
+    if (s == OD_OK)
+        s = check_recipes(plan, err);
+    if (s == OD_OK && plan->protocol->segments)
+        s = od_eval_segments(&run, &groups, err);
+    for (uint32_t fold = 0; s == OD_OK && !plan->protocol->segments && fold < out->folds; fold++)
         s = take_fold(&run, fold, &groups, err);
     if (s == OD_OK)
         s = sum_up(out, groups, err);

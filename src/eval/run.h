@@ -1,7 +1,8 @@
 /* A whole evaluation: recipes and baselines through a protocol, figures with intervals and costs.
  *
  * Every recipe trains on the same exams. The first two (or three) rows of a result are baselines:
- * popularity of all time, popularity of the last 7 days, and chance where the protocol has it. */
+ * popularity of all time, popularity of the last 7 days, and chance where the protocol has it. For
+ * protocol segment popularity is that of users: the most active ones. */
 #ifndef OD_EVAL_RUN_H
 #define OD_EVAL_RUN_H
 
@@ -41,6 +42,7 @@ struct od_eval_figure {
     enum od_exam_group group;
     const struct od_list_metric *metric;
     struct od_interval value, above; /* above: minus popularity of the last 7 days; NAN for it */
+    double times; /* value over that of popularity of all time; NAN when that is 0 */
 };
 struct od_eval_row {
     const char *name;                    /* "aws-sims", "popularity of all time" */
