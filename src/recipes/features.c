@@ -72,6 +72,8 @@ static enum od_status add_values(const struct od_feature_plan *plan, uint32_t ro
 {
     const struct od_table_column *cells = &plan->cells;
     const uint32_t *codes = cells->codes + cells->list_at[row];
+    if (cells->list_len[row] == 0)
+        return OD_OK;
     if (!grow(block, cells->list_len[row]))
         return OD_NO_MEMORY;
     uint32_t *to = block->column + block->used, found = 0, count = 0;
