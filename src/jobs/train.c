@@ -191,19 +191,47 @@ read_table(struct run *run, const char *dataset, const char *type_name, struct o
     return for_each_chunk(run, dataset, each);
 }
 
+/* "events" and the columns left out: borrowed from the spec and the arena. */
+static enum od_status read_rule(struct run *run, struct od_training_rule *out)
+{
+    const struct od_json *events = od_json_get(run->spec, OD_STR("events"));
+    const struct od_json *weighted = od_json_get(run->spec, OD_STR("weighted"));
+    const struct od_json *excluded =
+        od_json_get(od_json_get(run->spec, OD_STR("exclude_columns")), OD_STR("INTERACTIONS"));
+    size_t count = events ? events->count : 0, columns = excluded ? excluded->count : 0;
+    struct od_event_rule *rules = OD_NEW_ARRAY(&run->arena, struct od_event_rule, count);
+    struct od_str *names = OD_NEW_ARRAY(&run->arena, struct od_str, columns);
+    if (!rules || !names)
+        return od_fail(run->err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < count; i++) {
+        const struct od_json *threshold = od_json_get(&events->items[i], OD_STR("threshold"));
+        rules[i] = (struct od_event_rule){
+            .type = od_json_get_str(&events->items[i], "type", OD_STR_NONE),
+            .has_threshold = threshold && threshold->kind == OD_JSON_NUMBER,
+            .threshold = threshold ? threshold->number : 0,
+            .weight = od_json_get_double(&events->items[i], "weight", 1),
+        };
+    }
+    for (size_t i = 0; i < columns; i++)
+        names[i] = excluded->items[i].text;
+    *out = (struct od_training_rule){.events = rules,
+                                     .event_count = count,
+                                     .weighted = weighted && weighted->boolean,
+                                     .excluded = names,
+                                     .excluded_count = columns};
+    return OD_OK;
+}
+
 static enum od_status read_interactions(struct run *run)
 {
-    const struct od_json *threshold = od_json_get(run->spec, OD_STR("event_value_threshold"));
-    struct od_str event_type = od_json_get_str(run->spec, "event_type", OD_STR_NONE);
-    struct od_training_rule rule = {.event_type = event_type};
-    if (threshold && threshold->kind == OD_JSON_NUMBER) {
-        rule.has_threshold = true;
-        rule.threshold = threshold->number;
-    }
+    struct od_training_rule rule;
+    enum od_status s = read_rule(run, &rule);
+    if (s != OD_OK)
+        return s;
     run->builder = od_training_builder_new(&rule);
     if (!run->builder)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
-    enum od_status s = for_each_chunk(run, "interactions", add_interactions);
+    s = for_each_chunk(run, "interactions", add_interactions);
     if (s == OD_OK)
         s = od_training_finish(run->builder, &run->training, run->err);
     if (s == OD_OK) {
@@ -213,15 +241,29 @@ static enum od_status read_interactions(struct run *run)
     return s;
 }
 
+/* The event types asked for, "View, Purchase"; "" when all are taken. */
+static struct od_str wanted_types(struct run *run)
+{
+    const struct od_json *events = od_json_get(run->spec, OD_STR("events"));
+    struct od_str list = OD_STR("");
+    for (size_t i = 0; events && i < events->count; i++) {
+        struct od_str type = od_json_get_str(&events->items[i], "type", OD_STR(""));
+        struct od_str longer = od_arena_printf(&run->arena, "%.*s%s%.*s", OD_STR_ARG(list),
+                                               list.len ? ", " : "", OD_STR_ARG(type));
+        list = longer.ptr ? longer : list;
+    }
+    return list;
+}
+
 /* Enough to learn from? (data.md section 8, errors.md section 5) */
 static enum od_status check_minimums(struct run *run)
 {
     const struct od_training *t = run->training;
-    struct od_str type = od_json_get_str(run->spec, "event_type", OD_STR_NONE);
-    if (t->event_count < OD_MIN_TRAIN_INTERACTIONS && type.ptr)
+    struct od_str types = wanted_types(run);
+    if (t->event_count < OD_MIN_TRAIN_INTERACTIONS && types.len)
         return od_fail(run->err, OD_INVALID_INPUT,
                        "Dataset has fewer than %d interactions after filtering by event type: %.*s",
-                       OD_MIN_TRAIN_INTERACTIONS, OD_STR_ARG(type));
+                       OD_MIN_TRAIN_INTERACTIONS, OD_STR_ARG(types));
     if (t->event_count < OD_MIN_TRAIN_INTERACTIONS)
         return od_fail(run->err, OD_INVALID_INPUT,
                        "Create failed. Dataset has fewer than %d interactions.",
@@ -274,6 +316,29 @@ static enum od_status write_image(struct run *run, struct od_image_writer *image
     return s;
 }
 
+/* What a server needs to hand events to the model as training saw them, whatever the recipe: the
+ * types by code, and, when only some were asked for, which. */
+static enum od_status add_types(struct run *run, struct od_image_writer *image)
+{
+    const struct od_training *t = run->training;
+    const struct od_json *events = od_json_get(run->spec, OD_STR("events"));
+    enum od_status s = od_image_add_dict(image, "types", t->types);
+    bool all = !events || events->count == 0;
+    for (size_t i = 0; !all && i < events->count; i++)
+        all = !od_json_get(&events->items[i], OD_STR("type"));
+    if (s == OD_OK && !all) {
+        uint8_t *counted = calloc((size_t)t->type_count + 1, 1);
+        for (size_t i = 0; counted && i < events->count; i++) {
+            uint32_t code =
+                od_dict_find(t->types, od_json_get_str(&events->items[i], "type", OD_STR("")));
+            if (code != OD_NO_CODE)
+                counted[code] = 1;
+        }
+        s = counted ? od_image_give(image, "types.counted", counted, t->type_count) : OD_NO_MEMORY;
+    }
+    return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
+}
+
 static enum od_status train(struct run *run, struct od_metrics *metrics)
 {
     struct od_train_input input = {
@@ -289,6 +354,8 @@ static enum od_status train(struct run *run, struct od_metrics *metrics)
     if (!image)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
     enum od_status s = run->recipe->train(&input, image, metrics, run->err);
+    if (s == OD_OK)
+        s = add_types(run, image);
     if (s == OD_OK)
         s = report(run, SHARE_READING + SHARE_TRAINING, "writing");
     if (s == OD_OK)

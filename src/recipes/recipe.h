@@ -110,9 +110,10 @@ struct od_train_input {
 };
 
 /* One past event as scoring sees it; item is the model's code, OD_NO_CODE for an unknown item. */
+#define OD_NO_TYPE UINT16_MAX
 struct od_past_event {
     uint32_t item;
-    uint16_t type; /* the serving side's code: recipes that weigh types look at type_name */
+    uint16_t type; /* code of the training set's types, OD_NO_TYPE: none of them */
     int64_t time;
 };
 
