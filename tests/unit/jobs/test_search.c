@@ -50,6 +50,15 @@ struct od_model {
     float skill; /* the share of items that are followed rightly */
 };
 
+/* Of "u12": 12. */
+static size_t user_number(const struct od_training *training, uint32_t user)
+{
+    struct od_str text = od_dict_text(training->users, user);
+    int64_t number;
+    assert_true(od_str_to_i64(od_str_sub(text, 1, text.len), &number));
+    return (size_t)number;
+}
+
 static double skill_of(const struct od_param_value *values)
 {
     double far = fabs(log(values[P_SIZE].number / 128)) + fabs(values[P_RATE].number - 0.2) +
@@ -65,7 +74,7 @@ static enum od_status known_train(const struct od_train_input *input, struct od_
     pthread_mutex_lock(&seen_lock);
     trainings++;
     for (uint32_t u = 0; u < input->training->user_count; u++)
-        seen_user[atoi(od_dict_text(input->training->users, u).ptr + 1)] = true;
+        seen_user[user_number(input->training, u)] = true;
     pthread_mutex_unlock(&seen_lock);
     if (input->params[P_SIZE].number == 32)
         return od_fail(err, OD_INVALID_INPUT, "size 32 cannot be trained");
@@ -272,7 +281,7 @@ static void the_best_trial_is_chosen_and_no_test_user_judged(void **state)
     assert_int_equal(od_split_users(bed.training, bed.input.seed, &test, NULL), OD_OK);
     unsigned seen = 0;
     for (uint32_t i = 0; i < test.test_count; i++)
-        seen += seen_user[atoi(od_dict_text(bed.training->users, test.test_user[i]).ptr + 1)];
+        seen += seen_user[user_number(bed.training, test.test_user[i])];
     assert_int_equal(seen, 0);
     od_split_done(&test);
     clear(&bed);
