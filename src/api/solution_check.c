@@ -72,6 +72,11 @@ static bool is_required(enum od_dataset_type type, struct od_str column,
                od_solution_needs_column(in->event_type, in->solution_config, column);
     case OD_ITEMS:
         return od_str_eq_c(column, "ITEM_ID");
+    case OD_ACTIONS:
+        return od_str_eq_c(column, "ACTION_ID");
+    case OD_ACTION_INTERACTIONS:
+        return od_str_eq_c(column, "USER_ID") || od_str_eq_c(column, "ACTION_ID") ||
+               od_str_eq_c(column, "TIMESTAMP") || od_str_eq_c(column, "EVENT_TYPE");
     default:
         return od_str_eq_c(column, "USER_ID");
     }
@@ -83,7 +88,7 @@ static enum od_status check_columns(struct od_call *call,
 {
     enum od_dataset_type type;
     struct od_dataset_info info;
-    if (!od_dataset_type_parse(entry->key, &type) || type > OD_USERS)
+    if (!od_dataset_type_parse(entry->key, &type))
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "trainingDataConfig: %.*s is not a dataset type with columns.",
                        OD_STR_ARG(entry->key));

@@ -273,7 +273,9 @@ static enum od_status open_chunk(struct od_training_builder *builder,
                                  struct chunk_view *view, struct od_error *err)
 {
     const struct od_chunk_column *user = find_column(schema, chunk, OD_STR("USER_ID"));
-    const struct od_chunk_column *item = find_column(schema, chunk, OD_STR("ITEM_ID"));
+    bool of_actions = schema->type == OD_ACTION_INTERACTIONS;
+    const struct od_chunk_column *item =
+        find_column(schema, chunk, of_actions ? OD_STR("ACTION_ID") : OD_STR("ITEM_ID"));
     const struct od_chunk_column *type = NULL;
     view->time = find_column(schema, chunk, OD_STR("TIMESTAMP"));
     view->value = NULL;

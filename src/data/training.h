@@ -73,7 +73,8 @@ struct od_training_rule {
 struct od_training_builder;
 struct od_training_builder *od_training_builder_new(const struct od_training_rule *rule);
 void od_training_builder_free(struct od_training_builder *builder);
-/* Adds a chunk of Interactions (columns found by name in schema). */
+/* Adds a chunk of Interactions, or of Action interactions, whose items are actions (columns found
+ * by name in schema). */
 enum od_status od_training_add_chunk(struct od_training_builder *builder,
                                      const struct od_schema *schema, const struct od_chunk *chunk,
                                      struct od_error *err) OD_MUST_USE;

@@ -110,7 +110,8 @@ static bool is_context(const struct od_built_context *context, struct od_str nam
 {
     static const char *const reserved[] = {
         "USER_ID",     "ITEM_ID",           "TIMESTAMP",  "EVENT_TYPE",
-        "EVENT_VALUE", "RECOMMENDATION_ID", "IMPRESSION", "EVENT_ATTRIBUTION_SOURCE"};
+        "EVENT_VALUE", "RECOMMENDATION_ID", "IMPRESSION", "EVENT_ATTRIBUTION_SOURCE",
+        "ACTION_ID"};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (od_str_eq_c(name, reserved[i]))
             return false;

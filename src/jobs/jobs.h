@@ -54,8 +54,8 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *
  * train (segments in order of arrival)
  *   {"kind":"train", "recipe":"aws-sims", "params":{"name":"value"}, "feature_params":{},
- *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]},
- *    "items":{...} or absent, "users":{...} or absent,
+ *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]} or absent,
+ *    "items":{...} or absent, and likewise "users", "actions", "action_interactions",
  *    "events":[{"type":"x" (absent: all), "threshold":N or absent, "weight":W}] or absent: all,
  *    "weighted":true: give the recipe the weights,
  *    "exclude_columns":{"ITEMS":["X"]} or absent,

@@ -87,6 +87,10 @@ typedef enum od_status od_fit(const struct od_train_input *input, struct od_imag
 enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
                                    const struct od_train_input *input, struct od_memory_model *out,
                                    struct od_error *err) OD_MUST_USE;
+/* The same by the recipe's own train, without its offline evaluation. */
+enum od_status od_memory_model_train(const struct od_recipe *recipe,
+                                     const struct od_train_input *input,
+                                     struct od_memory_model *out, struct od_error *err) OD_MUST_USE;
 void od_memory_model_done(struct od_memory_model *model);
 
 /* What recipes do for their metrics: split, fit on the training part into memory, open, evaluate.
