@@ -203,11 +203,13 @@ static enum od_status load(struct command *c, struct od_error *err)
 {
     struct od_load_files files = {.interactions = c->paths,
                                   .items = option(c, "items"),
-                                  .users = option(c, "users"),
-                                  .rule = {.event_type = od_str_c(option(c, "event-type"))}};
-    const char *least = option(c, "event-value");
-    files.rule.has_threshold = least != NULL;
-    if (least && !od_str_to_double(od_str_c(least), &files.rule.threshold))
+                                  .users = option(c, "users")};
+    const char *least = option(c, "event-value"), *type = option(c, "event-type");
+    struct od_event_rule rule = {.type = type ? od_str_c(type) : OD_STR_NONE, .weight = 1};
+    rule.has_threshold = least != NULL;
+    if (type || least)
+        files.rule = (struct od_training_rule){.events = &rule, .event_count = 1};
+    if (least && !od_str_to_double(od_str_c(least), &rule.threshold))
         return od_fail(err, OD_INVALID_INPUT, "--event-value %s is not a number.", least);
     c->path_text = strdup(option(c, "interactions"));
     if (!c->path_text)
