@@ -1,42 +1,22 @@
-/* aws-user-personalization and aws-personalized-ranking: one model, two questions.
+/* aws-user-personalization, aws-personalized-ranking and their second versions: one kind of model,
+ * two questions.
  *
- * Both score every known item from a user's history with LinAR (linar_model.c); the first is asked
- * for the best items of the catalogue, the second for the order of a given list. Which items may
+ * All score every known item from a user's history with a blend of parts (blend.h); the first is
+ * asked for the best items of the catalogue, the second for the order of a given list. The second
+ * versions also try a network (blend_parts.c) and have fewer hyperparameters. Which items may
  * appear, exploration and promotions are the server's business. */
+#include "recipes/blend.h"
 #include "recipes/linar.h"
-#include "recipes/linar_model.h"
-#include "recipes/linar_train.h"
 
-static enum od_status train_personalization(const struct od_train_input *input,
-                                            struct od_image_writer *image,
-                                            struct od_metrics *metrics, struct od_error *err)
-{
-    return od_linar_train(&od_recipe_user_personalization, input, image, metrics, err);
-}
+#define BLEND_RECIPE(recipe)                                                                       \
+    {                                                                                              \
+        .name = recipe, .train = od_blend_train, .open = od_blend_open, .close = od_blend_close,   \
+        .items = od_blend_items, .score = od_blend_score, .temperature = od_blend_temperature,     \
+    }
 
-static enum od_status train_ranking(const struct od_train_input *input,
-                                    struct od_image_writer *image, struct od_metrics *metrics,
-                                    struct od_error *err)
-{
-    return od_linar_train(&od_recipe_personalized_ranking, input, image, metrics, err);
-}
-
-const struct od_recipe od_recipe_user_personalization = {
-    .name = "aws-user-personalization",
-    .train = train_personalization,
-    .open = od_linar_open,
-    .close = od_linar_close,
-    .items = od_linar_items,
-    .score = od_linar_score,
-    .temperature = od_linar_temperature,
-};
-
-const struct od_recipe od_recipe_personalized_ranking = {
-    .name = "aws-personalized-ranking",
-    .train = train_ranking,
-    .open = od_linar_open,
-    .close = od_linar_close,
-    .items = od_linar_items,
-    .score = od_linar_score,
-    .temperature = od_linar_temperature,
-};
+const struct od_recipe od_recipe_user_personalization = BLEND_RECIPE("aws-user-personalization");
+const struct od_recipe od_recipe_user_personalization_v2 =
+    BLEND_RECIPE("aws-user-personalization-v2");
+const struct od_recipe od_recipe_personalized_ranking = BLEND_RECIPE("aws-personalized-ranking");
+const struct od_recipe od_recipe_personalized_ranking_v2 =
+    BLEND_RECIPE("aws-personalized-ranking-v2");
