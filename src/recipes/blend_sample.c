@@ -178,8 +178,7 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
             s->raw[p][first + i] = s->knows[p][j] ? b->scores[p][s->item[first + i]] : 0;
     fill_terms(a, b, &query, repeats, first, s->count[j]);
     uint32_t target = a->training->item[judge->end];
-    const uint32_t *at =
-        bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
+    const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
     s->target[j] = at ? (uint32_t)(at - (s->item + first)) : OD_NO_CODE;
     od_arena_reset(&b->arena);
     return OD_OK;
