@@ -30,7 +30,7 @@ struct worker {
     int out_fd;
     uint64_t memory_bytes;
     double last_fraction;
-    char last_stage[64];
+    char last_stage[160];
     struct od_arena arena;
 };
 
