@@ -10,6 +10,7 @@ static const struct od_verb verbs[] = {
     {"jobs", "show what imports and trainings are doing", od_cmd_jobs},
     {"generate", "make believable lodging data of any size", od_cmd_generate},
     {"show", "print what is in a segment or model image", od_cmd_show},
+    {"eval", "measure recipes on held-out data", od_cmd_eval},
     {"worker", "do one job from standard input (started by serve)", od_cmd_worker},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)

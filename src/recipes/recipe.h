@@ -174,6 +174,12 @@ struct od_recipe {
     enum od_status (*score)(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err);
+    /* PERSONALIZED_RANKING, optional: scores[count] of a list's items (codes, each once), where the
+     * list itself has a say; NULL: those of score. On the scale of score.
+     * Thread-safe. */
+    enum od_status (*rank)(const struct od_model *model, const struct od_query *query,
+                           const uint32_t *item, uint32_t count, struct od_arena *scratch,
+                           float *scores, bool *out_personal, struct od_error *err);
     /* Turns scores into the probabilities answers print (serving.md section 4): the temperature by
      * which score is divided before the softmax. NULL when the recipe has no scores. */
     float (*temperature)(const struct od_model *model);
