@@ -2,9 +2,8 @@
 #include "recipes/registry.h"
 
 static const struct od_recipe *const recipes[] = {
-    &od_recipe_popularity,
-    &od_recipe_sims,
-    &od_recipe_user_personalization,
+    &od_recipe_popularity,           &od_recipe_sims,
+    &od_recipe_trending_now,         &od_recipe_user_personalization,
     &od_recipe_personalized_ranking,
 };
 
