@@ -74,6 +74,10 @@ enum od_status od_evaluate(const struct od_scorer *scorer, const struct od_split
                            unsigned threads, struct od_metrics *metrics,
                            struct od_error *err) OD_MUST_USE;
 
+/* A writer's image as one block, as a mapped file would be; free it with free. */
+enum od_status od_memory_image(struct od_image_writer *writer, void **out_bytes,
+                               size_t *out_len) OD_MUST_USE;
+
 /* A model trained into memory: an image's bytes and what was opened from them. */
 struct od_memory_model {
     void *bytes;
