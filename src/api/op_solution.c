@@ -136,12 +136,15 @@ static enum od_status apply_update(struct od_call *call,
     value->latest_solution_update = update;
     if (in->perform_auto_training.set)
         value->perform_auto_training = in->perform_auto_training;
-    if (in->solution_update_config && in->solution_update_config->auto_training_config) {
-        if (value->solution_config)
-            *config = *value->solution_config;
-        config->auto_training_config = in->solution_update_config->auto_training_config;
+    const struct od_personalize_solution_update_config *changes = in->solution_update_config;
+    if (value->solution_config)
+        *config = *value->solution_config;
+    if (changes && changes->auto_training_config)
+        config->auto_training_config = changes->auto_training_config;
+    if (changes && changes->events_config)
+        config->events_config = changes->events_config;
+    if (changes)
         value->solution_config = config;
-    }
     return OD_OK;
 }
 
@@ -157,10 +160,17 @@ static enum od_status check_update(struct od_call *call,
     if (in->perform_incremental_update.value)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "performIncrementalUpdate is not supported by recipe %s.", spec->name);
-    if (in->solution_update_config && in->solution_update_config->events_config &&
-        !spec->supports_events_config)
-        return od_fail(&call->err, OD_INVALID_INPUT, "eventsConfig is not supported by recipe %s.",
-                       spec->name);
+    const struct od_personalize_solution_update_config *changes = in->solution_update_config;
+    if (changes && changes->events_config) {
+        if (value->event_type.ptr ||
+            (value->solution_config && value->solution_config->event_value_threshold.ptr))
+            return od_fail(&call->err, OD_INVALID_INPUT,
+                           "eventsConfig cannot be used together with eventType or "
+                           "eventValueThreshold.");
+        s = od_events_config_check(call, value->dataset_group_arn, changes->events_config, spec);
+        if (s != OD_OK)
+            return s;
+    }
     return in->solution_update_config
                ? od_schedule_check(call, in->solution_update_config->auto_training_config, &days)
                : OD_OK;

@@ -9,6 +9,7 @@ static const struct od_verb verbs[] = {
     {"keys", "create, list and revoke access keys", od_cmd_keys},
     {"generate", "make believable lodging data of any size", od_cmd_generate},
     {"show", "print what is in a segment or model image", od_cmd_show},
+    {"eval", "measure recipes on held-out data", od_cmd_eval},
     {"worker", "do one job from standard input (started by serve)", od_cmd_worker},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)

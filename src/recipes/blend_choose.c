@@ -5,10 +5,10 @@
  * stays away unless the judges' mean of 1 / log2(1 + rank) falls by more than chance would have it
  * (paired over judges; a feature must be worth one standard error, a part, which costs memory
  * and time in every answer, 1.6) and by more than a share of it. Popularity of all
- * time must be worth most, for held-out events overrate it where a data set was cut to items with so
- * many events (k-core): what is rare in training is then rarer than it will be. Parts are tried
- * weakest first, and one always stays. Measures are two-fold: weights fitted on the even judges are measured on the odd ones and
- * the other way round. The final weights come from all. */
+ * time must be worth most, for held-out events overrate it where a data set was cut to items with
+ * so many events (k-core): what is rare in training is then rarer than it will be. Parts are tried
+ * weakest first, and one always stays. Measures are two-fold: weights fitted on the even judges are
+ * measured on the odd ones and the other way round. The final weights come from all. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +36,8 @@ struct choice {
     struct od_blend_header *header;
     uint32_t repeats; /* terms of the history */
     uint32_t active;
-    double *gain, *other;         /* [judges] of the active terms; of a trial */
-    double w[OD_BLEND_WEIGHTS];   /* where fits start */
+    double *gain, *other;       /* [judges] of the active terms; of a trial */
+    double w[OD_BLEND_WEIGHTS]; /* where fits start */
 };
 
 /* The part's terms under a shape. */
@@ -80,8 +80,8 @@ static enum od_status measure(struct choice *c, uint32_t active, double *gain, d
         st = od_blend_fit(c->sample, active, fold ? OD_BLEND_EVEN : OD_BLEND_ODD, c->threads, w,
                           &likelihood);
         if (st == OD_OK)
-            st = od_blend_gains(c->sample, w, fold ? OD_BLEND_ODD : OD_BLEND_EVEN, c->threads,
-                                gain);
+            st =
+                od_blend_gains(c->sample, w, fold ? OD_BLEND_ODD : OD_BLEND_EVEN, c->threads, gain);
     }
     for (size_t j = 0; j < c->sample->judges && st == OD_OK; j++)
         sum += gain[j];
@@ -98,8 +98,8 @@ static enum od_status choose_shape(struct choice *c, uint32_t p)
         double w[OD_BLEND_WEIGHTS] = {0}, likelihood;
         w[p] = 1;
         fill_shape(c, p, (enum od_blend_shape)shape, scale);
-        enum od_status st = od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->threads,
-                                         w, &likelihood);
+        enum od_status st =
+            od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->threads, w, &likelihood);
         if (st != OD_OK)
             return st;
         if (likelihood > best) {
@@ -244,8 +244,7 @@ enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
                        .header = header,
                        .gain = calloc(sample->judges + 1, sizeof *c.gain),
                        .other = calloc(sample->judges + 1, sizeof *c.other)};
-    enum od_status st =
-        c.gain && c.other ? choose(&c, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status st = c.gain && c.other ? choose(&c, err) : od_fail(err, OD_NO_MEMORY, NULL);
     free(c.gain);
     free(c.other);
     return st;

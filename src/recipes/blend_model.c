@@ -103,8 +103,8 @@ static enum od_status read_recent(const struct od_image *image,
                                   struct od_error *err)
 {
     const void *age, *item;
-    enum od_status st =
-        od_image_array(image, "blend.recent.age", header->recent_count, sizeof *out->age, &age, err);
+    enum od_status st = od_image_array(image, "blend.recent.age", header->recent_count,
+                                       sizeof *out->age, &age, err);
     if (st == OD_OK)
         st = od_image_array(image, "blend.recent.item", header->recent_count, sizeof *out->item,
                             &item, err);

@@ -25,7 +25,13 @@ enum od_blend_feature {
 
 /* How a part's score s becomes a term of a logit. With a part's scores being near probabilities,
  * their logarithm is the logit: log(max(s, 0) / scale + floor). */
-enum od_blend_shape { OD_BLEND_LINEAR, OD_BLEND_LOG1, OD_BLEND_LOG2, OD_BLEND_LOG3, OD_BLEND_SHAPES };
+enum od_blend_shape {
+    OD_BLEND_LINEAR,
+    OD_BLEND_LOG1,
+    OD_BLEND_LOG2,
+    OD_BLEND_LOG3,
+    OD_BLEND_SHAPES
+};
 /* y[i] += weight * shaped s[i] */
 void od_blend_shape_add(enum od_blend_shape shape, float scale, float weight, const float *s,
                         uint32_t count, float *y);
@@ -55,7 +61,7 @@ struct od_blend_header {
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION 1
+#define OD_BLEND_VERSION     1
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

@@ -1,5 +1,5 @@
-/* See blend_recent.h. Ages are sorted by two passes of a counting sort over 16 bits each, stable, so
- * events of one second stay in the order of their users. */
+/* See blend_recent.h. Ages are sorted by two passes of a counting sort over 16 bits each, stable,
+ * so events of one second stay in the order of their users. */
 #include "recipes/blend_recent.h"
 
 #include <stdlib.h>
@@ -30,8 +30,7 @@ enum od_status od_recent_make(const struct od_training *training, struct od_rece
     uint32_t stride = (uint32_t)((events + OD_RECENT_EVENTS - 1) / OD_RECENT_EVENTS);
     stride = stride ? stride : 1;
     size_t most = (size_t)(events / stride) + 1, count = 0;
-    uint32_t *memory = malloc(most * 2 * sizeof *memory),
-             *spare = malloc(most * 2 * sizeof *spare);
+    uint32_t *memory = malloc(most * 2 * sizeof *memory), *spare = malloc(most * 2 * sizeof *spare);
     size_t *place = malloc(65537 * sizeof *place);
     if (!memory || !spare || !place) {
         free(memory);

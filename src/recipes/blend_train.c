@@ -22,10 +22,11 @@
 #include "recipes/linar_events.h"
 
 /* Shares of the progress. */
-#define LEARNT   0.65 /* steps 1 to 4 */
-#define FITTED   0.80 /* of them: step 2 */
-#define WEIGHED  0.92 /* step 3 */
-#define LESSON_BYTES (64u << 20) /* most that a part may learn: networks keep numbers to start from */
+#define LEARNT  0.65 /* steps 1 to 4 */
+#define FITTED  0.80 /* of them: step 2 */
+#define WEIGHED 0.92 /* step 3 */
+#define LESSON_BYTES                                                                               \
+    (64u << 20) /* most that a part may learn: networks keep numbers to start from */
 
 struct blend_run {
     const struct od_train_input *input; /* the whole */
@@ -91,8 +92,8 @@ static enum od_status fit_parts(struct blend_run *run, const struct od_train_inp
         struct od_progress_scale scale;
         struct od_train_input part = *input;
         double step = (to - from) / count;
-        part.progress =
-            od_progress_scaled(&scale, input->progress, from + step * done, from + step * (done + 1));
+        part.progress = od_progress_scaled(&scale, input->progress, from + step * done,
+                                           from + step * (done + 1));
         struct od_buf learnt;
         od_buf_init(&learnt, LESSON_BYTES);
         struct od_part_task task = {.input = &part,
@@ -143,8 +144,7 @@ static void learning_done(struct learning *l)
 static enum od_status fit_judged(struct blend_run *run, struct learning *l, struct od_error *err)
 {
     size_t len = 0;
-    struct od_image_writer *writer =
-        od_image_writer_new(od_str_c(run->input->spec->name), 1);
+    struct od_image_writer *writer = od_image_writer_new(od_str_c(run->input->spec->name), 1);
     if (!writer)
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status st = add_items(l->input->training, writer, err);
@@ -162,8 +162,7 @@ static enum od_status weigh(struct blend_run *run, struct learning *l, struct od
     struct od_blend_candidate parts[OD_BLEND_PARTS] = {0};
     struct od_blend_sample sample = {0};
     struct od_progress_scale scale;
-    struct od_progress progress =
-        od_progress_scaled(&scale, l->input->progress, FITTED, WEIGHED);
+    struct od_progress progress = od_progress_scaled(&scale, l->input->progress, FITTED, WEIGHED);
     enum od_status st = od_progress_report(&progress, 0, "weighing the parts", err);
     for (uint32_t p = 0; p < run->part_count && st == OD_OK; p++) {
         parts[p].part = run->parts[p];
@@ -303,8 +302,8 @@ enum od_status od_blend_train(const struct od_train_input *input, struct od_imag
 bool od_blend_describe(const struct od_image *image, struct od_buf *out)
 {
     static const char *const features[OD_BLEND_FEATURES] = {
-        "repeat", "steps since", "times before", "hours since",
-        "popularity", "last day", "last week", "last 30 days"};
+        "repeat",     "steps since", "times before", "hours since",
+        "popularity", "last day",    "last week",    "last 30 days"};
     static const char *const shapes[OD_BLEND_SHAPES] = {"linear", "log .1", "log .01", "log .001"};
     const void *p;
     struct od_blend_header h;
@@ -319,7 +318,8 @@ bool od_blend_describe(const struct od_image *image, struct od_buf *out)
     for (uint32_t i = 0; i < h.part_count; i++)
         od_buf_printf(out, "    part %-8.8s %-11s weight %8.4f  %-8s alone %.4f, without it %.4f\n",
                       h.part[i].name, h.part[i].serves ? "serves" : "was dropped",
-                      (double)h.part[i].weight, h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
+                      (double)h.part[i].weight,
+                      h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
                       (double)h.part[i].alone, (double)h.part[i].without);
     for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
         if (h.weight[f] < 0 || h.weight[f] > 0)

@@ -38,11 +38,11 @@ struct od_blend_sample {
     uint32_t parts;
     bool real_times;
     uint32_t *count;
-    uint32_t *target;              /* place of the held-out item, OD_NO_CODE when not among them */
-    uint32_t *item;                /* [judges * room] */
-    float *raw[OD_BLEND_PARTS];    /* [judges * room] */
+    uint32_t *target;               /* place of the held-out item, OD_NO_CODE when not among them */
+    uint32_t *item;                 /* [judges * room] */
+    float *raw[OD_BLEND_PARTS];     /* [judges * room] */
     uint8_t *knows[OD_BLEND_PARTS]; /* [judges] the part's answer was personal */
-    float *x[OD_BLEND_WEIGHTS];    /* [judges * room] the terms: parts' by od_blend_choose */
+    float *x[OD_BLEND_WEIGHTS];     /* [judges * room] the terms: parts' by od_blend_choose */
 };
 enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od_train_input *input,
                                     const struct od_judge *judges, size_t judge_count,
@@ -71,8 +71,7 @@ enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t activ
 /* gain[j] for the fold's judges: 1 / log2(1 + rank) of the held-out item up to rank 25 among the
  * candidates, else 0. */
 enum od_status od_blend_gains(const struct od_blend_sample *sample, const double *w,
-                              enum od_blend_fold fold, unsigned threads,
-                              double *gain) OD_MUST_USE;
+                              enum od_blend_fold fold, unsigned threads, double *gain) OD_MUST_USE;
 
 /* The temperature that makes softmax(score / temperature) most likely to have produced the first
  * held-out event of the split's test users. OD_BLEND_TEMPERATURE when none can be asked. */

@@ -1,5 +1,5 @@
-/* LinAR as a part of a recipe's model: what the recipe's hyperparameters mean to it, one fit into an
- * image.
+/* LinAR as a part of a recipe's model: what the recipe's hyperparameters mean to it, one fit into
+ * an image.
  *
  *   hidden_dimension   the model's capacity: 8 times as many entries are kept of each row, the
  *                      largest by magnitude (149: 1,192; catalogues smaller than that are kept

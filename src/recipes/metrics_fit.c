@@ -80,16 +80,17 @@ void od_memory_model_done(struct od_memory_model *model)
     *model = (struct od_memory_model){0};
 }
 
-enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
-                                   const struct od_train_input *input, struct od_memory_model *out,
-                                   struct od_error *err)
+/* What writes the sections: a fit, or without one the recipe's train. */
+static enum od_status make_model(const struct od_recipe *recipe, od_fit *fit,
+                                 const struct od_train_input *input, struct od_memory_model *out,
+                                 struct od_error *err)
 {
     struct od_image_writer *writer = od_image_writer_new(od_str_c(recipe->name), 1);
     if (!writer)
         return od_fail(err, OD_NO_MEMORY, NULL);
     void *bytes = NULL;
     size_t len = 0;
-    enum od_status s = fit(input, writer, err);
+    enum od_status s = fit ? fit(input, writer, err) : recipe->train(input, writer, NULL, err);
     if (s == OD_OK) {
         s = od_memory_image(writer, &bytes, &len);
         if (s != OD_OK)
@@ -111,6 +112,20 @@ enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
         *out = model;
     }
     return s;
+}
+
+enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
+                                   const struct od_train_input *input, struct od_memory_model *out,
+                                   struct od_error *err)
+{
+    return make_model(recipe, fit, input, out, err);
+}
+
+enum od_status od_memory_model_train(const struct od_recipe *recipe,
+                                     const struct od_train_input *input,
+                                     struct od_memory_model *out, struct od_error *err)
+{
+    return make_model(recipe, NULL, input, out, err);
 }
 
 /* --- asking an opened model --- */

@@ -39,8 +39,8 @@ static void recent_counts_are_those_before_the_time(void **state)
     assert_int_equal(recent.stride, 1);
     for (uint32_t i = 1; i < recent.count; i++)
         assert_true(recent.age[i] >= recent.age[i - 1]);
-    int64_t times[] = {t->first_time, t->first_time + 5 * DAY, t->time[17], t->last_time,
-                       t->last_time + 1, t->last_time + 900 * DAY};
+    int64_t times[] = {t->first_time, t->first_time + 5 * DAY, t->time[17],
+                       t->last_time,  t->last_time + 1,        t->last_time + 900 * DAY};
     for (size_t k = 0; k < sizeof times / sizeof *times; k++) {
         od_recent_count(&recent, times[k], 25, counts);
         int64_t now = times[k] > t->last_time ? t->last_time + 1 : times[k];
@@ -112,9 +112,9 @@ static void repeats_are_newest_first_and_counted(void **state)
     assert_int_equal(od_blend_repeats(&query, 5, mark, out), 2); /* 9 is unknown too */
     assert_int_equal(out[0].item, 3);
     assert_true(out[0].feature[OD_BLEND_REPEAT] == 1);
-    assert_true(out[0].feature[OD_BLEND_STEPS] == 1);  /* one event since */
-    assert_true(out[0].feature[OD_BLEND_COUNT] == 1);  /* twice */
-    assert_true(out[0].feature[OD_BLEND_HOURS] == 1);  /* an hour ago */
+    assert_true(out[0].feature[OD_BLEND_STEPS] == 1); /* one event since */
+    assert_true(out[0].feature[OD_BLEND_COUNT] == 1); /* twice */
+    assert_true(out[0].feature[OD_BLEND_HOURS] == 1); /* an hour ago */
     assert_int_equal(out[1].item, 1);
     assert_true(fabsf(out[1].feature[OD_BLEND_STEPS] - log2f(3)) < 1e-6f); /* two events since */
     assert_true(out[1].feature[OD_BLEND_COUNT] == 0);
@@ -323,7 +323,7 @@ static void ask(const struct od_memory_model *m, const struct od_training *t, ui
                              .item = events[count - 1].item,
                              .now_s = t->last_time + 100 * (int64_t)count};
     od_arena_init(&arena, 1 << 20);
-    assert_int_equal(od_blend_score(m->model, &query, &arena, scores, &personal, NULL), OD_OK);
+    assert_int_equal(m->recipe->score(m->model, &query, &arena, scores, &personal, NULL), OD_OK);
     assert_true(personal);
     od_arena_done(&arena);
 }
