@@ -134,6 +134,8 @@ struct od_query {
     size_t user_value_count;
     uint32_t item; /* related items: the model's code, OD_NO_CODE when unknown or not given */
     int64_t now_s; /* request time */
+    /* rankingInfluence of the campaign or job, in [0, 1]; aws-semantic-similarity alone looks */
+    float popularity_influence, freshness_influence;
 };
 
 enum od_action_event { OD_ACTION_TAKEN, OD_ACTION_NOT_TAKEN, OD_ACTION_VIEWED };

@@ -1,11 +1,17 @@
 /* The list of recipes that can be trained here. Adding one: its file, and its line below. */
 #include "recipes/registry.h"
 
+/* clang-format off: one a line */
 static const struct od_recipe *const recipes[] = {
-    &od_recipe_popularity,           &od_recipe_sims,
-    &od_recipe_trending_now,         &od_recipe_user_personalization,
+    &od_recipe_popularity,
+    &od_recipe_sims,
+    &od_recipe_similar_items,
+    &od_recipe_semantic_similarity,
+    &od_recipe_trending_now,
+    &od_recipe_user_personalization,
     &od_recipe_personalized_ranking,
 };
+/* clang-format on */
 
 const struct od_recipe *od_recipe_at(size_t index)
 {
