@@ -142,8 +142,7 @@ static enum od_status merge(const struct od_features *f, const struct od_vectors
         bool vector = od_bitmap_get(v->present, i);
         for (uint64_t k = out->at[i], n = 0; k < out->at[i + 1]; k++, n++) {
             out->column[k] = vector ? f->columns + (uint32_t)n : f->column[f->at[i] + n];
-            out->value[k] =
-                vector ? v->at[(size_t)i * v->dimension + n] : f->value[f->at[i] + n];
+            out->value[k] = vector ? v->at[(size_t)i * v->dimension + n] : f->value[f->at[i] + n];
         }
     }
     return OD_OK;

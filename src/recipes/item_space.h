@@ -42,7 +42,7 @@ enum od_status od_item_space_open(const struct od_image *image, const char *name
                                   struct od_item_view *out, struct od_error *err) OD_MUST_USE;
 struct od_item_view od_item_space_view(const struct od_item_space *space);
 
-#define OD_ITEM_SPACE_MOST OD_SVD_MOST /* dimensions */
+#define OD_ITEM_SPACE_MOST 4096 /* dimensions; the SVD gives at most OD_SVD_MOST */
 /* out[j] = product of items item and j, for all items. 2 dimension items operations. */
 void od_item_space_products(const struct od_item_view *space, uint32_t item, float *out);
 /* The same for a point given by its coordinates. */

@@ -3,13 +3,10 @@
 
 /* clang-format off: one a line */
 static const struct od_recipe *const recipes[] = {
-    &od_recipe_popularity,
-    &od_recipe_sims,
-    &od_recipe_similar_items,
-    &od_recipe_semantic_similarity,
-    &od_recipe_trending_now,
-    &od_recipe_user_personalization,
-    &od_recipe_personalized_ranking,
+    &od_recipe_popularity,           &od_recipe_sims,
+    &od_recipe_external_vectors,     &od_recipe_similar_items,
+    &od_recipe_semantic_similarity,  &od_recipe_trending_now,
+    &od_recipe_user_personalization, &od_recipe_personalized_ranking,
 };
 /* clang-format on */
 

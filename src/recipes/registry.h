@@ -7,6 +7,7 @@
 extern const struct od_recipe od_recipe_popularity;
 extern const struct od_recipe od_recipe_sims;
 extern const struct od_recipe od_recipe_semantic_similarity;
+extern const struct od_recipe od_recipe_external_vectors;
 extern const struct od_recipe od_recipe_trending_now;
 extern const struct od_recipe od_recipe_similar_items;
 extern const struct od_recipe od_recipe_user_personalization;

@@ -84,9 +84,8 @@ static enum od_status freshness(const struct od_training *t, float **out)
     return OD_OK;
 }
 
-static enum od_status write_parts(const struct od_training *t,
-                                  struct od_item_space *space, struct od_image_writer *image,
-                                  struct od_error *err)
+static enum od_status write_parts(const struct od_training *t, struct od_item_space *space,
+                                  struct od_image_writer *image, struct od_error *err)
 {
     struct od_popularity popularity = {0};
     float *fresh;
@@ -112,7 +111,7 @@ static enum od_status fit(const struct od_train_input *input, struct od_image_wr
     struct od_work work = {.threads = input->threads};
     struct od_feature_options options = od_feature_options_default();
     options.numeric = false; /* a price means nothing */
-    options.grams = true; /* next item on TripAdvisor, NDCG@10: .042 with, .034 without */
+    options.grams = true;    /* next item on TripAdvisor, NDCG@10: .042 with, .034 without */
     options.threads = input->threads;
     if (!has_text(input->training->item_table))
         return od_fail(err, OD_INVALID_INPUT,
@@ -256,8 +255,7 @@ static enum od_status ask_part(void *context, size_t index, unsigned thread)
             continue;
         od_item_space_products(&m->text, item, scores);
         scores[item] = -INFINITY;
-        size_t found =
-            od_topk(od_kernels_best(), scores, count, NULL, OD_EVAL_TOP, words, best);
+        size_t found = od_topk(od_kernels_best(), scores, count, NULL, OD_EVAL_TOP, words, best);
         for (size_t k = 0; k < found; k++) {
             sums[0] += m->popularity.users[best[k]] / most;
             sums[1] += m->fresh[best[k]];
@@ -300,7 +298,8 @@ static enum od_status add_metrics(const struct od_train_input *input, struct od_
     struct od_memory_model model = {0};
     struct od_train_input quiet = *input;
     quiet.progress = (struct od_progress){0};
-    enum od_status s = od_memory_model_fit(&od_recipe_semantic_similarity, fit, &quiet, &model, err);
+    enum od_status s =
+        od_memory_model_fit(&od_recipe_semantic_similarity, fit, &quiet, &model, err);
     if (s != OD_OK)
         return s;
     s = add_means((const struct model *)model.model, input->threads, metrics);

@@ -19,8 +19,9 @@
 #include "recipes/part.h"
 #include "recipes/popularity.h"
 
-#define OD_SIMILAR_TRUST     10 /* users at which an item's own embedding counts half */
-#define OD_SIMILAR_NEIGHBOURS 512 /* pairs kept of an item: more than the 500 results of an answer */
+#define OD_SIMILAR_TRUST 10 /* users at which an item's own embedding counts half */
+#define OD_SIMILAR_NEIGHBOURS                                                                      \
+    512 /* pairs kept of an item: more than the 500 results of an answer */
 
 /* Of a, b and c. */
 struct od_similar_weights {
@@ -63,9 +64,8 @@ void od_similar_scores(const struct od_similar_view *view, uint32_t item, float 
  * defaults. */
 enum od_status od_similar_learn(const struct od_training *training, const uint64_t *end,
                                 const struct od_judge *judges, size_t judge_count,
-                                const struct od_similar_view *view, uint64_t seed,
-                                unsigned threads, struct od_similar_mix *out,
-                                struct od_error *err) OD_MUST_USE;
+                                const struct od_similar_view *view, uint64_t seed, unsigned threads,
+                                struct od_similar_mix *out, struct od_error *err) OD_MUST_USE;
 /* The window that belongs to a decay od_similar_learn chose. */
 uint32_t od_similar_window(float decay);
 

@@ -19,7 +19,7 @@
 
 #define JUDGES_MOST  4000
 #define JUDGES_LEAST 64
-#define JUDGE_ITEMS  40000000u /* judges times items: bounds what learning costs */
+#define JUDGE_ITEMS  40000000u   /* judges times items: bounds what learning costs */
 #define PAIRS_MOST   (64u << 20) /* stored over all items: 512 MiB */
 #define PAIRS_LEAST  64u
 /* The co-occurrence whose directions are the embeddings: both ways alike. */
@@ -212,8 +212,7 @@ static enum od_status write_pairs(struct fit *f, struct od_image_writer *image)
 static enum od_status write_model(struct fit *f, struct od_image_writer *image,
                                   struct od_error *err)
 {
-    enum od_status s =
-        od_popularity_write(&f->popularity, &f->catalogue.training, image, err);
+    enum od_status s = od_popularity_write(&f->popularity, &f->catalogue.training, image, err);
     if (s == OD_OK)
         s = od_item_space_write(&f->id, "id", image, err);
     if (s == OD_OK)

@@ -40,10 +40,10 @@ struct lesson {
     size_t judge_count;
     struct od_similar_view view;
     uint64_t seed;
-    bool cold;       /* samples as if the query item had no embedding */
-    float *x;        /* [judges][1 + SAMPLES][3] */
+    bool cold; /* samples as if the query item had no embedding */
+    float *x;  /* [judges][1 + SAMPLES][3] */
     struct od_pairs pairs[DECAYS];
-    double *ndcg;    /* [judges][DECAYS][PRIORS] */
+    double *ndcg; /* [judges][DECAYS][PRIORS] */
 };
 
 /* --- the prior's weights --- */
@@ -88,8 +88,7 @@ static enum od_status fit_weights(struct lesson *l, bool cold, unsigned threads,
 {
     double weights[3];
     l->cold = cold;
-    enum od_status s =
-        od_parallel(threads, (l->judge_count + BLOCK - 1) / BLOCK, sample_block, l);
+    enum od_status s = od_parallel(threads, (l->judge_count + BLOCK - 1) / BLOCK, sample_block, l);
     if (s != OD_OK)
         return s;
     od_similar_logit(l->x, l->judge_count, 1 + SAMPLES, weights);
@@ -178,8 +177,7 @@ static void rank_answer(const struct lesson *l, uint32_t query, uint32_t answer,
         of_answer[p] = row[answer] + priors[p] * prior[answer];
     for (uint32_t j = 0; j < l->view.items; j++)
         for (int p = 0; p < PRIORS; p++)
-            before[p] +=
-                row[j] + priors[p] * prior[j] >= of_answer[p] && j != answer && j != query;
+            before[p] += row[j] + priors[p] * prior[j] >= of_answer[p] && j != answer && j != query;
     for (int p = 0; p < PRIORS; p++)
         out[p] = before[p] < 10 ? 1 / log2(2 + (double)before[p]) : 0;
 }
@@ -197,8 +195,7 @@ static void judge_one(struct lesson *l, size_t judge, float *work)
         memset(row, 0, items * sizeof *row);
         for (uint64_t k = pairs->at[query]; k < pairs->at[query + 1]; k++)
             row[pairs->item[k]] = pairs->weight[k];
-        rank_answer(l, query, answer, row, prior,
-                    l->ndcg + (judge * DECAYS + (size_t)d) * PRIORS);
+        rank_answer(l, query, answer, row, prior, l->ndcg + (judge * DECAYS + (size_t)d) * PRIORS);
     }
 }
 
@@ -272,8 +269,8 @@ static enum od_status learn(struct lesson *l, const uint64_t *end, unsigned thre
 
 enum od_status od_similar_learn(const struct od_training *training, const uint64_t *end,
                                 const struct od_judge *judges, size_t judge_count,
-                                const struct od_similar_view *view, uint64_t seed,
-                                unsigned threads, struct od_similar_mix *out, struct od_error *err)
+                                const struct od_similar_view *view, uint64_t seed, unsigned threads,
+                                struct od_similar_mix *out, struct od_error *err)
 {
     struct lesson l = {.training = training,
                        .judges = judges,

@@ -39,7 +39,7 @@ static void records_that_share_rarer_values_are_closer(void **state)
     struct shelf s;
     shelf_init(&s, GENRES);
     const char *genres[] = {"drama|noir", "drama|noir", "drama", "noir|drama", "drama|war",
-                            "drama|war", "drama", "drama", NULL};
+                            "drama|war",  "drama",      "drama", NULL};
     for (unsigned i = 0; i < 9; i++)
         put(&s, i, genres[i], NULL);
     struct od_item_space space = make(&s, 10, 8);

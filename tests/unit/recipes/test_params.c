@@ -34,7 +34,7 @@ static void specs_are_listed_by_name_and_found(void **state)
         custom += s->domain == NULL;
         legacy += s->legacy;
     }
-    assert_int_equal(count, 25);
+    assert_int_equal(count, 26);
     assert_int_equal(custom, 15);
     assert_int_equal(legacy, 3);
     assert_null(od_recipe_spec_find(OD_STR("aws-sim")));

@@ -21,7 +21,7 @@ static void every_recipe_is_found_and_agrees_with_its_specification(void **state
         assert_non_null(r->items);
         assert_non_null(r->score);
     }
-    assert_int_equal(count, 7);
+    assert_int_equal(count, 8);
 }
 
 static void recipes_without_code_are_not_found(void **state)

@@ -66,7 +66,7 @@ static void meaning_is_found_without_any_interaction(void **state)
     assert_true(fitted_scores(&f, "i00004", 0, scores));
     assert_int_equal(fitted_best(scores, TEXTS) / 3, 1);
     assert_true(fitted_scores(&f, "i00006", 0, scores));
-    assert_int_equal(fitted_best(scores, TEXTS), 7); /* "바다" inside a longer word */
+    assert_int_equal(fitted_best(scores, TEXTS), 7);      /* "바다" inside a longer word */
     assert_false(fitted_scores(&f, "i00008", 0, scores)); /* nulls */
     assert_false(fitted_scores(&f, "i00009", 0, scores)); /* bytes that are no text */
     assert_false(fitted_scores(&f, "unknown", 0, scores));
@@ -113,8 +113,8 @@ static void influence_moves_what_is_popular_or_new(void **state)
     scored(&f, 0, 1, 1, fresh);
     assert_true(fabsf(popular[2] - plain[2] - 1) < 1e-5f); /* the most popular of all */
     assert_true(fitted_best(popular, TEXTS) == 2);
-    assert_true(fabsf(fresh[9] - plain[9] - 1) < 1e-5f);   /* the newest */
-    assert_true(fabsf(fresh[3] - plain[3]) < 1e-6f);       /* no date */
+    assert_true(fabsf(fresh[9] - plain[9] - 1) < 1e-5f);        /* the newest */
+    assert_true(fabsf(fresh[3] - plain[3]) < 1e-6f);            /* no date */
     assert_true(fabsf(fresh[2] - plain[2] - 2.0f / 9) < 1e-5f); /* 200 of 900 seconds */
     fitted_done(&f);
     od_training_free(t);
@@ -129,7 +129,8 @@ static void influence_stays_among_the_most_similar(void **state)
     for (unsigned i = 0; i < 300; i++) {
         char id[8], name[64];
         snprintf(id, sizeof id, "i%05u", i);
-        snprintf(name, sizeof name, i < 150 ? "warm sand beach %u" : "cold snow mountain %u", i % 50);
+        snprintf(name, sizeof name, i < 150 ? "warm sand beach %u" : "cold snow mountain %u",
+                 i % 50);
         const char *cell = name;
         shelf_put(&s, id, &cell);
     }

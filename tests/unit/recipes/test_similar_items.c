@@ -59,7 +59,8 @@ static struct od_training *rings(struct shelf *s)
     struct od_random rng;
     od_random_init(&rng, 2);
     for (unsigned u = 0; u < 200; u++) {
-        unsigned ring = (unsigned)od_random_below(&rng, 4), at = (unsigned)od_random_below(&rng, 10);
+        unsigned ring = (unsigned)od_random_below(&rng, 4),
+                 at = (unsigned)od_random_below(&rng, 10);
         for (unsigned k = 0; k < 8; k++) {
             unsigned item = od_random_below(&rng, 10) ? ring * 10 + (at + k) % 10
                                                       : (unsigned)od_random_below(&rng, 40);
@@ -114,7 +115,7 @@ static void an_item_with_a_record_alone_is_found_by_it(void **state)
     assert_int_equal(fitted_best(scores, 45) / 10, 2);
     assert_true(fitted_scores(&f, "i00007", 0, scores));
     assert_true(scores[40] > scores[41] && scores[40] > scores[44]); /* and it is listed */
-    assert_false(fitted_scores(&f, "i00044", 0, scores)); /* nothing is known */
+    assert_false(fitted_scores(&f, "i00044", 0, scores));            /* nothing is known */
     assert_false(fitted_scores(&f, "unheard of", 0, other));
     assert_true(scores[44] == -INFINITY && other[44] < 0 && other[44] > -INFINITY);
     assert_int_equal(fitted_best(scores, 45), fitted_best(other, 45)); /* popular items */
@@ -147,8 +148,8 @@ static void the_discount_and_the_dimensions_have_effect(void **state)
     float a[64], b[64];
     fitted_scores(&plain, "i00003", 0, a);
     fitted_scores(&discounted, "i00003", 0, b);
-    assert_true(b[40] == a[40]);       /* no user at all: divided by 1 */
-    assert_true(b[4] < a[4] / 20);     /* some forty users */
+    assert_true(b[40] == a[40]);   /* no user at all: divided by 1 */
+    assert_true(b[4] < a[4] / 20); /* some forty users */
     fitted_done(&plain);
     fitted_done(&discounted);
     fitted_done(&narrow);
