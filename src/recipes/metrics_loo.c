@@ -63,7 +63,6 @@ static enum od_status ask_block(void *context, size_t block, unsigned thread)
         struct od_query query;
         od_arena_reset(&bench.arena);
         od_split_query(split, i, bench.events, &query);
-        query.now_s = query.events[query.event_count - 1].time; /* the target's time is not told */
         s = loo->scorer->score(loo->scorer->context, &query, &bench.arena, bench.scores,
                                &loo->errors[block]);
         if (s == OD_OK)

@@ -60,7 +60,10 @@ struct od_recipe_spec {
     bool supports_update;  /* trainingMode UPDATE */
     bool supports_hpo;
     bool supports_events_config, supports_objective, supports_exploration;
-    int64_t created_s; /* creationDateTime, whole days */
+    bool needs_items, needs_actions; /* datasets it cannot do without */
+    bool needs_attributes;           /* some column of Items or Users that tells them apart */
+    bool interactions_optional;      /* trains on none as well: the training set may be empty */
+    int64_t created_s;               /* creationDateTime, whole days */
     const struct od_param_spec *params;
     size_t param_count;
 };
@@ -116,9 +119,10 @@ struct od_train_input {
 };
 
 /* One past event as scoring sees it; item is the model's code, OD_NO_CODE for an unknown item. */
+#define OD_NO_TYPE UINT16_MAX
 struct od_past_event {
     uint32_t item;
-    uint16_t type; /* the serving side's code: recipes that weigh types look at type_name */
+    uint16_t type; /* code of the training set's types, OD_NO_TYPE: none of them */
     int64_t time;
 };
 
@@ -178,6 +182,12 @@ struct od_recipe {
     enum od_status (*score)(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err);
+    /* PERSONALIZED_RANKING, optional: scores[count] of a list's items (codes, each once), where the
+     * list itself has a say; NULL: those of score. On the scale of score.
+     * Thread-safe. */
+    enum od_status (*rank)(const struct od_model *model, const struct od_query *query,
+                           const uint32_t *item, uint32_t count, struct od_arena *scratch,
+                           float *scores, bool *out_personal, struct od_error *err);
     /* Turns scores into the probabilities answers print (serving.md section 4): the temperature by
      * which score is divided before the softmax. NULL when the recipe has no scores. */
     float (*temperature)(const struct od_model *model);

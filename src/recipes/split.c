@@ -132,6 +132,6 @@ void od_split_query(const struct od_split *split, uint32_t index, struct od_past
         .events = events,
         .event_count = end - start,
         .item = events[end - start - 1].item,
-        .now_s = full->time[end],
+        .now_s = full->time[split->clock == OD_CLOCK_TARGET ? end : end - 1],
     };
 }

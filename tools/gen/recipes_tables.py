@@ -25,7 +25,8 @@ PARAM_MEMBERS = {"name", "alias", "type", "place", "default", "range", "min_open
 FLAGS = {  # member of the specification -> member of struct od_recipe_spec
     "legacy": "legacy", "scores": "has_scores", "real_time": "real_time", "update": "supports_update",
     "hpo": "supports_hpo", "events_config": "supports_events_config", "objective": "supports_objective",
-    "exploration": "supports_exploration", "extension": "extension",
+    "exploration": "supports_exploration", "extension": "extension", "needs_items": "needs_items",
+    "needs_actions": "needs_actions", "needs_attributes": "needs_attributes", "interactions_optional": "interactions_optional",
 }
 RECIPE_MEMBERS = {"name", "type", "algorithm", "feature_transformation", "description", "domain", "created",
                   "parameters"} | set(FLAGS)

@@ -196,6 +196,53 @@ static void leave_one_out_places_by_hand(void **state)
     od_training_free(t);
 }
 
+static void gains_weigh_places(void **state)
+{
+    (void)state;
+    const struct od_gain gains[] = {{7, 1.5f}, {3, 0.5f}, {OD_NO_CODE, 0.5f}};
+    const uint32_t ranked[] = {3, 1, 7, 2};
+    double ideal = 1.5 + 0.5 / log2(3) + 0.5 / 2;
+    CLOSE(od_metric_gain_ndcg(ranked, 4, gains, 3, 4), (0.5 + 1.5 / 2) / ideal);
+    CLOSE(od_metric_gain_ndcg(ranked, 4, gains, 3, 1), 0.5 / 1.5);
+    const struct od_gain none[] = {{3, 0}};
+    CLOSE(od_metric_gain_ndcg(ranked, 4, none, 1, 4), 0);
+}
+
+/* Ten users see item 0 and book item 1 in the end; item 0 comes first in every list. */
+static void weighted_figures_follow_the_rule(void **state)
+{
+    (void)state;
+    const struct od_event_rule rules[] = {{.type = OD_STR("book"), .weight = 0.3},
+                                          {.type = OD_STR("view"), .weight = 0.1}};
+    struct od_training_rule rule = {.events = rules, .event_count = 2, .weighted = true};
+    struct od_training_builder *b = od_training_builder_new(&rule);
+    char id[16];
+    for (int u = 0; u < 10; u++)
+        for (int k = 0; k < 20; k++) {
+            snprintf(id, sizeof id, "u%d", u);
+            const char *item = k < 18 ? "c" : k == 18 ? "a" : "b";
+            struct od_str type = k == 19 ? OD_STR("book") : OD_STR("view");
+            assert_int_equal(
+                od_training_add_event(b, od_str_c(id), od_str_c(item), type, k, false, 0), OD_OK);
+        }
+    struct od_training *t = toy_finish(b);
+    struct od_split split;
+    struct od_metrics metrics = {0};
+    assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
+    assert_int_equal(split.test_count, 1);
+    struct od_scorer scorer = {by_code, &split.train->item_count};
+    assert_int_equal(od_evaluate(&scorer, &split, 1, &metrics, NULL), OD_OK);
+    /* codes: a 0, b 1, c 2; by_code ranks a, b, c; gains: b 1.5, a 0.5 */
+    const double *got =
+        od_metrics_find(&metrics, "normalized_discounted_cumulative_gain_with_event_weights_at_10");
+    assert_non_null(got);
+    CLOSE(*got, (0.5 + 1.5 / log2(3)) / (1.5 + 0.5 / log2(3)));
+    assert_non_null(od_metrics_find(
+        &metrics, "normalized_discounted_cumulative_gain_with_event_weights_at_25"));
+    od_split_done(&split);
+    od_training_free(t);
+}
+
 /* A recipe whose model lacks the items nobody but one user has, and so codes the others anew. */
 static enum od_status write_frequent(const struct od_train_input *input,
                                      struct od_image_writer *image, struct od_error *err)
@@ -333,6 +380,8 @@ int main(void)
         cmocka_unit_test(metrics_are_listed_by_name),
         cmocka_unit_test(an_evaluation_worked_out_by_hand),
         cmocka_unit_test(threads_do_not_change_the_figures),
+        cmocka_unit_test(gains_weigh_places),
+        cmocka_unit_test(weighted_figures_follow_the_rule),
         cmocka_unit_test(leave_one_out_places_by_hand),
         cmocka_unit_test(a_model_with_fewer_items_is_asked_in_its_own_codes),
         cmocka_unit_test(a_failing_scorer_fails_the_evaluation_with_its_words),

@@ -105,6 +105,9 @@ static void leave_one_out_trains_on_all_but_the_last_two(void **state)
     assert_int_equal(query.events[0].time, 10);
     assert_int_equal(query.events[3].item, OD_NO_CODE); /* only the left out events have it */
     assert_int_equal(query.item, OD_NO_CODE);
+    assert_int_equal(query.now_s, 13); /* the last input's time, not the target's */
+    split.clock = OD_CLOCK_TARGET;
+    od_split_query(&split, 0, events, &query);
     assert_int_equal(query.now_s, 14);
     od_split_done(&split);
     od_training_free(t);
