@@ -10,7 +10,10 @@ extern const struct od_recipe od_recipe_personalized_ranking;
 extern const struct od_recipe od_recipe_personalized_ranking_v2;
 extern const struct od_recipe od_recipe_popularity;
 extern const struct od_recipe od_recipe_sims;
+extern const struct od_recipe od_recipe_semantic_similarity;
+extern const struct od_recipe od_recipe_external_vectors;
 extern const struct od_recipe od_recipe_trending_now;
+extern const struct od_recipe od_recipe_similar_items;
 extern const struct od_recipe od_recipe_user_personalization;
 extern const struct od_recipe od_recipe_user_personalization_v2;
 
