@@ -34,7 +34,7 @@ static const struct od_option defaults[] = {
     {"seed", "1", "of splits, training and intervals", "N", false, 0, NULL},
     {"threads", "0", "0: all cores", "N", false, 0, NULL},
     {"memory", "0", "MiB a recipe may use beyond the data; 0: no limit", "N", false, 0, NULL},
-    {"folds", "5", "of aws-internal", "N", false, 0, NULL},
+    {"folds", "5", "of aws-internal and trend", "N", false, 0, NULL},
     {"cut", "0.9", "share of the events before the moment that protocol time cuts at", "SHARE",
      false, 0, NULL},
     {"segment-by", NULL, "protocol segment asks for values of this item column, not for items",
