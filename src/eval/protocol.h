@@ -11,6 +11,7 @@ struct od_protocol_input {
     const struct od_test_file *test; /* NULL: none was given */
     uint64_t seed;
     uint32_t folds;               /* of protocols that have some; at least 1 */
+    bool relaxed;                 /* loo: training has the event before last too */
     bool target_time;             /* queries know the time of the event to be predicted */
     double cut;                   /* time: share of the events before the cut, in (0, 1) */
     struct od_str segment_column; /* segment: questions are values of it; absent: items */

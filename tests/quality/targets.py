@@ -104,4 +104,5 @@ FLOORS = [
 
 # Compared by `make test-quality`: recipes that these tables say train quickly.
 QUICK = ["ml-1m-loo", "ml-1m-aws-external"]
-QUICK_SECONDS = 40  # of training, all of them together, by the tables
+QUICK_SECONDS = 80  # all of them together: training by the tables, and QUICK_CALL each for reading and asking
+QUICK_CALL = 2.5

@@ -163,6 +163,14 @@ static void leave_one_out_is_strict_and_does_not_tell_the_time_unless_asked(void
             assert_int_equal(question->now_s, full->time[told ? end - 1 : end - 2]);
             assert_int_equal(question->context_event, told ? end - 1 : end - 2);
         }
+        uint32_t asked = exam.question_count;
+        od_exam_done(&exam);
+        input.relaxed = true;
+        assert_int_equal(od_protocol_loo.make(&input, 0, &exam, NULL), OD_OK);
+        assert_int_equal(exam.question_count, asked);
+        assert_int_equal(exam.train->event_count, full->event_count - asked);
+        for (uint32_t q = 0; q < exam.question_count; q++)
+            check_question(&exam, full, &exam.questions[q], told);
         od_exam_done(&exam);
         od_training_free(full);
     }
