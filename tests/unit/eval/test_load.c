@@ -310,6 +310,12 @@ static void test_files_are_read_or_refused(void **state)
                      OD_INVALID_INPUT);
     assert_non_null(strstr(err.message, "line 3"));
     assert_non_null(strstr(err.message, "PREFIX"));
+    const char *hole = "PREFIX,TARGET\na||b,c\n";
+    write_file(f, hole, strlen(hole));
+    assert_int_equal(od_test_file_read(&file, &od_io_real, f->file, OD_TEST_SESSIONS, &err),
+                     OD_INVALID_INPUT);
+    assert_non_null(strstr(err.message, "line 2"));
+    assert_non_null(strstr(err.message, "\"a||b\""));
 }
 
 int main(void)
