@@ -15,8 +15,11 @@ static void write_extra(struct od_buf *extra, const struct od_json *before,
 {
     static const char *const kept[] = {"metrics", "tuned", "search"};
     const struct od_json *reuse = od_json_get(before, OD_STR("reuse"));
-    od_buf_printf(extra, "{\"event_seq\":%lld,\"image\":\"images/%lld.image\",\"hash\":",
-                  (long long)od_json_get_i64(before, "event_seq", 0), (long long)job_id);
+    od_buf_printf(extra,
+                  "{\"event_seq\":%lld,\"image\":\"images/%lld.image\","
+                  "\"card\":\"images/%lld.card.json\",\"hash\":",
+                  (long long)od_json_get_i64(before, "event_seq", 0), (long long)job_id,
+                  (long long)job_id);
     od_buf_json(extra, od_json_get_str(result, "hash", OD_STR("")));
     od_buf_printf(extra, ",\"events\":%lld,\"users\":%lld,\"items\":%lld,\"recipe\":",
                   (long long)od_json_get_i64(result, "events", 0),

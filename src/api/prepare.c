@@ -114,8 +114,26 @@ struct training_facts {
     struct od_personalize_solution_version value;
     struct od_json extra;                /* of the version */
     const struct od_recipe_spec *recipe; /* NULL: AutoML chooses */
+    struct od_resource serving;          /* the version a campaign serves; arn absent: none */
+    struct od_json serving_extra;
     struct dataset_sources datasets[OD_DATASET_TYPES];
 };
+
+/* The version that a campaign of the solution serves, for comparison. */
+static enum od_status read_serving(struct od_call *call, struct training_facts *facts)
+{
+    const struct od_resource *campaign;
+    struct od_personalize_campaign value = {0};
+    enum od_status s = od_resource_any(call, &od_kind_campaign, facts->version.parent, OD_STR_NONE,
+                                       OD_STR_NONE, &campaign);
+    if (s != OD_OK || !campaign)
+        return s;
+    s = od_resource_read(call, &od_kind_campaign, campaign, &value);
+    if (s != OD_OK || od_catalog_get(call->app->store, value.solution_version_arn, facts->arena,
+                                     &facts->serving, &call->err) != OD_OK)
+        return s; /* "$LATEST" names none by itself */
+    return od_json_parse(facts->arena, facts->serving.extra, &facts->serving_extra, &call->err);
+}
 
 static enum od_status read_training(struct od_app *app, void *context, struct od_error *err)
 {
@@ -130,6 +148,8 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
         s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
     if (s == OD_OK && facts->value.recipe_arn.ptr)
         s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
+    if (s == OD_OK)
+        s = read_serving(&call, facts);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
         struct dataset_sources *d = &facts->datasets[t];
         s = od_group_dataset(&call, facts->version.group, (enum od_dataset_type)t, &d->info);
@@ -477,6 +497,27 @@ static void add_tuning(struct od_buf *spec, const struct training_facts *facts)
     }
 }
 
+static enum od_status add_serving(struct segment_list *list, const struct training_facts *facts)
+{
+    struct od_str image = od_json_get_str(&facts->serving_extra, "image", OD_STR(""));
+    const struct od_json *metrics = od_json_get(&facts->serving_extra, OD_STR("metrics"));
+    if (!facts->serving.arn.ptr || !image.len)
+        return OD_OK;
+    struct od_str path = od_app_path(list->app, list->arena, "%.*s", OD_STR_ARG(image));
+    if (!path.ptr)
+        return od_fail(list->err, OD_NO_MEMORY, NULL);
+    add_key(list->spec, "serving");
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "arn", facts->serving.arn);
+    add_text(list->spec, "image", path);
+    if (metrics) {
+        add_key(list->spec, "metrics");
+        od_json_write(metrics, list->spec);
+    }
+    od_buf_char(list->spec, '}');
+    return OD_OK;
+}
+
 static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
 {
     struct od_buf *spec = list->spec;
@@ -499,7 +540,7 @@ static enum od_status write_training(struct segment_list *list, const struct tra
         add_map(spec, "feature_params", &config->feature_transformation_parameters);
     }
     add_excluded(spec, facts);
-    enum od_status s = OD_OK;
+    enum od_status s = add_serving(list, facts);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
         s = add_dataset(list, keys[t], &facts->datasets[t]);
     od_buf_char(spec, '}');

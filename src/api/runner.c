@@ -90,6 +90,19 @@ void od_runner_progress(struct od_app *app, struct od_buf *out)
     od_buf_char(out, ']');
 }
 
+void od_runner_progress_of(struct od_app *app, struct od_str arn, struct od_buf *out)
+{
+    int64_t now_ns = app->io->monotonic_ns(app->io);
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r; r = r->next)
+        if (od_str_eq_c(arn, r->arn)) {
+            od_buf_puts(out, ",\"job\":");
+            write_progress(r, now_ns, out);
+            break;
+        }
+    pthread_mutex_unlock(&app->runner->lock);
+}
+
 void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running)
 {
     *out_waiting = od_jobs_waiting(app->jobs, out_running);

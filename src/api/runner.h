@@ -32,6 +32,8 @@ bool od_runner_stop(struct od_app *app, struct od_str arn);
  * "secondsLeft":8.1}]. seconds counts from the start of its worker; secondsLeft is absent while too
  * little is done to tell. Any thread. */
 void od_runner_progress(struct od_app *app, struct od_buf *out);
+/* Appends ',"job":{...}' when the resource has a job. Any thread. */
+void od_runner_progress_of(struct od_app *app, struct od_str arn, struct od_buf *out);
 void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running);
 void od_runner_free(struct od_app *app);
 
