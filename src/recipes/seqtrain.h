@@ -35,6 +35,7 @@ struct od_seq_rows {
     const int64_t *asked;   /* [rows] when the prediction is asked for: the next event's time */
     const uint32_t *target; /* [rows] row of `v` below candidates; OD_NO_CODE: no loss here */
     const float *weight;    /* [rows] of the loss, > 0 where there is a target, else 0 */
+    const uint32_t *last;   /* [sequences] each one's last row */
     const uint32_t *user;   /* [sequences] the training set's code; OD_NO_CODE in serving */
     const float *v;         /* [v_count][width] vectors of items */
     uint32_t v_count;
@@ -60,9 +61,10 @@ struct od_seq_net {
                     uint32_t count, float *out);
 };
 
-/* What networks end with: the loss of the rows that have a target. h, dh [rows][width]; dh is
- * overwritten, 0 where there is no loss; dv [candidates][width] added to. v: output vectors of the
- * candidates. Returns the sum of weighted losses. work: od_seq_loss_floats floats. */
+/* What networks end with: the loss of the rows that have a target. h, dh [rows][width]; dh (may
+ * be h) is overwritten, 0 where there is no loss; dv [candidates][width] added to. v: output
+ * vectors of the candidates. Returns the sum of weighted losses. work: od_seq_loss_floats floats.
+ */
 size_t od_seq_loss_floats(uint32_t rows, uint32_t candidates, uint32_t width);
 double od_seq_loss(const struct od_seq_rows *rows, uint32_t width, float scale, const float *v,
                    const float *h, float *dh, float *dv, float *work);
@@ -78,8 +80,8 @@ struct od_seq_plan {
     uint64_t most_rows; /* predictions learnt from altogether: bounds epochs; 0: any */
     enum od_nn_rule rule;
     float rate, decay, clip; /* decay: tensors that decay, never the item table */
-    float last_rate;         /* rate of the last epoch as a share of the first's (cosine) */
-    const float *weight;     /* [event_count] of predicting that event, NULL: 1 */
+    float fall; /* the rate is multiplied by it after each half epoch without a better NDCG */
+    const float *weight; /* [event_count] of predicting that event, NULL: 1 */
     /* Items from their records: vector = share n / (n + kappa) of the id's vector, n its
      * interactions, and the sum of its features' vectors. NULL: ids alone, whole. */
     const struct od_features *features; /* rows are items */

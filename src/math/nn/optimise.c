@@ -136,6 +136,20 @@ static size_t cut(const struct od_nn_params *params, struct piece *piece)
     return n;
 }
 
+enum od_status od_nn_sum(const struct od_nn_params *params, float *const *gradients, uint32_t parts,
+                         unsigned threads)
+{
+    size_t pieces = cut(params, NULL);
+    struct stepping s = {.gradients = gradients, .parts = parts, .kernels = od_kernels_best()};
+    s.piece = malloc((pieces + 1) * sizeof *s.piece);
+    if (!s.piece)
+        return OD_NO_MEMORY;
+    cut(params, s.piece);
+    enum od_status st = od_parallel(threads, pieces, sum_piece, &s);
+    free(s.piece);
+    return st;
+}
+
 enum od_status od_nn_step(struct od_nn_params *params, struct od_nn_state *state,
                           float *const *gradients, uint32_t parts, const struct od_nn_step *step,
                           double *out_norm)
