@@ -186,7 +186,6 @@ REFUSED = [
     ({"recipeArn": RECIPE + "aws-ecomm-recommended-for-you"}, II, None),
     ({"recipeArn": RECIPE + "aws-vod-top-picks"}, II, None),
     ({"recipeArn": RECIPE + "aws-next-best-action"}, LATER, None),
-    ({"recipeArn": RECIPE + "aws-user-personalization-v2"}, LATER, None),
 ]
 
 
