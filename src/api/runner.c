@@ -127,6 +127,15 @@ static enum od_status mark_running(struct od_app *app, void *context, struct od_
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (jobs[i].id != q->id)
             continue;
+        if (od_str_eq_c(jobs[i].kind, "update")) { /* its version is ACTIVE and stays so */
+            q->go = true;
+            s = od_store_begin(app->store, err);
+            if (s == OD_OK)
+                s = od_jobs_set_running(app->store, q->id, true, err);
+            if (s == OD_OK)
+                s = od_store_commit(app->store, err);
+            break;
+        }
         s = od_catalog_get(app->store, jobs[i].arn, &arena, &resource, err);
         if (s != OD_OK)
             break;
@@ -327,6 +336,16 @@ enum od_status od_runner_resume(struct od_call *call)
                     call->err.message);
     }
     return s;
+}
+
+bool od_runner_has(struct od_app *app, struct od_str arn)
+{
+    bool found = false;
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r && !found; r = r->next)
+        found = od_str_eq_c(arn, r->arn);
+    pthread_mutex_unlock(&app->runner->lock);
+    return found;
 }
 
 bool od_runner_stop(struct od_app *app, struct od_str arn)

@@ -155,6 +155,10 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         .progress = {report_training, run},
     };
     enum od_status s = OD_OK;
+    if (od_json_get(run->spec, OD_STR("update"))) {
+        s = od_run_take_tuned(run);
+        return s == OD_OK ? od_run_update(run, &input, metrics) : s;
+    }
     if (od_json_get(run->spec, OD_STR("hpo")))
         s = od_run_search(run, &input);
     else
@@ -201,7 +205,7 @@ enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
     enum od_status s = read_recipe(&run);
     if (s == OD_OK)
         s = od_run_read_inputs(&run);
-    if (s == OD_OK && run.recipe_spec)
+    if (s == OD_OK && run.recipe_spec && !od_json_get(spec, OD_STR("update")))
         s = od_run_check_inputs(&run);
     if (s == OD_OK)
         s = train(&run, &metrics);

@@ -58,6 +58,10 @@ enum od_status od_run_write_image(struct od_run *run, struct od_image_writer *im
 enum od_status od_run_publish(struct od_run *run, const struct od_buf *card) OD_MUST_USE;
 void od_run_discard(struct od_run *run);
 
+/* "update" of the spec: the image of a trained version brought up to date (train_update.c). */
+enum od_status od_run_update(struct od_run *run, const struct od_train_input *input,
+                             struct od_metrics *metrics) OD_MUST_USE;
+
 /* Searches as "hpo" and "automl" of the spec ask: run->recipe, recipe_spec and params become the
  * best found. input: the training set and the rest of what the recipe will be given. */
 enum od_status od_run_search(struct od_run *run, const struct od_train_input *input) OD_MUST_USE;

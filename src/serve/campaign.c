@@ -12,6 +12,8 @@
  * aws-user-personalization-v2 has no weight and gives 0.1 %. */
 #include "serve/campaign.h"
 
+#include "recipes/updated.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +105,8 @@ static enum od_status open_model(struct od_campaign *campaign,
     enum od_status status = od_image_open(bytes, true, &campaign->image, err);
     if (status != OD_OK)
         return status;
-    campaign->recipe = find_recipe(campaign->image.recipe);
+    campaign->recipe =
+        od_updated_is(&campaign->image) ? &od_recipe_updated : find_recipe(campaign->image.recipe);
     campaign->spec = find_spec(campaign->image.recipe);
     if (!campaign->recipe || !campaign->spec || !campaign->recipe->open)
         return od_fail(err, OD_CORRUPT,

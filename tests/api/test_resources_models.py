@@ -385,8 +385,6 @@ def test_versions_that_are_refused(server, world):
         control.create_solution_version(solutionArn=arn("solution/absent"))
     with refused(II):
         control.create_solution_version(solutionArn=world.solution(SIMS), trainingMode="UPDATE")
-    with refused(LATER, "UPDATE"):
-        control.create_solution_version(solutionArn=world.solution(UP), trainingMode="UPDATE")
     with refused(II):
         control.create_solution_version(solutionArn=world.solution(UP), trainingMode="PARTIAL")
     with refused(II):
