@@ -561,6 +561,12 @@ static enum od_status add_serving(struct segment_list *list, const struct traini
     return OD_OK;
 }
 
+/* LOW when an attribute is named and no sensitivity. */
+static struct od_str sensitivity_of(const struct od_personalize_optimization_objective *objective)
+{
+    return objective->objective_sensitivity.ptr ? objective->objective_sensitivity : OD_STR("LOW");
+}
+
 static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
 {
     struct od_buf *spec = list->spec;
@@ -581,6 +587,14 @@ static enum od_status write_training(struct segment_list *list, const struct tra
     if (config) {
         add_map(spec, "params", &config->algorithm_hyper_parameters);
         add_map(spec, "feature_params", &config->feature_transformation_parameters);
+    }
+    if (config && config->optimization_objective &&
+        config->optimization_objective->item_attribute.ptr) {
+        add_key(spec, "objective");
+        od_buf_char(spec, '{');
+        add_text(spec, "attribute", config->optimization_objective->item_attribute);
+        add_text(spec, "sensitivity", sensitivity_of(config->optimization_objective));
+        od_buf_char(spec, '}');
     }
     add_excluded(spec, facts);
     enum od_status s = facts->in_place ? OD_OK : add_serving(list, facts);

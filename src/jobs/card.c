@@ -220,6 +220,8 @@ enum od_status od_card_write(struct od_run *run, const struct od_image_writer *i
     put_params(run, out);
     if (run->tuned.ptr)
         od_buf_printf(out, ",\"tuned\":%.*s", OD_STR_ARG(run->tuned));
+    if (run->objective.ptr)
+        od_buf_printf(out, ",\"objective\":%.*s", OD_STR_ARG(run->objective));
     put_sections(image, out);
     od_buf_puts(out, ",\"metrics\":");
     od_card_metrics(metrics, out);

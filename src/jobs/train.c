@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "jobs/card.h"
+#include "jobs/objective.h"
 
 #define CARD_MAX (4u << 20) /* a few kilobytes, and the trials of a search */
 
@@ -97,6 +98,36 @@ static enum od_status add_card(struct od_run *run, struct od_image_writer *image
     return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
 }
 
+/* With an objective the metrics are those of the lists it makes. */
+static enum od_status train_for_objective(struct od_run *run, const struct od_train_input *input,
+                                          struct od_image_writer *image, struct od_metrics *metrics)
+{
+    struct od_objective objective;
+    float *z = NULL;
+    enum od_status s = od_objective_read(run, &objective);
+    if (s == OD_OK)
+        s = od_objective_calibrate(run, input, &objective);
+    if (s == OD_OK)
+        s = od_objective_measure(run, input, &objective, metrics);
+    if (s == OD_OK)
+        s = run->recipe->train(input, image, NULL, run->err);
+    if (s == OD_OK)
+        s = od_objective_values(run, &objective, run->training->items, &z);
+    if (s != OD_OK)
+        return s;
+    for (uint32_t i = 0; i < run->training->item_count; i++)
+        z[i] *= (float)objective.beta;
+    s = od_image_add_dict(image, "objective.items", run->training->items);
+    if (s == OD_OK)
+        s = od_image_give(image, "objective", z, run->training->item_count * sizeof *z);
+    else
+        free(z);
+    run->objective = od_arena_printf(
+        &run->arena, "{\"attribute\":\"%.*s\",\"beta\":%.9g,\"accuracyKept\":%.6f,\"mayCost\":%g}",
+        OD_STR_ARG(objective.attribute), objective.beta, objective.kept, objective.most_loss);
+    return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
+}
+
 /* Trains, and writes the image as a temporary file. */
 static enum od_status make_image(struct od_run *run, const struct od_train_input *input,
                                  struct od_metrics *metrics, struct od_buf *card)
@@ -104,7 +135,9 @@ static enum od_status make_image(struct od_run *run, const struct od_train_input
     struct od_image_writer *image = od_image_writer_new(od_str_c(run->recipe->name), 1);
     if (!image)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
-    enum od_status s = run->recipe->train(input, image, metrics, run->err);
+    enum od_status s = od_objective_is_set(run)
+                           ? train_for_objective(run, input, image, metrics)
+                           : run->recipe->train(input, image, metrics, run->err);
     if (s == OD_OK)
         s = add_types(run, image);
     if (s == OD_OK)

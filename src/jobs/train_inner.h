@@ -34,6 +34,7 @@ struct od_run {
     struct od_card_curve curve;
     struct od_str without_dataset, without_field; /* left out of what is read; absent: nothing */
     double done;                 /* of the training's part of the bar, before what comes next */
+    struct od_str objective;     /* JSON: what it weighs and costs; absent: none */
     struct od_str tuned, search; /* JSON: values found, and how; absent: nothing was searched */
     uint64_t memory_bytes;
     struct od_error *err;

@@ -237,12 +237,6 @@ def test_solution_configs_that_are_refused(server, group, recipe, config, words)
         describe(server, arn(f"solution/{name}"))
 
 
-def test_an_objective_is_not_accepted_and_ignored(server, group):
-    config = {"optimizationObjective": {"itemAttribute": "PRICE", "objectiveSensitivity": "LOW"}}
-    with refused(LATER, "optimizationObjective"):
-        create_solution(server, group, recipeArn=RECIPE + UP, solutionConfig=config)
-
-
 def test_a_solution_needs_its_group(server):
     with refused(RNF):
         create_solution(server, arn("dataset-group/absent"), recipeArn=RECIPE + SIMS)
