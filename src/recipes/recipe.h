@@ -62,6 +62,9 @@ struct od_recipe_spec {
     bool supports_events_config, supports_objective, supports_exploration;
     bool needs_items, needs_actions; /* datasets it cannot do without */
     bool needs_attributes;           /* some column of Items or Users that tells them apart */
+    bool auto_update;                /* a deployed version takes new items in every two hours */
+    bool auto_recount;               /* a deployed version is counted anew at intervals */
+    bool uses_fields;                /* columns of Items, Users or context may change the model */
     bool interactions_optional;      /* trains on none as well: the training set may be empty */
     int64_t created_s;               /* creationDateTime, whole days */
     const struct od_param_spec *params;
