@@ -2,9 +2,13 @@
 #include "recipes/registry.h"
 
 static const struct od_recipe *const recipes[] = {
-    &od_recipe_popularity,           &od_recipe_sims,
-    &od_recipe_item_affinity,        &od_recipe_item_attribute_affinity,
-    &od_recipe_user_personalization, &od_recipe_personalized_ranking,
+    &od_recipe_popularity,
+    &od_recipe_sims,
+    &od_recipe_next_best_action,
+    &od_recipe_item_affinity,
+    &od_recipe_item_attribute_affinity,
+    &od_recipe_user_personalization,
+    &od_recipe_personalized_ranking,
 };
 
 const struct od_recipe *od_recipe_at(size_t index)
