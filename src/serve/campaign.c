@@ -77,6 +77,23 @@ static void configure(struct od_campaign *campaign, const struct od_campaign_set
                          od_str_eq_c(name, "aws-semantic-similarity");
 }
 
+/* Sections the training job adds to every image (jobs/train.c). */
+static enum od_status open_types(struct od_campaign *campaign, struct od_error *err)
+{
+    struct od_str section;
+    const void *counted;
+    if (!od_image_section(&campaign->image, "types.at", &section))
+        return OD_OK;
+    enum od_status status = od_image_dict_open(&campaign->image, "types", &campaign->types, err);
+    campaign->has_types = status == OD_OK;
+    if (status != OD_OK || !od_image_section(&campaign->image, "types.counted", &section))
+        return status;
+    status =
+        od_image_array(&campaign->image, "types.counted", campaign->types.count, 1, &counted, err);
+    campaign->types_counted = status == OD_OK ? counted : NULL;
+    return status;
+}
+
 static enum od_status open_model(struct od_campaign *campaign,
                                  const struct od_recipe *(*find_recipe)(struct od_str),
                                  const struct od_recipe_spec *(*find_spec)(struct od_str),
@@ -93,6 +110,9 @@ static enum od_status open_model(struct od_campaign *campaign,
                        "The model image is of recipe %.*s, which is not known here.",
                        OD_STR_ARG(campaign->image.recipe));
     status = campaign->recipe->open(&campaign->image, &campaign->model, err);
+    if (status != OD_OK)
+        return status;
+    status = open_types(campaign, err);
     if (status != OD_OK)
         return status;
     campaign->items = campaign->recipe->items(campaign->model);

@@ -25,7 +25,7 @@ static void every_recipe_is_found_and_agrees_with_its_specification(void **state
         assert_int_equal(r->score != NULL, !segments);
         assert_int_equal(r->segment && r->users, segments);
     }
-    assert_true(count >= 6);
+    assert_true(count >= 7);
 }
 
 static void recipes_without_code_are_not_found(void **state)
