@@ -251,11 +251,16 @@ static enum od_status list_rows(struct od_eval_result *result)
     return OD_OK;
 }
 
-/* Recipes that list users answer protocol segment alone, and no other recipe does. */
+/* Recipes that list users answer protocol segment alone, and no other recipe does; actions are not
+ * items, so recipes that list them answer none of these. */
 static enum od_status check_recipes(const struct od_eval_plan *plan, struct od_error *err)
 {
     for (size_t r = 0; r < plan->recipe_count; r++) {
         const struct od_recipe *recipe = plan->recipes[r].recipe;
+        if (plan->recipes[r].spec->type == OD_PERSONALIZED_ACTIONS)
+            return od_fail(err, OD_INVALID_INPUT,
+                           "Recipe %s lists actions; no protocol here asks for those.",
+                           recipe->name);
         if (plan->protocol->segments && !recipe->segment)
             return od_fail(
                 err, OD_INVALID_INPUT,

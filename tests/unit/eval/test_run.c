@@ -139,6 +139,13 @@ static void a_recipe_of_the_wrong_kind_is_refused_by_name(void **state)
     assert_int_equal(od_eval_run(&plan, &result, &err), OD_INVALID_INPUT);
     assert_non_null(strstr(err.message, "aws-sims"));
     assert_null(result.rows);
+    const char *const others[] = {"aws-item-affinity", "aws-next-best-action"};
+    for (size_t i = 0; i < 2; i++) {
+        add_recipe(&recipe, others[i]);
+        plan = plan_of(full, &od_protocol_loo, &recipe, 1, 1);
+        assert_int_equal(od_eval_run(&plan, &result, &err), OD_INVALID_INPUT);
+        assert_non_null(strstr(err.message, others[i]));
+    }
     od_training_free(full);
 }
 
