@@ -201,9 +201,8 @@ static enum od_status read_plan(struct command *c, struct od_error *err)
 
 static enum od_status load(struct command *c, struct od_error *err)
 {
-    struct od_load_files files = {.interactions = c->paths,
-                                  .items = option(c, "items"),
-                                  .users = option(c, "users")};
+    struct od_load_files files = {
+        .interactions = c->paths, .items = option(c, "items"), .users = option(c, "users")};
     const char *least = option(c, "event-value"), *type = option(c, "event-type");
     struct od_event_rule rule = {.type = type ? od_str_c(type) : OD_STR_NONE, .weight = 1};
     rule.has_threshold = least != NULL;

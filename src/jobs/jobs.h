@@ -59,7 +59,7 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "events":[{"type":"x" (absent: all), "threshold":N or absent, "weight":W}] or absent: all,
  *    "weighted":true: give the recipe the weights,
  *    "exclude_columns":{"ITEMS":["X"]} or absent,
- *    "seed":1, "threads":0, "image":"/abs/out.image"}
+ *    "seed":1, "now_s":N (when it was asked for), "threads":0, "image":"/abs/out.image"}
  *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
  *           "items":N} */
 

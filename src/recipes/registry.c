@@ -4,7 +4,8 @@
 static const struct od_recipe *const recipes[] = {
     &od_recipe_popularity,           &od_recipe_sims,
     &od_recipe_trending_now,         &od_recipe_user_personalization,
-    &od_recipe_personalized_ranking,
+    &od_recipe_personalized_ranking, &od_recipe_hrnn,
+    &od_recipe_hrnn_metadata,        &od_recipe_hrnn_coldstart,
 };
 
 const struct od_recipe *od_recipe_at(size_t index)

@@ -9,6 +9,9 @@ extern const struct od_recipe od_recipe_sims;
 extern const struct od_recipe od_recipe_trending_now;
 extern const struct od_recipe od_recipe_user_personalization;
 extern const struct od_recipe od_recipe_personalized_ranking;
+extern const struct od_recipe od_recipe_hrnn;
+extern const struct od_recipe od_recipe_hrnn_metadata;
+extern const struct od_recipe od_recipe_hrnn_coldstart;
 
 /* By place; NULL past the end. */
 const struct od_recipe *od_recipe_at(size_t index);

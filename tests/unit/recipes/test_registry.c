@@ -21,14 +21,14 @@ static void every_recipe_is_found_and_agrees_with_its_specification(void **state
         assert_non_null(r->items);
         assert_non_null(r->score);
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 8);
 }
 
 static void recipes_without_code_are_not_found(void **state)
 {
     (void)state;
-    assert_non_null(od_recipe_spec_find(OD_STR("aws-hrnn")));
-    assert_null(od_recipe_find(OD_STR("aws-hrnn")));
+    assert_non_null(od_recipe_spec_find(OD_STR("aws-vod-top-picks")));
+    assert_null(od_recipe_find(OD_STR("aws-vod-top-picks")));
     assert_null(od_recipe_find(OD_STR("aws-sims ")));
     assert_null(od_recipe_find(OD_STR("")));
 }
