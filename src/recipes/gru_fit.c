@@ -111,6 +111,7 @@ static struct od_seq_plan plan_of(const struct od_gru_wish *wish, const struct o
         .fall = .7f,
         .last = .05f,
         .bias = true,
+        .start = true,
         .features = wish->items,
         .kappa = 10,
         .id_dropout = wish->cold ? .3f : 0,

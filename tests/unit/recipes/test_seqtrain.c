@@ -257,6 +257,7 @@ static void same_bytes_for_any_number_of_threads(void **state)
             both[i]->plan.candidates = kind ? 25 : 0;
             both[i]->plan.epochs = 2;
             both[i]->plan.bias = true;
+            both[i]->plan.start = kind != 1;
             both[i]->input.threads = i + 1;
             assert_int_equal(run(both[i], NULL), OD_OK);
         }
@@ -305,6 +306,46 @@ static void weights_choose_what_is_learnt(void **state)
     c.plan.weight = weight;
     learns_what_comes_next(&c); /* judges are after the turn; backwards never errs */
     free(weight);
+    tear_down(&c);
+}
+
+static double cosine(const float *a, const float *b, size_t count)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < count; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+static void vectors_start_from_neighbourhoods(void **state)
+{
+    (void)state;
+    struct course c;
+    struct od_seq_items items;
+    float kept[ITEMS * 16];
+    set_up(&c, false);
+    assert_int_equal(od_seq_items_init(&items, c.training, c.end, &c.plan, 5), OD_OK);
+    memcpy(kept, items.table.value, sizeof kept);
+    assert_int_equal(od_seq_items_start(&items, c.training, c.end, 5, 1, NULL), OD_OK);
+    const float *v = items.table.value;
+    double near = 0, far = 0, square = 0;
+    for (size_t i = 0; i < ITEMS; i++) { /* neighbours on the ring, and those across it */
+        near += cosine(v + i * 16, v + (i + 1) % ITEMS * 16, 16) / ITEMS;
+        far += cosine(v + i * 16, v + (i + ITEMS / 2) % ITEMS * 16, 16) / ITEMS;
+        for (size_t k = 0; k < 16; k++)
+            square += (double)v[i * 16 + k] * (double)v[i * 16 + k] / ITEMS;
+    }
+    assert_true(near > .5 && far < .2);
+    assert_true(fabs(square - 1) < 1e-3);
+    memcpy(items.table.value, kept, sizeof kept);
+    for (uint32_t u = 0; u < USERS; u++)
+        c.end[u] = c.training->user_start[u] + 1; /* nobody has a neighbour: nothing changes */
+    assert_int_equal(od_seq_items_start(&items, c.training, c.end, 5, 1, NULL), OD_OK);
+    assert_memory_equal(items.table.value, kept, sizeof kept);
+    od_seq_items_done(&items);
     tear_down(&c);
 }
 
@@ -416,6 +457,7 @@ int main(void)
         cmocka_unit_test(same_bytes_for_any_number_of_threads),
         cmocka_unit_test(nothing_behind_the_end_is_learnt),
         cmocka_unit_test(weights_choose_what_is_learnt),
+        cmocka_unit_test(vectors_start_from_neighbourhoods),
         cmocka_unit_test(lessons_start_another_training),
         cmocka_unit_test(progress_is_told_and_obeyed),
         cmocka_unit_test(no_order_is_an_error),
