@@ -183,6 +183,7 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         .spec = run->recipe_spec,
         .params = run->params,
         .seed = (uint64_t)od_json_get_i64(run->spec, "seed", 1),
+        .now_s = od_json_get_i64(run->spec, "now_s", 0),
         .threads = (unsigned)od_json_get_i64(run->spec, "threads", 0),
         .memory_bytes = run->memory_bytes,
         .progress = {report_training, run},
