@@ -14,9 +14,10 @@ enum { BINS = 10, SAMPLE = 20000, LONGEST_NAME = 4096 };
 
 enum { HOURS = 24, DAYS = 7 };
 
-uint32_t od_seq_gap(int64_t seconds)
+uint32_t od_seq_gap(int64_t from_s, int64_t to_s)
 {
-    uint64_t x = seconds > 0 ? (uint64_t)seconds + 1 : 1;
+    uint64_t x = to_s > from_s ? (uint64_t)to_s - (uint64_t)from_s : 0;
+    x += x < UINT64_MAX;
     uint32_t power = 63 - (uint32_t)__builtin_clzll(x);
     uint32_t half = power ? (uint32_t)(x >> (power - 1)) & 1 : 0;
     uint32_t gap = 2 * power + half;
@@ -25,12 +26,11 @@ uint32_t od_seq_gap(int64_t seconds)
 
 bool od_seq_times_real(const struct od_training *t, const uint64_t *end)
 {
-    int64_t usual = -1;
-    uint64_t steps = 0, other = 0;
+    uint64_t usual = 0, steps = 0, other = 0;
     for (uint32_t u = 0; u < t->user_count; u++)
         for (uint64_t e = t->user_start[u] + 1; e < end[u]; e++) {
-            int64_t gap = t->time[e] - t->time[e - 1];
-            usual = usual < 0 ? gap : usual;
+            uint64_t gap = (uint64_t)t->time[e] - (uint64_t)t->time[e - 1];
+            usual = steps ? usual : gap;
             steps++;
             other += gap != usual;
         }
@@ -44,7 +44,7 @@ size_t od_seq_ask_time(int64_t time, int64_t asked, struct od_seq_entry *out)
     int64_t hour = asked / 3600, day = asked / 86400;
     uint32_t h = (uint32_t)((hour % HOURS + HOURS) % HOURS);
     uint32_t d = (uint32_t)((day % DAYS + DAYS) % DAYS);
-    out[0] = (struct od_seq_entry){od_seq_gap(asked - time), 1};
+    out[0] = (struct od_seq_entry){od_seq_gap(time, asked), 1};
     out[1] = (struct od_seq_entry){OD_SEQ_GAPS + h, 1};
     out[2] = (struct od_seq_entry){OD_SEQ_GAPS + HOURS + d, 1};
     return 3;

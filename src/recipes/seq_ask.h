@@ -19,8 +19,8 @@
  * left out of the network. */
 #define OD_SEQ_VALUES 1024
 
-/* The class of a number of seconds; less than 0 is as 0. */
-uint32_t od_seq_gap(int64_t seconds);
+/* The class of the time from one second to another; less than 0 is as 0. */
+uint32_t od_seq_gap(int64_t from_s, int64_t to_s);
 /* Whether the times of the events before end tell more than their order: false when (nearly) all
  * steps between events are equally long, as in files whose times were made up. */
 bool od_seq_times_real(const struct od_training *training, const uint64_t *end);

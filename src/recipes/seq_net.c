@@ -18,7 +18,8 @@
  *
  * After the last layer the question is looked at (seq_ask.h): with S and T the sums of its entries'
  * two rows, h = N(x) (1 + S) + T + bias (FiLM; Perez et al. 2018), and an item's score is h . v.
- * The bias' part of that product is what an item is worth to everybody.
+ * The last entry of h is 1 and that of an item's vector no input: it is the item's bias, and starts
+ * from its popularity (od_seq_plan.bias), so that the first steps are not spent on learning that.
  *
  * Invariants: the same rows and key give the same bytes; with key 0 nothing is dropped; questions
  * whose asking time is the newest event's say nothing of time; in training half of the questions
@@ -145,10 +146,9 @@ static void make_input(const struct od_kernels *k, const struct od_seq_shape *s,
 {
     const float root = sqrtf((float)s->width);
     size_t d = s->width;
-    if (v)
-        for (size_t i = 0; i < d; i++)
-            x[i] = root * v[i];
-    else
+    for (size_t i = 0; v && i < d; i++)
+        x[i] = i + 1 < d ? root * v[i] : 0;
+    if (!v)
         memcpy(x, od_nn_of(params, UNKNOWN), d * sizeof *x);
     add_row(k, x, od_nn_of(params, GAP), gap, d);
     add_row(k, x, od_nn_of(params, TYPE), type, d);
@@ -163,7 +163,7 @@ static void classify(const struct od_seq_net_of *net, const struct od_seq_rows *
     for (uint32_t t = 0; t < rows->packed.steps; t++)
         for (uint32_t r = at[t]; r < at[t + 1]; r++) {
             bool gapped = t && net->shape.times;
-            gap[r] = gapped ? od_seq_gap(rows->time[r] - rows->time[at[t - 1] + (r - at[t])])
+            gap[r] = gapped ? od_seq_gap(rows->time[at[t - 1] + (r - at[t])], rows->time[r])
                             : OD_NN_NO_ROW;
             type[r] = type_row(&net->shape, types[rows->event[r]]);
         }
@@ -204,6 +204,7 @@ void od_seq_answer(const struct od_seq_shape *shape, const struct od_nn_params *
         }
         out[i] = n * (1 + s) + t + bias[i];
     }
+    out[d - 1] = 1;
 }
 
 static size_t entries_of(const struct od_seq_net_of *net, const struct od_seq_rows *rows,
@@ -312,6 +313,8 @@ static void end_forward(struct batch *b)
     if (b->rows->key)
         od_nn_dropout(b->h, b->rows->rows * d, b->net->dropout,
                       od_nn_key(b->rows->key, DROP_END, 0, 0));
+    for (uint32_t r = 0; r < b->rows->rows; r++)
+        b->h[r * d + d - 1] = 1;
 }
 
 /* --- backward --- */
@@ -324,6 +327,8 @@ static void end_back(struct batch *b, float *gradient, float *dh)
     size_t d = b->net->shape.width;
     float *dquestion = od_nn_in(p, gradient, QUESTION), *dbias = od_nn_in(p, gradient, END_BIAS);
     struct od_seq_entry entry[OD_SEQ_ENTRIES];
+    for (uint32_t r = 0; r < b->rows->rows; r++)
+        dh[r * d + d - 1] = 0;
     if (b->rows->key)
         od_nn_dropout(dh, b->rows->rows * d, b->net->dropout,
                       od_nn_key(b->rows->key, DROP_END, 0, 0));
@@ -360,7 +365,7 @@ static void input_back(struct batch *b, float *gradient, float *dv, float *dx)
         if (rows->item[r] == OD_NO_CODE)
             k->axpy(od_nn_in(p, gradient, UNKNOWN), dx + r * d, 1, d);
         else
-            k->axpy(dv + (size_t)rows->item[r] * d, dx + r * d, root, d);
+            k->axpy(dv + (size_t)rows->item[r] * d, dx + r * d, root, d - 1);
 }
 
 static double learn(const void *context, const struct od_nn_params *params,
@@ -419,7 +424,7 @@ void od_seq_step(const struct od_seq_shape *s, const struct od_nn_params *params
     float *x = take(&work, count * d);
     for (uint32_t r = 0; r < count; r++) {
         bool gapped = s->times && state->begun;
-        gap[r] = gapped ? od_seq_gap(events[r].time - state->time) : OD_NN_NO_ROW;
+        gap[r] = gapped ? od_seq_gap(state->time, events[r].time) : OD_NN_NO_ROW;
         make_input(k, s, params, events[r].v, gap[r], type_row(s, events[r].type), x + r * d);
         state->time = events[r].time;
         state->begun = true;

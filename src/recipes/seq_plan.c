@@ -67,7 +67,7 @@ static bool wants_recency(const struct od_train_input *input)
 static enum od_status weigh(const struct od_train_input *input, bool times, float **out)
 {
     const struct od_training *t = input->training;
-    double span = (double)(t->last_time - t->first_time);
+    double span = (double)t->last_time - (double)t->first_time;
     bool aged = times && span > 0 && wants_recency(input);
     if (!aged && !t->type_weight)
         return OD_OK;
@@ -75,7 +75,7 @@ static enum od_status weigh(const struct od_train_input *input, bool times, floa
     if (!weight)
         return OD_NO_MEMORY;
     for (uint64_t e = 0; e < t->event_count; e++) {
-        double age = (double)(t->last_time - t->time[e]);
+        double age = (double)t->last_time - (double)t->time[e];
         weight[e] = (float)(aged ? exp(-age / span) : 1) *
                     (t->type_weight ? t->type_weight[t->type[e]] : 1);
     }
@@ -110,7 +110,8 @@ static struct od_seq_plan plan_for(uint32_t items, uint64_t predictions)
                                 .rule = OD_NN_ADAM,
                                 .rate = 4e-3f,
                                 .clip = 1,
-                                .fall = .9f};
+                                .fall = .9f,
+                                .bias = true};
 }
 
 enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,

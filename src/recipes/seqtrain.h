@@ -82,6 +82,9 @@ struct od_seq_plan {
     enum od_nn_rule rule;
     float rate, decay, clip; /* decay: tensors that decay, never the item table */
     float fall; /* the rate is multiplied by it after each half epoch without a better NDCG */
+    float last; /* over the epochs the rate falls to this share, by half a cosine; 0: it does not */
+    bool bias;  /* the last entry of an item's vector starts from the logarithm of its interactions
+                   over the mean: a network whose states end in 1 begins at popularity */
     const float *weight; /* [event_count] of predicting that event, NULL: 1 */
     /* Items from their records: vector = share n / (n + kappa) of the id's vector, n its
      * interactions, and the sum of its features' vectors. NULL: ids alone, whole. */

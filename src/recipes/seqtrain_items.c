@@ -87,6 +87,10 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
     count_events(items, training, end);
     od_nn_fill_normal(&items->table, 0, deviation, &rng);
     od_nn_fill_normal(&items->columns, 0, deviation, &rng);
+    for (size_t i = 0; plan->bias && i < n; i++) {
+        double share = (double)items->frequency[i] * (double)n;
+        items->table.value[(i + 1) * plan->width - 1] = (float)log(share + .1);
+    }
     return OD_OK;
 }
 
