@@ -99,6 +99,20 @@ static int by_code(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Whose event that is. */
+static uint32_t user_of(const struct od_training *training, uint64_t event)
+{
+    uint32_t low = 0, high = training->user_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (training->user_start[middle] <= event)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static struct od_query query_of(const struct asking *a, const struct od_judge *judge,
                                 struct od_past_event *events)
 {
@@ -162,6 +176,9 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
     struct od_blend_sample *s = a->sample;
     const struct od_judge *judge = &a->judges[j * a->judge_count / s->judges];
     struct od_query query = query_of(a, judge, b->events);
+    if (od_query_at(a->training, user_of(a->training, judge->start), judge->end, &b->arena,
+                    &query) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint32_t p = 0; p < s->parts; p++) {
         bool knows = false;
         enum od_status st = a->parts[p].part->score(a->parts[p].opened, &query, &b->arena,

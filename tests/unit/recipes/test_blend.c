@@ -323,7 +323,7 @@ static void ask(const struct od_memory_model *m, const struct od_training *t, ui
                              .item = events[count - 1].item,
                              .now_s = t->last_time + 100 * (int64_t)count};
     od_arena_init(&arena, 1 << 20);
-    assert_int_equal(od_blend_score(m->model, &query, &arena, scores, &personal, NULL), OD_OK);
+    assert_int_equal(m->recipe->score(m->model, &query, &arena, scores, &personal, NULL), OD_OK);
     assert_true(personal);
     od_arena_done(&arena);
 }
