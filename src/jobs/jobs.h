@@ -63,6 +63,7 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *           {"name":"recency_mask", "values":["true"]}]} or absent; members may be missing,
  *    "automl":["aws-x", ...] in place of recipe and params, with hpo,
  *    "tuned":{"name":"value"}: what an earlier search found, instead of hpo,
+ *    "external":"/abs/vectors.txt": the file of an external model, or absent,
  *    "seed":1, "threads":0, "image":"/abs/out.image"}
  *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
  *           "items":N, "recipe":"aws-x", "tuned":{...}, "search":{...}} */

@@ -23,6 +23,7 @@ struct od_run {
     struct od_training *actions; /* action interactions; NULL: no such dataset */
     struct od_table *items, *users, *action_table;
     struct od_table *filling;    /* the table being read */
+    struct od_io_map external;   /* the file of an external model; ptr NULL: none */
     double done;                 /* of the training's part of the bar, before what comes next */
     struct od_str tuned, search; /* JSON: values found, and how; absent: nothing was searched */
     uint64_t memory_bytes;
