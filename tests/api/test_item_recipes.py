@@ -31,6 +31,22 @@ def test_meaning_is_enough_for_semantic_similarity(server, world):
     assert 0 < metrics["item_similarity"] <= 1 and "item_popularity" in metrics and "item_freshness" in metrics
 
 
+def test_ranking_influence_prefers_the_popular(server, world):
+    asked = item_id(CLUSTERS[1], 2)
+    popular = world.items(world.campaign("aws-popularity-count"), userId="nobody", numResults=100)
+    plain = world.items(world.campaign("aws-semantic-similarity"), itemId=asked, numResults=100)
+    moved = world.items(
+        world.campaign("aws-semantic-similarity", rankingInfluence={"POPULARITY": 1.0}), itemId=asked, numResults=100
+    )
+
+    def mean_place(items):
+        return sum(popular.index(item) for item in items[:10] if item in popular)
+
+    assert mean_place(moved) < mean_place(plain)
+    with refused(II, "rankingInfluence"):
+        new_campaign(server, world.version("aws-similar-items"), campaignConfig={"rankingInfluence": {"FRESHNESS": 0.5}})
+
+
 def test_data_without_recent_events_has_popular_items_not_trends(server, world):
     trending = world.items(world.campaign("aws-trending-now"), numResults=5)
     popular = world.items(world.campaign("aws-popularity-count"), userId="nobody", numResults=5)
