@@ -20,8 +20,9 @@ void od_item_space_done(struct od_item_space *space)
 
 /* --- from a matrix --- */
 
-#define SAMPLE (1u << 18) /* rows the directions are found on: bounds the decomposition's memory   \
-                           */
+#define SAMPLE                                                                                     \
+    (1u << 18) /* rows the directions are found on: bounds the decomposition's memory              \
+                */
 
 /* Evenly spaced rows of a matrix that has more than SAMPLE. */
 struct sample {
