@@ -58,7 +58,7 @@ def known_recipes():
 def recipes_for(measurement, recipes):
     lists_users = {"USER_SEGMENTATION"}
     apart = {"PERSONALIZED_ACTIONS"}
-    wanted = [name for name, kind in recipes.items() if kind not in apart]
+    wanted = [name for name, kind in recipes.items() if kind not in apart and name != "ondol-external-vectors"]  # needs a file
     wanted = [name for name in wanted if (recipes[name] in lists_users) == (measurement.protocol == "segment")]
     if measurement.protocol != "segment":
         return wanted
