@@ -61,7 +61,7 @@ def recipes_for(measurement, recipes):
         return [name for name, kind in recipes.items() if kind == "POPULAR_ITEMS" or name == "aws-popularity-count"]
     lists_users = {"USER_SEGMENTATION"}
     apart = {"PERSONALIZED_ACTIONS"}
-    wanted = [name for name, kind in recipes.items() if kind not in apart]
+    wanted = [name for name, kind in recipes.items() if kind not in apart and name != "ondol-external-vectors"]  # needs a file
     wanted = [name for name in wanted if (recipes[name] in lists_users) == (measurement.protocol == "segment")]
     if measurement.protocol != "segment":
         return wanted
