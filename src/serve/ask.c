@@ -211,6 +211,8 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
                                                     ask->scores, &ask->personal, err);
     if (status != OD_OK)
         return status;
+    for (uint32_t i = 0; campaign->objective && i < campaign->map.item_count; i++)
+        ask->scores[i] += campaign->objective[i];
     if (ask->model_query.item != OD_NO_CODE)
         ask->scores[ask->model_query.item] = -INFINITY; /* nobody asks for the item itself */
     if (campaign->has_scores && !ask->ranking)
