@@ -226,7 +226,8 @@ static size_t list_fields(const struct od_run *run, struct field *out, size_t ro
     return count;
 }
 
-/* The metric of the model trained without a field. */
+/* The metric of the model trained without a field; 0 when the recipe refuses to be trained without
+ * it, as aws-semantic-similarity without its only text: then it contributes all there is. */
 static enum od_status measure_without(struct compare *c, const struct field *field, double *out)
 {
     struct od_run *run = c->run;
@@ -235,7 +236,7 @@ static enum od_status measure_without(struct compare *c, const struct field *fie
         OD_NEW_ARRAY(&run->arena, struct od_training_column, part.context_count);
     struct od_table *table = NULL;
     struct od_memory_model model = {0};
-    struct od_metrics metrics;
+    struct od_metrics metrics = {0};
     if (!context)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
     snprintf(c->stage, sizeof c->stage, "card: without %.*s", OD_STR_ARG(field->name));
@@ -255,10 +256,15 @@ static enum od_status measure_without(struct compare *c, const struct field *fie
     }
     if (s == OD_OK)
         s = train_part(c, run->recipe, run->recipe_spec, run->params, &part, &model);
+    bool refused = s == OD_INVALID_INPUT;
     if (s == OD_OK)
         s = ask(c, run->recipe, model.model, &c->split, &metrics);
     od_memory_model_done(&model);
     od_table_free(table);
+    if (refused) {
+        *out = 0;
+        return OD_OK;
+    }
     const double *value = od_metrics_find(&metrics, MEASURE);
     if (s == OD_OK)
         *out = value ? *value : NAN;
