@@ -26,8 +26,28 @@ static enum od_status check_mode(struct od_call *call,
                    "seconds to minutes.");
 }
 
-/* How far the event log had come: tells automatic training later what is new. */
-static enum od_status note_progress(struct od_call *call, struct od_resource *resource)
+/* What the training takes over of an earlier one: the recipe and values that were found. */
+static enum od_status take_over(struct od_call *call, const struct od_resource *solution,
+                                struct od_buf *extra)
+{
+    struct od_json earlier;
+    bool found;
+    enum od_status s = od_tuning_to_reuse(call, solution, &earlier, &found);
+    if (s != OD_OK || !found)
+        return s;
+    od_buf_puts(extra, ",\"reuse\":{\"recipe\":");
+    od_buf_json(extra, od_json_get_str(&earlier, "recipe", OD_STR("")));
+    od_buf_printf(extra, ",\"tuned_ms\":%lld,\"tuned\":",
+                  (long long)od_json_get_i64(&earlier, "tuned_ms", 0));
+    od_json_write(od_json_get(&earlier, OD_STR("tuned")), extra);
+    od_buf_char(extra, '}');
+    return OD_OK;
+}
+
+/* How far the event log had come, which tells automatic training later what is new; and, for an
+ * automatic training that would be tuned, what to reuse. */
+static enum od_status note_progress(struct od_call *call, const struct od_resource *solution,
+                                    bool may_reuse, struct od_resource *resource)
 {
     struct od_dataset_info info;
     int64_t event_seq = 0, record_seq;
@@ -35,7 +55,18 @@ static enum od_status note_progress(struct od_call *call, struct od_resource *re
     if (s == OD_OK && info.arn.ptr)
         s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq,
                                &record_seq, &call->err);
-    resource->extra = od_arena_printf(call->arena, "{\"event_seq\":%lld}", (long long)event_seq);
+    if (s != OD_OK)
+        return s;
+    struct od_buf extra;
+    od_buf_init(&extra, 1u << 20);
+    od_buf_printf(&extra, "{\"event_seq\":%lld", (long long)event_seq);
+    if (may_reuse)
+        s = take_over(call, solution, &extra);
+    od_buf_char(&extra, '}');
+    resource->extra = od_arena_str(call->arena, od_buf_view(&extra));
+    if (s == OD_OK && (od_buf_status(&extra) != OD_OK || !resource->extra.ptr))
+        s = od_fail(&call->err, OD_NO_MEMORY, NULL);
+    od_buf_done(&extra);
     return s;
 }
 
@@ -83,7 +114,9 @@ enum od_status od_solution_train(struct od_call *call, const struct od_resource 
     value.training_mode = OD_STR("FULL");
     value.training_type = od_str_c(training_type);
     int64_t job;
-    s = note_progress(call, &resource);
+    bool tunes = from.perform_hpo.value || from.perform_auto_ml.value;
+    bool automatic = od_str_eq_c(value.training_type, "AUTOMATIC");
+    s = note_progress(call, solution, tunes && automatic, &resource);
     if (s == OD_OK)
         s = insert(call, &value, tags, &resource, &job);
     if (s != OD_OK)

@@ -112,7 +112,8 @@ struct training_facts {
     struct od_str arn;
     struct od_resource version;
     struct od_personalize_solution_version value;
-    const struct od_recipe_spec *recipe;
+    struct od_json extra;                /* of the version */
+    const struct od_recipe_spec *recipe; /* NULL: AutoML chooses */
     struct dataset_sources datasets[OD_DATASET_TYPES];
 };
 
@@ -126,6 +127,8 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
     if (s == OD_OK)
         s = od_resource_read(&call, &od_kind_solution_version, &facts->version, &facts->value);
     if (s == OD_OK)
+        s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
+    if (s == OD_OK && facts->value.recipe_arn.ptr)
         s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
         struct dataset_sources *d = &facts->datasets[t];
@@ -278,10 +281,17 @@ static bool leaves_out(const struct od_personalize_solution_version *value, cons
     return has_type && !included;
 }
 
+/* AutoML looks at autoMLConfig alone. */
+static const struct od_personalize_solution_config *config_of(const struct training_facts *facts)
+{
+    return facts->value.perform_auto_ml.value ? NULL : facts->value.solution_config;
+}
+
 static void add_excluded(struct od_buf *spec, const struct training_facts *facts)
 {
+    const struct od_personalize_solution_config *whole = config_of(facts);
     const struct od_personalize_training_data_config *config =
-        facts->value.solution_config ? facts->value.solution_config->training_data_config : NULL;
+        whole ? whole->training_data_config : NULL;
     if (!config)
         return;
     add_key(spec, "exclude_columns");
@@ -320,9 +330,10 @@ static void add_event(struct od_buf *spec, struct od_str type, const double *thr
 }
 
 /* Which events count: eventsConfig, or eventType and eventValueThreshold. */
-static void add_events(struct od_buf *spec, const struct od_personalize_solution_version *value)
+static void add_events(struct od_buf *spec, const struct training_facts *facts)
 {
-    const struct od_personalize_solution_config *config = value->solution_config;
+    const struct od_personalize_solution_version *value = &facts->value;
+    const struct od_personalize_solution_config *config = config_of(facts);
     double threshold; /* "+3" is a number to CreateSolution but not to JSON */
     bool has_threshold = config && od_str_to_double(config->event_value_threshold, &threshold);
     if (config && config->events_config) {
@@ -347,21 +358,142 @@ static void add_events(struct od_buf *spec, const struct od_personalize_solution
     }
 }
 
+/* ---- what is tuned ---- */
+
+static void open_range(struct od_buf *spec, struct od_str name)
+{
+    char last = spec->len ? spec->ptr[spec->len - 1] : '\0';
+    od_buf_puts(spec, last == '[' ? "{" : ",{");
+    add_text(spec, "name", name);
+}
+
+static void add_bound(struct od_buf *spec, const char *key, bool set, double value)
+{
+    if (!set)
+        return;
+    add_key(spec, key);
+    od_buf_double(spec, value);
+}
+
+static void add_ranges(struct od_buf *spec,
+                       const struct od_personalize_hyper_parameter_ranges *ranges)
+{
+    add_key(spec, "ranges");
+    od_buf_char(spec, '[');
+    for (size_t i = 0; i < ranges->integer_hyper_parameter_ranges.count; i++) {
+        const struct od_personalize_integer_hyper_parameter_range *r =
+            &ranges->integer_hyper_parameter_ranges.items[i];
+        open_range(spec, r->name);
+        add_bound(spec, "min", r->min_value.set, (double)r->min_value.value);
+        add_bound(spec, "max", r->max_value.set, (double)r->max_value.value);
+        od_buf_char(spec, '}');
+    }
+    for (size_t i = 0; i < ranges->continuous_hyper_parameter_ranges.count; i++) {
+        const struct od_personalize_continuous_hyper_parameter_range *r =
+            &ranges->continuous_hyper_parameter_ranges.items[i];
+        open_range(spec, r->name);
+        add_bound(spec, "min", r->min_value.set, r->min_value.value);
+        add_bound(spec, "max", r->max_value.set, r->max_value.value);
+        od_buf_char(spec, '}');
+    }
+    for (size_t i = 0; i < ranges->categorical_hyper_parameter_ranges.count; i++) {
+        const struct od_personalize_categorical_hyper_parameter_range *r =
+            &ranges->categorical_hyper_parameter_ranges.items[i];
+        open_range(spec, r->name);
+        add_key(spec, "values");
+        od_buf_char(spec, '[');
+        for (size_t v = 0; v < r->values.count; v++) {
+            od_buf_puts(spec, v ? "," : "");
+            od_buf_json(spec, r->values.items[v]);
+        }
+        od_buf_puts(spec, "]}");
+    }
+    od_buf_char(spec, ']');
+}
+
+static void add_hpo(struct od_buf *spec, const struct od_personalize_hpo_config *config,
+                    struct od_str metric)
+{
+    int64_t number;
+    add_key(spec, "hpo");
+    od_buf_char(spec, '{');
+    if (config && config->hpo_objective && config->hpo_objective->metric_name.ptr)
+        metric = config->hpo_objective->metric_name;
+    if (metric.ptr)
+        add_text(spec, "metric", metric);
+    if (config && config->hpo_resource_config) {
+        if (od_str_to_i64(config->hpo_resource_config->max_number_of_training_jobs, &number))
+            add_number(spec, "jobs", number);
+        if (od_str_to_i64(config->hpo_resource_config->max_parallel_training_jobs, &number))
+            add_number(spec, "parallel", number);
+    }
+    if (config && config->algorithm_hyper_parameter_ranges)
+        add_ranges(spec, config->algorithm_hyper_parameter_ranges);
+    od_buf_char(spec, '}');
+}
+
+/* The recipes given, or all that may take part. */
+static void add_auto_ml(struct od_buf *spec, const struct od_personalize_auto_ml_config *config)
+{
+    bool any = false;
+    add_key(spec, "automl");
+    od_buf_char(spec, '[');
+    for (size_t i = 0; config && i < config->recipe_list.count; i++) {
+        struct od_str arn = config->recipe_list.items[i];
+        size_t at = arn.len;
+        while (at > 0 && arn.ptr[at - 1] != '/')
+            at--;
+        od_buf_puts(spec, any ? "," : "");
+        od_buf_json(spec, od_str_sub(arn, at, arn.len));
+        any = true;
+    }
+    const struct od_recipe_spec *recipe;
+    for (size_t i = 0; !any && (recipe = od_recipe_spec_at(i)); i++) {
+        char last = spec->ptr[spec->len - 1];
+        if (!od_automl_may_try(recipe))
+            continue;
+        od_buf_puts(spec, last == '[' ? "" : ",");
+        od_buf_json(spec, od_str_c(recipe->name));
+    }
+    od_buf_char(spec, ']');
+}
+
+static void add_tuning(struct od_buf *spec, const struct training_facts *facts)
+{
+    const struct od_personalize_solution_config *config = facts->value.solution_config;
+    const struct od_json *reuse = od_json_get(&facts->extra, OD_STR("reuse"));
+    bool auto_ml = facts->value.perform_auto_ml.value;
+    if (reuse) {
+        if (auto_ml)
+            add_text(spec, "recipe", od_json_get_str(reuse, "recipe", OD_STR("")));
+        add_key(spec, "tuned");
+        od_json_write(od_json_get(reuse, OD_STR("tuned")), spec);
+    } else if (auto_ml) {
+        const struct od_personalize_auto_ml_config *choice = config ? config->auto_ml_config : NULL;
+        add_auto_ml(spec, choice);
+        add_hpo(spec, NULL, choice ? choice->metric_name : OD_STR_NONE);
+    } else if (facts->value.perform_hpo.value) {
+        add_hpo(spec, config ? config->hpo_config : NULL, OD_STR_NONE);
+    }
+}
+
 static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
 {
     struct od_buf *spec = list->spec;
-    const struct od_personalize_solution_config *config = facts->value.solution_config;
+    const struct od_personalize_solution_config *config = config_of(facts);
     static const char *const keys[] = {"interactions", "items", "users", "actions",
                                        "action_interactions"};
     struct od_str image =
         od_app_path(list->app, list->arena, "images/%lld.image", (long long)list->job_id);
     od_buf_char(spec, '{');
     add_text(spec, "kind", OD_STR("train"));
-    add_text(spec, "recipe", od_str_c(facts->recipe->name));
+    if (facts->recipe)
+        add_text(spec, "recipe", od_str_c(facts->recipe->name));
     add_text(spec, "image", image);
     add_number(spec, "seed", 1);
     add_number(spec, "threads", list->app->config.worker_threads);
-    add_events(spec, &facts->value);
+    add_events(spec, facts);
+    add_tuning(spec, facts);
     if (config) {
         add_map(spec, "params", &config->algorithm_hyper_parameters);
         add_map(spec, "feature_params", &config->feature_transformation_parameters);

@@ -28,8 +28,9 @@ enum od_status od_runner_resume(struct od_call *call) OD_MUST_USE;
 /* Stops the job of a resource if it is queued or running. Store thread. */
 bool od_runner_stop(struct od_app *app, struct od_str arn);
 
-/* Progress of all jobs as JSON: [{"arn":...,"kind":...,"progress":0.5,"stage":"..."}]. Any thread.
- */
+/* Progress of all jobs as JSON: [{"arn":...,"kind":...,"progress":0.5,"stage":"...","seconds":8.1,
+ * "secondsLeft":8.1}]. seconds counts from the start of its worker; secondsLeft is absent while too
+ * little is done to tell. Any thread. */
 void od_runner_progress(struct od_app *app, struct od_buf *out);
 void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running);
 void od_runner_free(struct od_app *app);

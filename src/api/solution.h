@@ -24,6 +24,17 @@ enum od_status od_events_config_check(struct od_call *call, struct od_str group,
 bool od_solution_needs_column(struct od_str event_type,
                               const struct od_personalize_solution_config *config,
                               struct od_str column);
+/* solution_tuning.c: hpoConfig and autoMLConfig. */
+enum od_status od_hpo_check(struct od_call *call, const struct od_personalize_hpo_config *config,
+                            const struct od_recipe_spec *spec) OD_MUST_USE;
+enum od_status od_automl_check(struct od_call *call,
+                               const struct od_personalize_auto_ml_config *config) OD_MUST_USE;
+/* Whether a recipe takes part in AutoML when no list is given. */
+bool od_automl_may_try(const struct od_recipe_spec *spec);
+/* The "extra" of the newest version of the solution that was tuned less than 90 days ago, with its
+ * members "tuned", "tuned_ms" and "recipe". */
+enum od_status od_tuning_to_reuse(struct od_call *call, const struct od_resource *solution,
+                                  struct od_json *out, bool *out_found) OD_MUST_USE;
 enum od_status od_schedule_check(struct od_call *call,
                                  const struct od_personalize_auto_training_config *config,
                                  int64_t *out_days) OD_MUST_USE; /* absent: 7 days */

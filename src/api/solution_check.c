@@ -127,29 +127,6 @@ static enum od_status check_training_data(struct od_call *call,
     return s;
 }
 
-static enum od_status check_count(struct od_call *call, struct od_str value, const char *name,
-                                  int64_t most)
-{
-    int64_t number;
-    if (!value.ptr || (od_str_to_i64(value, &number) && number >= 1 && number <= most))
-        return OD_OK;
-    return od_fail(&call->err, OD_INVALID_INPUT,
-                   "%s must be at most %lld, and a whole number from 1.", name, (long long)most);
-}
-
-static enum od_status check_hpo(struct od_call *call,
-                                const struct od_personalize_hpo_config *config)
-{
-    if (!config || !config->hpo_resource_config)
-        return OD_OK;
-    enum od_status s = check_count(call, config->hpo_resource_config->max_number_of_training_jobs,
-                                   "hpoResourceConfig.maxNumberOfTrainingJobs", 40);
-    if (s == OD_OK)
-        s = check_count(call, config->hpo_resource_config->max_parallel_training_jobs,
-                        "hpoResourceConfig.maxParallelTrainingJobs", 10);
-    return s;
-}
-
 enum od_status od_solution_check(struct od_call *call,
                                  const struct od_personalize_create_solution_request *in,
                                  const struct od_recipe_spec *spec)
@@ -160,11 +137,6 @@ enum od_status od_solution_check(struct od_call *call,
         return unsupported(call, "performIncrementalUpdate", spec);
     if ((in->perform_hpo.value || (config && config->hpo_config)) && !spec->supports_hpo)
         return unsupported(call, "HPO", spec);
-    if (in->perform_hpo.value)
-        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                       "performHPO is not available in this version: recipes choose their settings "
-                       "on held-out "
-                       "events by themselves, or take them from algorithmHyperParameters.");
     enum od_status s = od_solution_events_check(call, in, spec);
     if (s != OD_OK || !config)
         return s;
@@ -173,7 +145,8 @@ enum od_status od_solution_check(struct od_call *call,
     if (config->optimization_objective)
         return od_fail(&call->err, OD_NOT_IMPLEMENTED,
                        "optimizationObjective is not available in this version.");
-    s = check_hpo(call, config->hpo_config);
+    if (config->hpo_config)
+        s = od_hpo_check(call, config->hpo_config, spec);
     if (s == OD_OK)
         s = check_all_params(call, spec, config);
     if (s == OD_OK)

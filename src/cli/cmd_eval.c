@@ -41,6 +41,7 @@ static const struct od_option defaults[] = {
      "COLUMN", false, 0, NULL},
     {"users-most", "100000", "questions asked at most, spread evenly; 0: all", "N", false, 0, NULL},
     {"json", NULL, "writes the report as JSON there", "FILE", false, 0, NULL},
+    {"svg", NULL, "draws quality against training time there", "FILE", false, 0, NULL},
     {"list", "false", "prints protocols and recipes, and does nothing else", NULL, false, 0, NULL},
 };
 #define OPTION_COUNT (sizeof defaults / sizeof *defaults)
@@ -51,6 +52,7 @@ struct command {
     struct od_eval_recipe recipes[OD_EVAL_RECIPES];
     const char *paths[FILES_MAX];
     char *path_text;
+    struct od_event_rule rule;
     struct od_loaded data;
     struct od_test_file test;
 };
@@ -284,6 +286,8 @@ static enum od_status evaluate(struct command *c, struct od_error *err)
     s = print_report(&result, err);
     if (s == OD_OK)
         s = write_report(option(c, "json"), &result, od_report_json, err);
+    if (s == OD_OK)
+        s = write_report(option(c, "svg"), &result, od_report_svg, err);
     od_eval_done(&result);
     return s;
 }

@@ -6,6 +6,7 @@
 #include "data/image.h"
 #include "data/segment.h"
 #include "os/io.h"
+#include "recipes/blend.h"
 
 #define ROWS_SHOWN 10
 
@@ -83,6 +84,11 @@ static enum od_status show_image(struct od_str bytes, struct od_error *err)
         if (od_image_section(&image, text, &content))
             printf("  %-24s %12zu bytes\n", text, content.len);
     }
+    struct od_buf blend;
+    od_buf_init(&blend, 1 << 16);
+    if (od_blend_describe(&image, &blend))
+        printf("%.*s", OD_STR_ARG(od_buf_view(&blend)));
+    od_buf_done(&blend);
     return OD_OK;
 }
 

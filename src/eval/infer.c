@@ -79,6 +79,7 @@ od_csv_walk(struct od_str bytes, const char *name, const struct od_csv_header *h
 
 struct column {
     uint64_t values; /* that are not null */
+    uint64_t bytes;  /* of them */
     bool numbers, lists, many;
     struct od_dict *distinct;
 };
@@ -99,6 +100,7 @@ static enum od_status look(void *context, const struct od_str *cells, struct od_
         if (cells[c].len == 0)
             continue;
         column->values++;
+        column->bytes += cells[c].len;
         column->numbers = column->numbers && od_str_to_double(cells[c], &number);
         column->lists = column->lists || od_str_find(cells[c], '|', 0) != SIZE_MAX;
         if (column->many)
@@ -154,14 +156,27 @@ static bool says_prose(struct od_str name)
     return false;
 }
 
-static const char *guess(const struct survey *survey, size_t c, enum od_dataset_type type)
+/* The column of prose with most text in it, for a schema may have one such field; SIZE_MAX: none.
+ */
+static size_t find_prose(const struct survey *survey, enum od_dataset_type type)
 {
-    struct od_str name = survey->header->columns[c];
+    size_t found = SIZE_MAX;
+    for (size_t c = 0; type != OD_INTERACTIONS && c < survey->header->column_count; c++) {
+        const struct column *column = &survey->columns[c];
+        if (says_prose(survey->header->columns[c]) && column->values && !column->numbers &&
+            (found == SIZE_MAX || column->bytes > survey->columns[found].bytes))
+            found = c;
+    }
+    return found;
+}
+
+static const char *guess(const struct survey *survey, size_t c, size_t prose)
+{
     const struct column *column = &survey->columns[c];
     bool repeats = !column->many && od_dict_count(column->distinct) <= column->values / 2;
     if (column->values && column->numbers)
         return "[\"null\",\"double\"]";
-    if (type != OD_INTERACTIONS && says_prose(name))
+    if (c == prose)
         return "[\"null\",\"string\"],\"textual\":true";
     if (column->lists || repeats)
         return "[\"null\",\"string\"],\"categorical\":true";
@@ -184,7 +199,7 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
                          struct od_buf *text, size_t *out_dropped)
 {
     static const char *const names[] = {"Interactions", "Items", "Users"};
-    size_t fields = 0, own = 0, dropped = 0;
+    size_t fields = 0, own = 0, dropped = 0, prose = find_prose(survey, type);
     bool timed = type != OD_INTERACTIONS;
     od_buf_printf(text,
                   "{\"type\":\"record\",\"name\":\"%s\",\"namespace\":"
@@ -199,7 +214,7 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
             continue;
         }
         own += !avro;
-        put_field(text, name, avro ? avro : guess(survey, c, type), &fields);
+        put_field(text, name, avro ? avro : guess(survey, c, prose), &fields);
     }
     if (!timed)
         put_field(text, OD_STR("TIMESTAMP"), "\"long\"", &fields);

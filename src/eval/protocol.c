@@ -41,6 +41,8 @@ const struct od_protocol od_protocol_segment = {
     .summary = "the best 1 % of the users for an item, judged by who came back within 15 days",
     .metrics = od_metrics_segment,
     .variants = 1u << OD_LISTS_RAW,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .segments = true,
 };

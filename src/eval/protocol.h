@@ -23,7 +23,10 @@ struct od_protocol {
     const struct od_list_metric *metrics; /* ends with one without a name */
     uint32_t variants;                    /* bits, 1 << enum od_list_variant */
     uint32_t groups;                      /* bits, 1 << enum od_exam_group */
-    bool folded;                          /* make is called for several folds */
+    /* What the protocol is known by, for pictures and short tables. */
+    size_t shown_metric;
+    enum od_list_variant shown_lists;
+    bool folded;   /* make is called for several folds */
     bool chance;   /* chance is a baseline too: where popularity knows nothing */
     bool segments; /* for recipes that list users: eval/segments.h; make is NULL */
     enum od_test_kind test;

@@ -95,6 +95,8 @@ const struct od_protocol od_protocol_time = {
     .summary = "trained on what came before one moment, asked then about all that follows",
     .metrics = metrics,
     .variants = 1u << OD_LISTS_RAW | 1u << OD_LISTS_REMOVED,
+    .shown_metric = 4,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL | 1u << OD_GROUP_KNOWN | 1u << OD_GROUP_COLD,
     .make = make,
 };

@@ -149,6 +149,8 @@ const struct od_protocol od_protocol_aws_internal = {
     .summary = "a tenth of the users unseen, the newest tenth of each is relevant (several folds)",
     .metrics = od_metrics_aws,
     .variants = BOTH_LISTS,
+    .shown_metric = 3,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .folded = true,
     .make = make_internal,
@@ -159,6 +161,8 @@ const struct od_protocol od_protocol_aws_external = {
     .summary = "all users, the newest tenth of each is relevant, the rest is training and input",
     .metrics = od_metrics_aws,
     .variants = BOTH_LISTS,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .make = make_external,
 };
@@ -174,6 +178,8 @@ const struct od_protocol od_protocol_loo = {
     .summary = "the last event of each user is relevant; training has all but the last two",
     .metrics = loo_metrics,
     .variants = BOTH_LISTS,
+    .shown_metric = 1,
+    .shown_lists = OD_LISTS_REMOVED,
     .groups = 1u << OD_GROUP_ALL,
     .make = make_loo,
 };

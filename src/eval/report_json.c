@@ -72,7 +72,9 @@ void od_report_json(const struct od_eval_result *result, struct od_buf *out)
 {
     const struct od_eval_plan *plan = result->plan;
     const struct od_training *full = plan->input.full;
-    od_buf_printf(out, "{\"protocol\":\"%s\",", plan->protocol->name);
+    od_buf_printf(out, "{\"protocol\":\"%s\",\"shown\":{\"metric\":\"%s\",\"lists\":\"%s\"},",
+                  plan->protocol->name, plan->protocol->metrics[plan->protocol->shown_metric].name,
+                  od_list_variant_name(plan->protocol->shown_lists));
     od_buf_printf(out,
                   "\"data\":{\"hash\":\"%016llx\",\"events\":%llu,\"users\":%u,\"items\":%u,"
                   "\"catalogue\":%u,\"first_time\":%lld,\"last_time\":%lld},",

@@ -17,7 +17,9 @@ enum od_status od_run_report(struct od_run *run, double fraction, const char *st
 /* The recipe's own progress, scaled into its share. */
 static enum od_status report_training(void *context, double fraction, const char *stage)
 {
-    return od_run_report(context, OD_SHARE_READING + OD_SHARE_TRAINING * fraction, stage);
+    const struct od_run *run = context;
+    double whole = run->done + (1 - run->done) * fraction;
+    return od_run_report(context, OD_SHARE_READING + OD_SHARE_TRAINING * whole, stage);
 }
 
 static enum od_status read_params(struct od_run *run)
@@ -42,6 +44,8 @@ static enum od_status read_params(struct od_run *run)
 
 static enum od_status read_recipe(struct od_run *run)
 {
+    if (od_json_get(run->spec, OD_STR("automl")))
+        return OD_OK; /* the search finds it */
     struct od_str name = od_json_get_str(run->spec, "recipe", OD_STR(""));
     run->recipe = od_recipe_find(name);
     run->recipe_spec = od_recipe_spec_find(name);
@@ -125,10 +129,19 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         .memory_bytes = run->memory_bytes,
         .progress = {report_training, run},
     };
+    enum od_status s = OD_OK;
+    if (od_json_get(run->spec, OD_STR("hpo")))
+        s = od_run_search(run, &input);
+    else
+        s = od_run_take_tuned(run);
+    if (s != OD_OK)
+        return s;
+    input.spec = run->recipe_spec;
+    input.params = run->params;
     struct od_image_writer *image = od_image_writer_new(od_str_c(run->recipe->name), 1);
     if (!image)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
-    enum od_status s = run->recipe->train(&input, image, metrics, run->err);
+    s = run->recipe->train(&input, image, metrics, run->err);
     if (s == OD_OK)
         s = add_types(run, image);
     if (s == OD_OK)
@@ -139,9 +152,32 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
     return s;
 }
 
+/* What outlives the run. */
+static enum od_status give_result(struct od_run *run, const struct od_metrics *metrics,
+                                  int64_t begun, struct od_arena *arena,
+                                  struct od_train_result *out)
+{
+    *out = (struct od_train_result){
+        .metrics = *metrics,
+        .seconds = (double)(run->io->monotonic_ns(run->io) - begun) * 1e-9,
+        .hash = run->training->hash,
+        .events = run->training->event_count,
+        .users = run->training->user_count,
+        .items = run->training->item_count,
+        .recipe = od_str_c(run->recipe_spec->name),
+    };
+    if (run->tuned.ptr)
+        out->tuned = od_arena_str(arena, run->tuned);
+    if (run->search.ptr)
+        out->search = od_arena_str(arena, run->search);
+    bool enough = (!run->tuned.ptr || out->tuned.ptr) && (!run->search.ptr || out->search.ptr);
+    return enough ? OD_OK : od_fail(run->err, OD_NO_MEMORY, NULL);
+}
+
 enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
                             uint64_t memory_bytes, const struct od_progress *progress,
-                            struct od_train_result *out, struct od_error *err)
+                            struct od_arena *arena, struct od_train_result *out,
+                            struct od_error *err)
 {
     struct od_run run = {
         .io = io, .spec = spec, .progress = progress, .memory_bytes = memory_bytes, .err = err};
@@ -151,19 +187,12 @@ enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
     enum od_status s = read_recipe(&run);
     if (s == OD_OK)
         s = od_run_read_inputs(&run);
-    if (s == OD_OK)
+    if (s == OD_OK && run.recipe_spec)
         s = od_run_check_inputs(&run);
     if (s == OD_OK)
         s = train(&run, &metrics);
     if (s == OD_OK)
-        *out = (struct od_train_result){
-            .metrics = metrics,
-            .seconds = (double)(io->monotonic_ns(io) - begun) * 1e-9,
-            .hash = run.training->hash,
-            .events = run.training->event_count,
-            .users = run.training->user_count,
-            .items = run.training->item_count,
-        };
+        s = give_result(&run, &metrics, begun, arena, out);
     od_run_free_inputs(&run);
     od_arena_done(&run.arena);
     return s;

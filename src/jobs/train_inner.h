@@ -1,5 +1,6 @@
 /* What the files of a training job share: train.c (the order of things), train_inputs.c (segments
- * to training sets and tables), train_check.c (enough to learn from?). */
+ * to training sets and tables), train_check.c (enough to learn from?), train_search.c
+ * (tuning). */
 #ifndef OD_JOBS_TRAIN_INNER_H
 #define OD_JOBS_TRAIN_INNER_H
 
@@ -21,7 +22,9 @@ struct od_run {
     struct od_training *training;
     struct od_training *actions; /* action interactions; NULL: no such dataset */
     struct od_table *items, *users, *action_table;
-    struct od_table *filling; /* the table being read */
+    struct od_table *filling;    /* the table being read */
+    double done;                 /* of the training's part of the bar, before what comes next */
+    struct od_str tuned, search; /* JSON: values found, and how; absent: nothing was searched */
     uint64_t memory_bytes;
     struct od_error *err;
 };
@@ -36,5 +39,11 @@ void od_run_free_inputs(struct od_run *run);
 /* The minimums of data.md section 8 and what the recipe cannot do without (recipes.md section 1),
  * with the texts of errors.md section 5. */
 enum od_status od_run_check_inputs(struct od_run *run) OD_MUST_USE;
+
+/* Searches as "hpo" and "automl" of the spec ask: run->recipe, recipe_spec and params become the
+ * best found. input: the training set and the rest of what the recipe will be given. */
+enum od_status od_run_search(struct od_run *run, const struct od_train_input *input) OD_MUST_USE;
+/* Values that an earlier search found ("tuned" of the spec) take their parameters' places. */
+enum od_status od_run_take_tuned(struct od_run *run) OD_MUST_USE;
 
 #endif

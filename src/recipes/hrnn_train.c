@@ -11,11 +11,12 @@
 #include <stdlib.h>
 
 #include "base/bitmap.h"
+#include "recipes/blend_train.h"
 #include "recipes/catalogue.h"
 #include "recipes/gru_model.h"
 #include "recipes/hrnn.h"
 #include "recipes/hrnn_cold.h"
-#include "recipes/linar_train.h"
+#include "recipes/linar_events.h"
 #include "recipes/metrics.h"
 
 #define LEARNT 0.8 /* of the progress, when the fit for the metrics is done */
@@ -199,7 +200,7 @@ static enum od_status learn_from_split(const struct od_recipe *recipe, enum od_h
         struct od_scorer ask = od_recipe_scorer_of(&scorer);
         st = od_evaluate(&ask, split, part->threads, metrics, err);
         if (st == OD_OK && kind != OD_HRNN_COLDSTART)
-            st = od_linar_heat(&ask, split, part->threads, out_temperature, err);
+            st = od_blend_heat(&ask, split, part->threads, out_temperature, err);
     }
     od_recipe_scorer_done(&scorer);
     return st;

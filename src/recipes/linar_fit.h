@@ -19,7 +19,6 @@ struct od_linar_config {
 };
 
 struct od_linar_shape {
-    struct od_linar_rule rule;
     bool recent_first; /* predictions weigh by age: some fade but OD_LINAR_EVEN */
     uint32_t window;   /* most steps a prediction looks back */
     uint32_t keep;     /* entries kept of a row */

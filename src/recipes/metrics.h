@@ -74,6 +74,10 @@ enum od_status od_evaluate(const struct od_scorer *scorer, const struct od_split
                            unsigned threads, struct od_metrics *metrics,
                            struct od_error *err) OD_MUST_USE;
 
+/* A writer's image as one block, as a mapped file would be; free it with free. */
+enum od_status od_memory_image(struct od_image_writer *writer, void **out_bytes,
+                               size_t *out_len) OD_MUST_USE;
+
 /* A model trained into memory: an image's bytes and what was opened from them. */
 struct od_memory_model {
     void *bytes;
@@ -111,17 +115,5 @@ struct od_progress od_progress_scaled(struct od_progress_scale *scale, struct od
 /* Reports when there is someone to report to; OD_STOPPED when asked to stop. */
 enum od_status od_progress_report(const struct od_progress *progress, double fraction,
                                   const char *stage, struct od_error *err) OD_MUST_USE;
-
-/* --- leave one out --- */
-struct od_loo_result {
-    double hit_rate_at_10, ndcg_at_10;
-    uint32_t users, skipped;
-};
-/* Ranks the test item among all items of the full set but the user's input items (the test item
- * always takes part). A tie counts as ranked before it; an item the model does not know is a miss.
- */
-enum od_status od_eval_loo(const struct od_scorer *scorer, const struct od_split *split,
-                           unsigned threads, struct od_loo_result *out,
-                           struct od_error *err) OD_MUST_USE;
 
 #endif

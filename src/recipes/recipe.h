@@ -24,8 +24,10 @@ enum od_param_type {
     OD_PARAM_INTEGER,
     OD_PARAM_CONTINUOUS,
     OD_PARAM_BOOLEAN,
-    OD_PARAM_CATEGORICAL
+    OD_PARAM_CATEGORICAL,
+    OD_PARAM_TEXT /* of at most OD_PARAM_TEXT_BYTES */
 };
+#define OD_PARAM_TEXT_BYTES 1024 /* a location in S3 has at most 256 + 1,000 characters on AWS */
 enum od_param_place { OD_PARAM_ALGORITHM, OD_PARAM_FEATURIZATION, OD_PARAM_CAMPAIGN };
 
 /* One hyperparameter, generated from spec/recipes.json. */
@@ -52,6 +54,7 @@ struct od_recipe_spec {
     const char *type_name; /* "RELATED_ITEMS" */
     const char *domain;    /* "ECOMMERCE", ... or NULL */
     bool legacy;           /* accepted by name, absent from ListRecipes */
+    bool extension;        /* no recipe of AWS: accepted by name, absent from ListRecipes */
     bool has_scores;       /* answers carry a score */
     bool real_time;        /* events change the next answer */
     bool supports_update;  /* trainingMode UPDATE */
@@ -104,6 +107,9 @@ struct od_train_input {
      * od_action_event names; NULL when there are none. Its user codes are its own. */
     const struct od_training *actions;
     const struct od_table *action_table; /* NULL: no Actions dataset */
+    /* The bytes of the file that the parameter location names (ondol-external-vectors), mapped;
+     * absent when there is none. */
+    struct od_str external;
     const struct od_recipe_spec *spec;
     const struct od_param_value *params;
     uint64_t seed;
@@ -139,6 +145,8 @@ struct od_query {
     size_t user_value_count;
     uint32_t item; /* related items: the model's code, OD_NO_CODE when unknown or not given */
     int64_t now_s; /* request time */
+    /* rankingInfluence of the campaign or job, in [0, 1]; aws-semantic-similarity alone looks */
+    float popularity_influence, freshness_influence;
 };
 
 enum od_action_event { OD_ACTION_TAKEN, OD_ACTION_NOT_TAKEN, OD_ACTION_VIEWED };

@@ -177,9 +177,7 @@ def test_automatic_training_is_the_default(server, group):
 
 REFUSED = [
     ({}, II, "recipeArn"),
-    ({"performAutoML": True}, LATER, "performAutoML"),
     ({"performAutoML": True, "recipeArn": RECIPE + "aws-sims"}, II, None),
-    ({"performHPO": True, "recipeArn": RECIPE + "aws-sims"}, LATER, "performHPO"),
     ({"performHPO": True, "recipeArn": RECIPE + "aws-popularity-count"}, II, None),
     ({"performIncrementalUpdate": True, "recipeArn": RECIPE + "aws-sims"}, II, "performIncrementalUpdate"),
     ({"recipeArn": RECIPE + "aws-absent"}, RNF, "aws-absent"),

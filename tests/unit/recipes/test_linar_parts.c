@@ -44,9 +44,10 @@ static void setting_init(struct setting *s, unsigned users, unsigned items, unsi
 {
     *s = (struct setting){.training = rest ? with_pauses(users, items, spread)
                                            : toy_random(users, items, spread, 5)};
-    s->shape = (struct od_linar_shape){.rule = {0, 1}, .window = 6, .keep = 10000};
+    s->shape = (struct od_linar_shape){.window = 6, .keep = 10000};
     s->end = malloc((s->training->user_count + 1) * sizeof *s->end);
-    assert_int_equal(od_linar_ends(s->training, &s->shape.rule, s->end, NULL), OD_OK);
+    struct od_linar_rule everybody = {0, 1};
+    assert_int_equal(od_linar_ends(s->training, &everybody, s->end, NULL), OD_OK);
     assert_int_equal(od_linar_events_init(&s->events, s->training, s->end, fade, rest, NULL),
                      OD_OK);
     assert_int_equal(s->events.count > s->training->event_count, rest > 0);

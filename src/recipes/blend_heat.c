@@ -9,10 +9,10 @@
 #include <stdlib.h>
 
 #include "os/parallel.h"
-#include "recipes/linar_train.h"
+#include "recipes/blend_train.h"
 
 enum {
-    GRID = 33,         /* 2^-14 to 2^2 */
+    GRID = 37,         /* 2^-14 to 2^4 */
     LEAST_ASKED = 100, /* users, however large the catalogue */
     MOST_ASKED = 2000
 };
@@ -105,11 +105,11 @@ static enum od_status ask_all(struct heat *heat, unsigned threads, float *out)
     for (size_t i = 0; i < (size_t)heat->asked * GRID; i++)
         sum[i % GRID] += heat->likelihood[i];
     bool any = sum[0] < 0 || sum[GRID - 1] < 0;
-    *out = any ? (float)temperature_at(peak(sum)) : OD_LINAR_TEMPERATURE;
+    *out = any ? (float)temperature_at(peak(sum)) : OD_BLEND_TEMPERATURE;
     return st;
 }
 
-enum od_status od_linar_heat(const struct od_scorer *scorer, const struct od_split *split,
+enum od_status od_blend_heat(const struct od_scorer *scorer, const struct od_split *split,
                              unsigned threads, float *out, struct od_error *err)
 {
     uint32_t items = split->train->item_count ? split->train->item_count : 1;
@@ -119,7 +119,7 @@ enum od_status od_linar_heat(const struct od_scorer *scorer, const struct od_spl
     struct heat heat = {scorer, split, split->test_count < most ? split->test_count : most,
                         calloc(threads, sizeof *heat.thread), NULL};
     heat.likelihood = calloc((size_t)heat.asked * GRID + 1, sizeof *heat.likelihood);
-    float temperature = OD_LINAR_TEMPERATURE;
+    float temperature = OD_BLEND_TEMPERATURE;
     enum od_status st = heat.thread && heat.likelihood ? OD_OK : OD_NO_MEMORY;
     if (st == OD_OK && heat.asked)
         st = ask_all(&heat, threads, &temperature);

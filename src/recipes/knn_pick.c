@@ -1,0 +1,326 @@
+/* Choosing a configuration of the neighbours on held-out events.
+ *
+ * A candidate is judged by where it ranks the judges' events: the mean of 1 / log2(1 + rank) over
+ * ranks up to 20, NDCG@20 of one relevant item. Items of the judge's past take no part unless one
+ * judge in a hundred returns to an item. Equal scores rank by code, as answers do.
+ *
+ * The search walks one number at a time, each list once, in the order in which they mattered on
+ * Diginetica, MovieLens-1M and Amazon Beauty; a step must gain STEP_GAIN to be taken, so that noise
+ * does not choose. All candidates but the way sessions are cut share one index, which the judged
+ * events are not in (od_part_task). Effort is bounded by counting (judges times what a query
+ * reads), never by the clock: same task, same choice for any number of threads. */
+#include "recipes/knn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/kernels.h"
+#include "os/parallel.h"
+#include "recipes/metrics.h"
+
+enum {
+    MOST_JUDGES = 4000,
+    FEWEST_JUDGES = 600,
+    BLOCK = 16, /* judges of a part */
+    TOP = 20,
+    MOST_CHOICES = 5,
+    EXPECTED_TRIALS = 32 /* for progress */
+};
+
+/* Events and postings read for all judges of a trial: about 0.2 s of a core. */
+#define MOST_READS 40e6
+/* Of a query, beyond which more neighbours are not tried: answers would take milliseconds. */
+#define MOST_READS_EACH 60e3
+#define STEP_GAIN       1.003 /* less than this is within the noise of 4,000 paired ranks */
+
+struct pick {
+    const struct od_part_task *task;
+    struct od_knn_index index;
+    bool has_index;
+    uint32_t cut; /* of the index */
+    struct od_judge *judges;
+    size_t judge_count;
+    bool returns;
+    double *gain; /* [judge_count] */
+    struct od_knn_config best;
+    double best_score;
+    unsigned trials;
+};
+
+/* --- one trial --- */
+
+struct bench {
+    const struct pick *pick;
+    const struct od_knn_scorer *scorer;
+    const struct od_kernels *vector;
+    double *gain;
+};
+
+struct desk {
+    struct od_arena arena;
+    float *scores;
+    struct od_past_event *events; /* [OD_KNN_REACH] */
+};
+
+static double rank_gain(const struct bench *bench, float *scores, uint32_t target)
+{
+    size_t n = bench->pick->index.items, blocks = (n + OD_SCAN_BLOCK - 1) / OD_SCAN_BLOCK;
+    float mine = scores[target];
+    uint64_t mask = 0;
+    size_t place = 0;
+    if (!(mine > 0))
+        return 0;
+    for (size_t i = n; i < blocks * OD_SCAN_BLOCK; i++)
+        scores[i] = -INFINITY;
+    for (size_t b = 0;
+         (b = bench->vector->above(scores, b, blocks, nextafterf(mine, 0), NULL, &mask)) < blocks;
+         b++)
+        for (; mask; mask &= mask - 1) {
+            size_t i = b * OD_SCAN_BLOCK + (size_t)__builtin_ctzll(mask);
+            place += scores[i] > mine || (scores[i] >= mine && i < target);
+        }
+    return place < TOP ? 1 / log2((double)place + 2) : 0;
+}
+
+static enum od_status ask(const struct bench *bench, const struct od_judge *judge,
+                          struct desk *desk, double *out)
+{
+    const struct od_training *t = bench->pick->task->input->training;
+    uint32_t target = t->item[judge->end];
+    uint64_t first =
+        judge->end - judge->start > OD_KNN_REACH ? judge->end - OD_KNN_REACH : judge->start;
+    bool any;
+    for (uint64_t e = first; e < judge->end; e++)
+        desk->events[e - first] = (struct od_past_event){t->item[e], t->type[e], t->time[e]};
+    struct od_query query = {
+        .events = desk->events, .event_count = judge->end - first, .now_s = t->time[judge->end]};
+    od_arena_reset(&desk->arena);
+    enum od_status st = od_knn_score(bench->scorer, &query, &desk->arena, desk->scores, &any);
+    for (uint64_t e = judge->start; st == OD_OK && e < judge->end && !bench->pick->returns; e++)
+        if (t->item[e] != target)
+            desk->scores[t->item[e]] = 0;
+    *out = st == OD_OK && any ? rank_gain(bench, desk->scores, target) : 0;
+    return st;
+}
+
+static enum od_status ask_block(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    struct bench *bench = context;
+    size_t items = bench->pick->index.items, last = (index + 1) * BLOCK;
+    struct desk desk = {.scores = malloc((items + OD_SCAN_BLOCK) * sizeof *desk.scores),
+                        .events = malloc(OD_KNN_REACH * sizeof *desk.events)};
+    od_arena_init(&desk.arena, SIZE_MAX);
+    enum od_status st = desk.scores && desk.events ? OD_OK : OD_NO_MEMORY;
+    for (size_t j = index * BLOCK; j < last && j < bench->pick->judge_count && st == OD_OK; j++)
+        st = ask(bench, &bench->pick->judges[j], &desk, &bench->gain[j]);
+    od_arena_done(&desk.arena);
+    free(desk.scores);
+    free(desk.events);
+    return st;
+}
+
+static enum od_status judge(struct pick *pick, const struct od_knn_config *config,
+                            double *out_score)
+{
+    struct od_knn_scorer scorer;
+    enum od_status st = od_knn_scorer_init(&scorer, &pick->index, config);
+    if (st != OD_OK)
+        return st;
+    struct bench bench = {pick, &scorer, od_kernels_best(), pick->gain};
+    st = od_parallel(pick->task->input->threads, (pick->judge_count + BLOCK - 1) / BLOCK, ask_block,
+                     &bench);
+    od_knn_scorer_done(&scorer);
+    double sum = 0;
+    for (size_t j = 0; j < pick->judge_count; j++)
+        sum += pick->gain[j];
+    *out_score = sum / (double)pick->judge_count;
+    return st;
+}
+
+static enum od_status make_index(struct pick *pick, uint32_t cut, struct od_error *err)
+{
+    if (pick->has_index && pick->cut == cut)
+        return OD_OK;
+    od_knn_index_done(&pick->index);
+    pick->has_index = false;
+    enum od_status st =
+        od_knn_index_init(&pick->index, pick->task->input->training, pick->task->end, cut != 0,
+                          OD_KNN_SAMPLE, pick->task->input->memory_bytes, err);
+    pick->has_index = st == OD_OK;
+    pick->cut = cut;
+    return st;
+}
+
+/* Judges a configuration, which becomes the best when it gains enough. */
+static enum od_status try(struct pick *pick, const struct od_knn_config *config,
+                          struct od_error *err)
+{
+    double score = 0;
+    double done = pick->trials < EXPECTED_TRIALS ? pick->trials : EXPECTED_TRIALS;
+    enum od_status st = od_progress_report(&pick->task->input->progress, done / EXPECTED_TRIALS,
+                                           "choosing neighbours", err);
+    pick->trials++;
+    if (st == OD_OK)
+        st = make_index(pick, config->cut, err);
+    if (st != OD_OK)
+        return st;
+    if (judge(pick, config, &score) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (pick->trials == 1 || score > pick->best_score * STEP_GAIN) {
+        pick->best_score = score;
+        pick->best = *config;
+    }
+    return OD_OK;
+}
+
+/* --- the judges --- */
+
+static bool is_return(const struct od_training *t, const struct od_judge *judge)
+{
+    for (uint64_t e = judge->start; e < judge->end; e++)
+        if (t->item[e] == t->item[judge->end])
+            return true;
+    return false;
+}
+
+/* Events and postings that a query reads, about. */
+static double reads(const struct pick *pick, const struct od_knn_config *config)
+{
+    const struct od_knn_index *x = &pick->index;
+    double length = x->sessions ? (double)x->events / x->sessions : 1;
+    double posts = x->items ? (double)x->posts / x->items : 0;
+    return length * config->neighbours +
+           4 * (posts * 4 < config->sample ? posts * 4 : config->sample);
+}
+
+/* An even choice of as many judges as the effort allows. */
+static void choose_judges(struct pick *pick)
+{
+    const struct od_part_task *task = pick->task;
+    double want = MOST_READS / reads(pick, &pick->best);
+    size_t most = want > MOST_JUDGES     ? MOST_JUDGES
+                  : want < FEWEST_JUDGES ? FEWEST_JUDGES
+                                         : (size_t)want;
+    size_t able = task->judge_count, returns = 0;
+    most = able < most ? able : most;
+    for (size_t j = 0; j < able && most; j++)
+        if (j * most / able != (j + 1) * most / able)
+            pick->judges[pick->judge_count++] = task->judges[j];
+    for (size_t j = 0; j < pick->judge_count; j++)
+        returns += is_return(task->input->training, &pick->judges[j]);
+    pick->returns = returns * 100 >= pick->judge_count;
+}
+
+/* --- the walk --- */
+
+struct choice {
+    size_t offset; /* of a float of the configuration */
+    float value[MOST_CHOICES];
+    size_t count;
+};
+#define FLOAT(name, ...)                                                                           \
+    {                                                                                              \
+        offsetof(struct od_knn_config, name), {__VA_ARGS__},                                       \
+            sizeof((float[]){__VA_ARGS__}) / sizeof(float)                                         \
+    }
+static const struct choice choices[] = {
+    FLOAT(repeat, .7f, 1, 2, 3),
+    FLOAT(query_decay, .5f, .6f, .8f, .9f),
+    FLOAT(step_decay, .6f, .7f, .9f, 1),
+    FLOAT(back, .15f, .3f, .75f, 1),
+    FLOAT(source_power, 0, .5f),
+    FLOAT(target_power, 0, .25f, .5f),
+    FLOAT(fade, 0, 1, 2),
+    FLOAT(length_power, 0, .3f, .6f),
+};
+enum { CHOICES = sizeof choices / sizeof *choices };
+
+static enum od_status walk_whole(struct pick *pick, struct od_error *err)
+{
+    static const uint32_t closeness[] = {0, 2}, neighbours[] = {100, 1500};
+    enum od_status st = OD_OK;
+    for (size_t i = 0; i < 2 && st == OD_OK; i++) {
+        struct od_knn_config next = pick->best;
+        next.closeness = closeness[i];
+        if (next.closeness != pick->best.closeness)
+            st = try(pick, &next, err);
+    }
+    for (size_t i = 0; i < 2 && st == OD_OK; i++) {
+        struct od_knn_config next = pick->best;
+        next.neighbours = neighbours[i];
+        next.sample = neighbours[i] > 500 ? OD_KNN_SAMPLE : next.sample;
+        if (reads(pick, &next) <= MOST_READS_EACH)
+            st = try(pick, &next, err);
+    }
+    return st;
+}
+
+static enum od_status walk_sessions(struct pick *pick, struct od_error *err)
+{
+    static const uint32_t rests[] = {4, 16};
+    const struct od_part_task *task = pick->task;
+    if (!od_knn_has_sessions(task->input->training, task->end))
+        return OD_OK;
+    enum od_status st = OD_OK;
+    for (size_t i = 0; i < 2 && st == OD_OK; i++) {
+        struct od_knn_config next = pick->best;
+        next.rest = rests[i];
+        st = try(pick, &next, err);
+    }
+    struct od_knn_config next = pick->best;
+    next.cut = 1;
+    return st == OD_OK ? try(pick, &next, err) : st;
+}
+
+static enum od_status walk(struct pick *pick, struct od_error *err)
+{
+    struct od_knn_config first = pick->best;
+    enum od_status st = try(pick, &first, err);
+    struct od_knn_config histories = first; /* where users are sessions, these go together */
+    histories.closeness = 0;
+    histories.fade = histories.length_power = 0;
+    if (st == OD_OK)
+        st = try(pick, &histories, err);
+    if (st == OD_OK)
+        st = walk_sessions(pick, err);
+    if (st == OD_OK)
+        st = walk_whole(pick, err);
+    for (size_t c = pick->returns ? 0 : 1; c < CHOICES; c++) {
+        struct od_knn_config base = pick->best;
+        for (size_t v = 0; v < choices[c].count && st == OD_OK; v++) {
+            struct od_knn_config next = base;
+            memcpy((char *)&next + choices[c].offset, &choices[c].value[v], sizeof(float));
+            if (memcmp(&next, &pick->best, sizeof next) != 0)
+                st = try(pick, &next, err);
+        }
+    }
+    return st;
+}
+
+enum od_status od_knn_pick(const struct od_part_task *task, struct od_knn_config *config,
+                           struct od_error *err)
+{
+    if (task->judge_count < OD_KNN_LEAST_JUDGES)
+        return OD_OK;
+    struct pick pick = {.task = task,
+                        .best = *config,
+                        .judges = malloc(MOST_JUDGES * sizeof *pick.judges),
+                        .gain = malloc(MOST_JUDGES * sizeof *pick.gain)};
+    enum od_status st = OD_NO_MEMORY;
+    if (!pick.judges || !pick.gain)
+        od_fail(err, st, NULL);
+    else
+        st = make_index(&pick, pick.best.cut, err);
+    if (st == OD_OK) {
+        choose_judges(&pick);
+        st = walk(&pick, err);
+    }
+    if (st == OD_OK)
+        *config = pick.best;
+    od_knn_index_done(&pick.index);
+    free(pick.judges);
+    free(pick.gain);
+    return st;
+}
