@@ -42,6 +42,7 @@ struct od_seq_rows {
     uint32_t candidates; /* the first ones are what the softmax goes over */
     const float *offset; /* [candidates] od_nn_softmax.offset; NULL when all items are candidates */
     uint64_t key;        /* for dropout: another for every part of every batch; 0: no dropout */
+    const uint64_t *event; /* [rows] its place in the training set; the next one is predicted */
 };
 
 /* A network. net is its own constant description (sizes, places of its tensors). */

@@ -27,6 +27,7 @@ struct od_seq_block {
     struct od_seq_rows rows;
     uint32_t *at, *length, *item, *target, *last, *user;
     int64_t *time, *asked;
+    uint64_t *event;
     float *weight;
     size_t row_room, sequence_room, step_room;
     double weights;   /* sum of weight */
