@@ -603,6 +603,7 @@ static enum od_status write_training(struct segment_list *list, const struct tra
         add_text(spec, "recipe", od_str_c(facts->recipe->name));
     add_text(spec, "image", image);
     add_number(spec, "seed", 1);
+    add_number(spec, "now_s", list->app->io->now_ms(list->app->io) / 1000);
     add_number(spec, "threads", list->app->config.worker_threads);
     add_events(spec, facts);
     add_tuning(spec, facts);

@@ -194,6 +194,35 @@ static enum od_status write_model(const struct od_part_task *task, const struct 
     return st;
 }
 
+/* What a training takes at most, about: see seqtrain.h. */
+static uint64_t bytes_needed(const struct od_seq_plan *plan, const struct od_gru_net *net,
+                             const struct od_training *t, size_t params)
+{
+    uint64_t row = (uint64_t)plan->width * sizeof(float), h = net->hidden;
+    uint64_t table = t->item_count * row, all = plan->candidates == 0;
+    uint64_t columns = plan->features ? plan->features->columns * row : 0;
+    uint64_t rows = (uint64_t)plan->batch_rows * 2; /* with context */
+    uint64_t pass = (30 * h + 6 * plan->width) * sizeof(float);
+    return table * (all ? 6 + OD_SEQ_PARTS : 6) + columns * 5 +
+           params * sizeof(float) * (4 + OD_SEQ_PARTS) + rows * pass + t->event_count * 32 +
+           OD_SEQ_PARTS * (uint64_t)t->item_count * 4;
+}
+
+static enum od_status check_memory(const struct od_part_task *task, const struct od_seq_plan *plan,
+                                   const struct od_gru_net *net, size_t params,
+                                   struct od_error *err)
+{
+    const struct od_training *t = task->input->training;
+    uint64_t limit = task->input->memory_bytes, bytes = bytes_needed(plan, net, t, params);
+    if (!limit || bytes <= limit)
+        return OD_OK;
+    return od_fail(err, OD_INVALID_INPUT,
+                   "Training on %llu interactions with %u items needs %llu MB of memory; the limit "
+                   "is %llu MB.",
+                   (unsigned long long)t->event_count, t->item_count,
+                   (unsigned long long)(bytes >> 20), (unsigned long long)(limit >> 20));
+}
+
 enum od_status od_gru_fit(const struct od_part_task *task, const struct od_gru_wish *wish,
                           struct od_image_writer *image, struct od_buf *out_lesson,
                           struct od_error *err)
@@ -216,7 +245,11 @@ enum od_status od_gru_fit(const struct od_part_task *task, const struct od_gru_w
         free(weight);
         return od_fail(err, st, NULL);
     }
-    st = od_seq_train(task, &plan, &od_gru_functions, &net, &params, &model, out_lesson, err);
+    st = check_memory(task, &plan, &net, params.size, err);
+    if (st != OD_OK)
+        od_nn_params_done(&params);
+    else
+        st = od_seq_train(task, &plan, &od_gru_functions, &net, &params, &model, out_lesson, err);
     if (st == OD_OK) {
         st = write_model(task, &model, &plan, &net, image);
         if (st != OD_OK)

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 
 #include "base/bitmap.h"
+#include "recipes/blend_train.h"
 #include "recipes/catalogue.h"
 #include "recipes/gru_model.h"
 #include "recipes/hrnn.h"
 #include "recipes/hrnn_cold.h"
-#include "recipes/blend_train.h"
 #include "recipes/linar_events.h"
 #include "recipes/metrics.h"
 

@@ -350,6 +350,23 @@ static void the_part_answers_as_its_recipe(void **state)
     od_training_free(t);
 }
 
+static void memory_is_bounded(void **state)
+{
+    (void)state;
+    struct od_training *t = walks(NULL, NULL);
+    struct fitted f;
+    settle(&f, "aws-hrnn", t);
+    f.input.memory_bytes = 1u << 20;
+    assert_int_equal(fitted_run(&f, false), OD_INVALID_INPUT);
+    assert_non_null(strstr(f.err.message, "the limit is 1 MB"));
+    fitted_done(&f);
+    settle(&f, "aws-hrnn", t);
+    f.input.memory_bytes = 256u << 20;
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
 static void damaged_images_are_refused(void **state)
 {
     (void)state;
@@ -387,6 +404,7 @@ int main(void)
         cmocka_unit_test(coldstart_recommends_cold_items_alone),
         cmocka_unit_test(coldstart_rules),
         cmocka_unit_test(the_part_answers_as_its_recipe),
+        cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(damaged_images_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
