@@ -147,6 +147,7 @@ struct od_query {
     size_t user_value_count;
     uint32_t item; /* related items: the model's code, OD_NO_CODE when unknown or not given */
     int64_t now_s; /* request time */
+    uint64_t seed; /* of what a recipe explores by itself (next-best-action); 0: no exploration */
     /* rankingInfluence of the campaign or job, in [0, 1]; aws-semantic-similarity alone looks */
     float popularity_influence, freshness_influence;
 };
@@ -201,6 +202,11 @@ struct od_recipe {
     enum od_status (*segment)(const struct od_model *model, const struct od_segment_query *query,
                               struct od_arena *scratch, struct od_segment_user *out,
                               uint32_t *out_count, struct od_error *err);
+    /* PERSONALIZED_ACTIONS alone, whose items are actions. event_items: the items of query->events.
+     * scored: whether an action's score is a probability, which is what answers print; otherwise
+     * its score only says its place (negative, or explored) and answers print 0.0. */
+    const struct od_image_dict *(*event_items)(const struct od_model *model);
+    bool (*scored)(const struct od_model *model, uint32_t action);
 };
 
 /* The registry. NULL when unknown. */

@@ -5,6 +5,7 @@ static const struct od_recipe *const recipes[] = {
     &od_recipe_external_vectors,        //
     &od_recipe_item_affinity,           //
     &od_recipe_item_attribute_affinity, //
+    &od_recipe_next_best_action,        //
     &od_recipe_personalized_ranking,    //
     &od_recipe_personalized_ranking_v2, //
     &od_recipe_popularity,              //

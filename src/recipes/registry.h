@@ -6,6 +6,7 @@
 
 extern const struct od_recipe od_recipe_item_affinity;
 extern const struct od_recipe od_recipe_item_attribute_affinity;
+extern const struct od_recipe od_recipe_next_best_action;
 extern const struct od_recipe od_recipe_personalized_ranking;
 extern const struct od_recipe od_recipe_personalized_ranking_v2;
 extern const struct od_recipe od_recipe_popularity;
