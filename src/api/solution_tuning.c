@@ -158,7 +158,7 @@ enum od_status od_hpo_check(struct od_call *call, const struct od_personalize_hp
 
 bool od_automl_may_try(const struct od_recipe_spec *spec)
 {
-    return spec->type == OD_USER_PERSONALIZATION && !spec->domain &&
+    return spec->type == OD_USER_PERSONALIZATION && !spec->domain && !spec->extension &&
            od_recipe_find(od_str_c(spec->name));
 }
 

@@ -55,10 +55,13 @@
 /* Filter results a campaign keeps (60 of 1M items), and how many distinct filters and values. */
 #define OD_KEEP_CACHE_BYTES   (16u * 1024 * 1024)
 #define OD_KEEP_CACHE_ENTRIES 256
-/* Lists remembered for implicit impressions (280k of 25 items), and for how long. */
-#define OD_SHOWN_BYTES      (64u * 1024 * 1024)
-#define OD_SHOWN_SECONDS    (14 * 86400)
-#define OD_EXPLORE_POOL     256  /* young items an answer chooses among, drawn from all */
+/* Lists remembered for implicit impressions (200k of 25 items), and for how long. */
+#define OD_SHOWN_BYTES   (64u * 1024 * 1024)
+#define OD_SHOWN_SECONDS (14 * 86400)
+#define OD_EXPLORE_POOL  256 /* young items an answer chooses among, drawn from all */
+#define OD_PROPENSITY_DRAWS                                                                        \
+    31                           /* repeated drawings a propensity is counted by: 0.1 ms an answer \
+                                  */
 #define OD_YOUNG_REFRESH_MS 1000 /* a campaign looks for young items at most this often */
 
 /* --- jobs --- */

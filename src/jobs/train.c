@@ -162,6 +162,9 @@ static enum od_status make_model(struct od_run *run, const struct od_train_input
         if (run->search.ptr)
             od_buf_printf(&card, ",\"search\":%.*s", OD_STR_ARG(run->search));
         od_buf_printf(&card, ",\"trainingSeconds\":%.3f", seconds);
+        s = od_run_describe_parts(run, &card);
+    }
+    if (s == OD_OK) {
         s = od_card_compare(run, input, seconds, &card);
     }
     if (s == OD_OK) {

@@ -59,6 +59,9 @@ enum od_status od_run_check_inputs(struct od_run *run) OD_MUST_USE;
 enum od_status od_run_write_image(struct od_run *run, struct od_image_writer *image) OD_MUST_USE;
 enum od_status od_run_publish(struct od_run *run, const struct od_buf *card) OD_MUST_USE;
 void od_run_discard(struct od_run *run);
+/* Of the temporary image: ',"parts":"..."' when its model is a blend of parts: which serve, weighed
+ * how. */
+enum od_status od_run_describe_parts(struct od_run *run, struct od_buf *out) OD_MUST_USE;
 
 /* "update" of the spec: the image of a trained version brought up to date (train_update.c). */
 enum od_status od_run_update(struct od_run *run, const struct od_train_input *input,

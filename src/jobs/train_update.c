@@ -20,8 +20,8 @@ static void take_metrics(const struct od_json *json, struct od_metrics *out)
  * file beside its image, when there is one. */
 static void keep_comparisons(struct od_run *run, struct od_str image, struct od_buf *out)
 {
-    static const char *const kept[] = {"search", "trainingSeconds", "popularity", "serving",
-                                       "ablation"};
+    static const char *const kept[] = {"search",     "trainingSeconds", "parts",
+                                       "popularity", "serving",         "ablation"};
     struct od_buf text;
     struct od_json card;
     struct od_error why;

@@ -3,6 +3,7 @@
  * The image is first written beside its place; when the card has got its place too, the image is
  * renamed into its own. So whoever sees an image sees its card. */
 #include "jobs/train_inner.h"
+#include "recipes/blend.h"
 
 struct file_sink {
     const struct od_io *io;
@@ -51,6 +52,28 @@ enum od_status od_run_write_image(struct od_run *run, struct od_image_writer *im
     if (s == OD_OK)
         s = io->sync(io, sink.fd, run->err);
     io->close(io, sink.fd);
+    return s;
+}
+
+enum od_status od_run_describe_parts(struct od_run *run, struct od_buf *out)
+{
+    struct od_str temporary = temporary_path(run);
+    struct od_io_map file;
+    struct od_image image;
+    struct od_buf text;
+    if (!temporary.ptr)
+        return od_fail(run->err, OD_NO_MEMORY, NULL);
+    enum od_status s = run->io->map(run->io, temporary.ptr, &file, run->err);
+    if (s != OD_OK)
+        return s;
+    od_buf_init(&text, 1u << 16);
+    s = od_image_open((struct od_str){file.ptr, file.bytes}, false, &image, run->err);
+    if (s == OD_OK && od_blend_describe(&image, &text)) {
+        od_buf_puts(out, ",\"parts\":");
+        od_buf_json(out, od_buf_view(&text));
+    }
+    od_buf_done(&text);
+    run->io->unmap(run->io, &file);
     return s;
 }
 

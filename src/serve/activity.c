@@ -64,6 +64,16 @@ void od_activity_shown(struct od_activity *activity, uint32_t row, uint32_t coun
     assert(row < activity->fact_count);
     uint32_t *shown = &activity->facts[row].impressions;
     *shown = count < UINT32_MAX - *shown ? *shown + count : UINT32_MAX;
+    activity->impressions += count;
+    activity->changes++;
+}
+
+void od_activity_chosen(struct od_activity *activity, uint32_t row)
+{
+    assert(row < activity->fact_count);
+    uint32_t *chosen = &activity->facts[row].chosen;
+    *chosen += *chosen < UINT32_MAX;
+    activity->chosen++;
     activity->changes++;
 }
 
@@ -99,8 +109,11 @@ enum od_status od_activity_add(struct od_activity *activity, const struct od_act
     if (status != OD_OK)
         return status;
     od_activity_interaction(activity, event->event.item_row, event->event.time);
-    for (size_t i = 0; i < event->shown_count; i++)
+    for (size_t i = 0; i < event->shown_count; i++) {
         od_activity_shown(activity, event->shown[i], 1);
+        if (event->shown[i] == event->event.item_row)
+            od_activity_chosen(activity, event->event.item_row);
+    }
     return OD_OK;
 }
 

@@ -10,6 +10,7 @@
 struct od_item_facts {
     uint32_t interactions;
     uint32_t impressions; /* times it was in a list shown with an event */
+    uint32_t chosen;      /* of these, times it was the item of the event */
     int64_t first_time;   /* oldest interaction; meaningless when interactions is 0 */
 };
 
@@ -17,9 +18,10 @@ struct od_activity {
     struct od_histories *histories;
     struct od_item_facts *facts; /* [fact_count] by item row; rows beyond have none */
     uint32_t fact_count;
-    bool any;            /* an interaction was counted */
-    int64_t latest_time; /* newest interaction, when any */
-    uint64_t changes;    /* grows with every interaction and impression */
+    bool any;                     /* an interaction was counted */
+    int64_t latest_time;          /* newest interaction, when any */
+    uint64_t impressions, chosen; /* of all items */
+    uint64_t changes;             /* grows with every interaction and impression */
 };
 
 struct od_activity *od_activity_new(void); /* NULL when out of memory */
@@ -30,6 +32,8 @@ enum od_status od_activity_reserve(struct od_activity *activity, uint32_t row) O
 /* One interaction with, and count showings of, an item whose row is reserved. */
 void od_activity_interaction(struct od_activity *activity, uint32_t row, int64_t time);
 void od_activity_shown(struct od_activity *activity, uint32_t row, uint32_t count);
+/* An interaction that was with an item of the list shown. */
+void od_activity_chosen(struct od_activity *activity, uint32_t row);
 
 /* A live event whose item and type are known by number. */
 struct od_activity_event {

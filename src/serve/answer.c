@@ -53,15 +53,16 @@ static enum od_status describe_all(const struct od_ask *ask, const struct od_pic
 
 static enum od_status remember(struct od_ask *ask, const struct od_pick *picks, size_t count)
 {
-    uint32_t *rows = OD_NEW_ARRAY(ask->arena, uint32_t, count);
+    struct od_shown_place *places = OD_NEW_ARRAY(ask->arena, struct od_shown_place, count);
     size_t known = 0;
-    if (!rows)
+    if (!places)
         return OD_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (picks[i].row != OD_NO_ROW)
-            rows[known++] = picks[i].row;
+            places[known++] = (struct od_shown_place){
+                picks[i].row, picks[i].propensity > 0 ? (float)picks[i].propensity : 1};
     }
-    od_shown_add(&ask->serve->shown, ask->rid, ask->campaign->group, ask->campaign->arn, rows,
+    od_shown_add(&ask->serve->shown, ask->rid, ask->campaign->group, ask->campaign->arn, places,
                  known, ask->query->now_ms / 1000);
     return OD_OK;
 }

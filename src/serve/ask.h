@@ -44,6 +44,8 @@ struct od_pick {
     struct od_str id; /* inputList's text; absent: that of item or row */
     bool scored;
     double probability;
+    double propensity; /* of exploration to leave the place or to fill it so; 0: nothing was left
+                          to chance */
     bool promoted, explored;
 };
 

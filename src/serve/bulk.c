@@ -115,6 +115,15 @@ static enum od_status add_impressions(struct od_live *live, struct od_activity *
     return status;
 }
 
+static bool lists(struct od_str cell, struct od_str item)
+{
+    struct od_str id, rest = cell;
+    while (od_str_cut(&rest, '|', &id))
+        if (od_str_eq(id, item))
+            return true;
+    return false;
+}
+
 struct interaction_columns {
     const struct od_chunk_column *user, *item, *time, *type, *impression;
 };
@@ -144,6 +153,11 @@ static enum od_status add_rows(struct od_live *live, struct od_activity *activit
             status = od_histories_add(activity->histories, names[columns->user->codes[i]], &event);
         if (status == OD_OK)
             od_activity_interaction(activity, event.item_row, event.time);
+        const struct od_chunk_column *shown = columns->impression;
+        if (status == OD_OK && shown && !is_null(shown, i) &&
+            lists(od_chunk_text(shown, shown->codes[i]),
+                  od_chunk_text(columns->item, columns->item->codes[i])))
+            od_activity_chosen(activity, event.item_row);
     }
     if (status == OD_OK && columns->impression)
         status = add_impressions(live, activity, columns->impression, row_count, arena);

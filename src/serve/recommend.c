@@ -60,24 +60,26 @@ enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recomm
     uint8_t rid[OD_RID_BYTES];
     struct od_live *live;
     struct od_str campaign;
-    const uint32_t *rows;
+    const struct od_shown_place *places;
     size_t count;
     if (!od_rid_parse(recommendation_id, rid))
         return OD_NOT_FOUND;
     enum od_status status =
-        od_shown_find(&serve->shown, rid, arena, &live, &campaign, &rows, &count);
+        od_shown_find(&serve->shown, rid, arena, &live, &campaign, &places, &count);
     if (status != OD_OK)
         return status;
     struct od_str *items = OD_NEW_ARRAY(arena, struct od_str, count);
-    status = items ? OD_OK : OD_NO_MEMORY;
+    float *propensities = OD_NEW_ARRAY(arena, float, count);
+    status = items && propensities ? OD_OK : OD_NO_MEMORY;
     pthread_rwlock_rdlock(&live->lock);
     for (size_t i = 0; i < count && status == OD_OK; i++) {
-        items[i] = od_arena_str(arena, od_table_id(live->items, rows[i]));
+        items[i] = od_arena_str(arena, od_table_id(live->items, places[i].row));
+        propensities[i] = places[i].propensity;
         status = items[i].ptr ? OD_OK : OD_NO_MEMORY;
     }
     pthread_rwlock_unlock(&live->lock);
     od_live_unref(live);
     if (status == OD_OK)
-        *out = (struct od_impression_list){campaign, items, count};
+        *out = (struct od_impression_list){campaign, items, propensities, count};
     return status;
 }

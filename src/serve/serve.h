@@ -149,6 +149,8 @@ enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_q
 struct od_impression_list {
     struct od_str campaign_arn;
     const struct od_str *items; /* in the order shown */
+    const float *propensities;  /* of each place to show what it showed; 1: nothing was left to
+                                   chance */
     size_t count;
 };
 enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,

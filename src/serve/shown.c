@@ -1,7 +1,7 @@
 /* The log of lists shown: one block of memory an answer, in a queue by age and in a hash table by
  * id.
  *
- * 25 items take about 230 bytes, so OD_SHOWN_BYTES hold some 280,000 answers; the table has as many
+ * 25 items take about 330 bytes, so OD_SHOWN_BYTES hold some 200,000 answers; the table has as many
  * slots as lists, at least. The ids are random and ours, so their first bytes are the hash. */
 #include "serve/shown.h"
 
@@ -19,7 +19,7 @@ struct od_shown_list {
     size_t count;
     size_t arn_len;
     uint8_t rid[OD_RID_BYTES];
-    uint32_t rows[]; /* [count], then the campaign's ARN */
+    struct od_shown_place places[]; /* [count], then the campaign's ARN */
 };
 
 bool od_shown_init(struct od_shown *shown)
@@ -85,10 +85,11 @@ static bool widen(struct od_shown *shown)
 }
 
 void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struct od_live *group,
-                  struct od_str campaign_arn, const uint32_t *rows, size_t count, int64_t now_s)
+                  struct od_str campaign_arn, const struct od_shown_place *places, size_t count,
+                  int64_t now_s)
 {
     struct od_shown_list *list;
-    size_t bytes = sizeof *list + count * sizeof *rows + campaign_arn.len;
+    size_t bytes = sizeof *list + count * sizeof *places + campaign_arn.len;
     if (!(list = malloc(bytes)))
         return;
     *list = (struct od_shown_list){.group = od_live_ref(group),
@@ -98,8 +99,8 @@ void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struc
                                    .arn_len = campaign_arn.len};
     memcpy(list->rid, rid, OD_RID_BYTES);
     if (count)
-        memcpy(list->rows, rows, count * sizeof *rows);
-    memcpy(list->rows + count, campaign_arn.ptr, campaign_arn.len);
+        memcpy(list->places, places, count * sizeof *places);
+    memcpy(list->places + count, campaign_arn.ptr, campaign_arn.len);
     pthread_mutex_lock(&shown->lock);
     while (shown->oldest && (shown->bytes + bytes > shown->max_bytes ||
                              now_s - shown->oldest->time_s > shown->max_age_s))
@@ -125,24 +126,24 @@ void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struc
 
 static enum od_status copy_out(const struct od_shown_list *list, struct od_arena *arena,
                                struct od_live **out_group, struct od_str *out_campaign,
-                               const uint32_t **out_rows, size_t *out_count)
+                               const struct od_shown_place **out_places, size_t *out_count)
 {
-    uint32_t *rows = OD_NEW_ARRAY(arena, uint32_t, list->count);
+    struct od_shown_place *places = OD_NEW_ARRAY(arena, struct od_shown_place, list->count);
     struct od_str arn = od_arena_str(
-        arena, (struct od_str){(const char *)(list->rows + list->count), list->arn_len});
-    if (!rows || !arn.ptr)
+        arena, (struct od_str){(const char *)(list->places + list->count), list->arn_len});
+    if (!places || !arn.ptr)
         return OD_NO_MEMORY;
-    memcpy(rows, list->rows, list->count * sizeof *rows);
+    memcpy(places, list->places, list->count * sizeof *places);
     *out_group = od_live_ref(list->group);
     *out_campaign = arn;
-    *out_rows = rows;
+    *out_places = places;
     *out_count = list->count;
     return OD_OK;
 }
 
 enum od_status od_shown_find(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES],
                              struct od_arena *arena, struct od_live **out_group,
-                             struct od_str *out_campaign, const uint32_t **out_rows,
+                             struct od_str *out_campaign, const struct od_shown_place **out_places,
                              size_t *out_count)
 {
     enum od_status status = OD_NOT_FOUND;
@@ -151,7 +152,7 @@ enum od_status od_shown_find(struct od_shown *shown, const uint8_t rid[OD_RID_BY
     while (list && memcmp(list->rid, rid, OD_RID_BYTES) != 0)
         list = list->next;
     if (list)
-        status = copy_out(list, arena, out_group, out_campaign, out_rows, out_count);
+        status = copy_out(list, arena, out_group, out_campaign, out_places, out_count);
     pthread_mutex_unlock(&shown->lock);
     return status;
 }

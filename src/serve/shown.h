@@ -24,13 +24,19 @@ struct od_shown {
 
 bool od_shown_init(struct od_shown *shown);
 void od_shown_done(struct od_shown *shown);
-/* Remembers rows of the group's items as shown by a campaign. Out of memory: forgets it. */
+/* One place of an answer. */
+struct od_shown_place {
+    uint32_t row;     /* of the group's items */
+    float propensity; /* the chance that the place showed this item (explore.c) */
+};
+/* Remembers places as shown by a campaign. Out of memory: forgets it. */
 void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struct od_live *group,
-                  struct od_str campaign_arn, const uint32_t *rows, size_t count, int64_t now_s);
-/* OD_NOT_FOUND when unknown. Rows and ARN are copied to arena; *out_group is a reference. */
+                  struct od_str campaign_arn, const struct od_shown_place *places, size_t count,
+                  int64_t now_s);
+/* OD_NOT_FOUND when unknown. Places and ARN are copied to arena; *out_group is a reference. */
 enum od_status od_shown_find(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES],
                              struct od_arena *arena, struct od_live **out_group,
-                             struct od_str *out_campaign, const uint32_t **out_rows,
+                             struct od_str *out_campaign, const struct od_shown_place **out_places,
                              size_t *out_count) OD_MUST_USE;
 /* Forgets what belongs to a group (it was removed). */
 void od_shown_forget(struct od_shown *shown, const struct od_live *group);

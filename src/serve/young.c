@@ -4,7 +4,12 @@
  *
  * Doubt falls with what was learnt: 1 / sqrt(1 + (interactions + impressions) / 10), as the
  * standard error of a mean does; an item shown often and not chosen loses it as well as a popular
- * one. */
+ * one.
+ *
+ * Appeal: of n lists that showed the item (those its interactions came without counted as lists in
+ * which it was not chosen: what the next model learns by itself needs no exploring) it was chosen
+ * in k. With b the rate at which shown items are chosen, k is Poisson(appeal b n), and a priori
+ * appeal is exponential with mean 1; so a posteriori it is Gamma(1 + k, 1 + b n). */
 #include "serve/young.h"
 
 #include <math.h>
@@ -14,6 +19,10 @@
 #include "base/limits.h"
 
 #define LEARNT_PER_DOUBT 10.0
+#define PRIOR_SHOWN      200.0 /* lists' worth of belief in PRIOR_RATE */
+#define PRIOR_RATE       0.05
+#define LEAST_RATE       0.01 /* where nobody ever chooses from lists, ignoring must still count */
+#define MOST_RATE        0.5
 
 bool od_young_init(struct od_young_place *place)
 {
@@ -48,12 +57,21 @@ struct facts {
     const struct od_live *live;
     bool has_creation;
     struct od_table_column creation;
+    double base; /* rate at which shown items are chosen */
 };
 
-static bool is_young(const struct facts *facts, uint32_t row, int64_t cutoff_s, float *out_doubt)
+static double base_rate(const struct od_activity *activity)
+{
+    double rate = ((double)activity->chosen + PRIOR_RATE * PRIOR_SHOWN) /
+                  ((double)activity->impressions + PRIOR_SHOWN);
+    return rate < LEAST_RATE ? LEAST_RATE : rate > MOST_RATE ? MOST_RATE : rate;
+}
+
+static bool is_young(const struct facts *facts, uint32_t row, int64_t cutoff_s,
+                     struct od_young_item *out)
 {
     const struct od_activity *activity = facts->live->activity;
-    struct od_item_facts item = {0, 0, 0};
+    struct od_item_facts item = {0};
     if (row < activity->fact_count)
         item = activity->facts[row];
     bool recorded = od_table_has_record(facts->live->items, row);
@@ -67,13 +85,17 @@ static bool is_young(const struct facts *facts, uint32_t row, int64_t cutoff_s, 
     if ((double)activity->latest_time - created > (double)cutoff_s)
         return false;
     double learnt = (double)item.interactions + (double)item.impressions;
-    *out_doubt = (float)(1 / sqrt(1 + learnt / LEARNT_PER_DOUBT));
+    double shown = learnt - (double)item.chosen;
+    *out = (struct od_young_item){.row = row,
+                                  .doubt = (float)(1 / sqrt(1 + learnt / LEARNT_PER_DOUBT)),
+                                  .shape = (float)(1 + (double)item.chosen),
+                                  .rate = (float)(1 + facts->base * (shown > 0 ? shown : 0))};
     return true;
 }
 
 static struct od_young *build(const struct od_live *live, int64_t cutoff_s)
 {
-    struct facts facts = {.live = live};
+    struct facts facts = {.live = live, .base = base_rate(live->activity)};
     facts.has_creation = creation_column(live->items, &facts.creation);
     uint32_t row_count = live->activity->any ? od_table_row_count(live->items) : 0;
     uint32_t cap = 64;
@@ -82,8 +104,8 @@ static struct od_young *build(const struct od_live *live, int64_t cutoff_s)
         return NULL;
     young->count = 0;
     for (uint32_t row = 0; row < row_count; row++) {
-        float doubt;
-        if (!is_young(&facts, row, cutoff_s, &doubt))
+        struct od_young_item item;
+        if (!is_young(&facts, row, cutoff_s, &item))
             continue;
         if (young->count == cap) {
             cap = cap < UINT32_MAX / 2 ? cap * 2 : UINT32_MAX;
@@ -95,7 +117,7 @@ static struct od_young *build(const struct od_live *live, int64_t cutoff_s)
             }
             young = more;
         }
-        young->list[young->count++] = (struct od_young_item){row, doubt};
+        young->list[young->count++] = item;
     }
     atomic_init(&young->refs, 1);
     return young;

@@ -7,6 +7,9 @@
 struct od_young_item {
     uint32_t row;
     float doubt; /* (0, 1]: how little is known of it */
+    /* Its appeal, the rate at which it is chosen when shown over that of all items, is distributed
+     * as Gamma(shape, rate); shape >= 1. */
+    float shape, rate;
 };
 struct od_young {
     atomic_uint refs;

@@ -31,6 +31,7 @@ def test_the_card_tells_what_a_version_is_made_of(server, world):
     ndcg = "normalized_discounted_cumulative_gain_at_10"
     assert card["metrics"][ndcg] > card["popularity"][ndcg], "users of this data keep to themselves"
     assert card["trainingSeconds"] > 0
+    assert "linar" in card["parts"], "the parts that serve are told"
     measured = {f["field"] for f in card["ablation"]["fields"]} | set(card["ablation"]["notMeasured"])
     assert {"GENRES", "PRICE", "AGE", "DEVICE"} <= measured
 

@@ -26,7 +26,6 @@ RNF = "ResourceNotFoundException"
 RAE = "ResourceAlreadyExistsException"
 RIU = "ResourceInUseException"
 II = "InvalidInputException"
-LATER = "NotImplementedException"  # what AWS has and this version says it has not (docs/differences.md)
 TRAINS = ["aws-user-personalization", "aws-personalized-ranking", "aws-sims", "aws-popularity-count"]
 METRICS = {
     "coverage",
@@ -185,7 +184,6 @@ REFUSED = [
     ({"recipeArn": arn("solution/x")}, II, None),
     ({"recipeArn": RECIPE + "aws-ecomm-recommended-for-you"}, II, None),
     ({"recipeArn": RECIPE + "aws-vod-top-picks"}, II, None),
-    ({"recipeArn": RECIPE + "aws-next-best-action"}, LATER, None),
 ]
 
 

@@ -71,6 +71,18 @@ def test_without_ranges_all_that_can_be_tuned_is(server, world):
     }
 
 
+def test_parameters_that_only_tuning_sets(server, world):
+    config = hpo(2, None, [("item_id_hidden_dim", 40, 60)])
+    version = new_version(server, tuned_solution(server, world.group, "aws-similar-items", performHPO=True, solutionConfig=config))
+    described = server.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    found = described["tunedHPOParams"]["algorithmHyperParameters"]
+    assert set(found) == {"item_id_hidden_dim"} and 40 <= int(found["item_id_hidden_dim"]) <= 60
+    with refused(II, "item_id_hidden_dim"):
+        tuned_solution(
+            server, world.group, "aws-similar-items", solutionConfig={"algorithmHyperParameters": {"item_id_hidden_dim": "50"}}
+        )
+
+
 def test_untuned_versions_tell_nothing(server, world):
     version = new_version(server, tuned_solution(server, world.group, SIMS))
     described = server.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]

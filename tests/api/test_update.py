@@ -3,6 +3,7 @@ import time
 
 import pytest
 from harness import (
+    INTERACTIONS,
     ITEMS,
     Server,
     csv_text,
@@ -135,6 +136,17 @@ def test_a_deployed_version_updates_itself_when_something_came(shop):
     shop.start()
     assert "brand-new-drama" in ranks(shop, campaign, "someone"), "a restart serves the updated image"
     assert images(shop) == settled, "nothing came, nothing is done"
+
+
+def test_trends_are_counted_anew(shop):
+    version = new_version(shop, new_solution(shop, shop.group, TRENDING))
+    campaign = new_campaign(shop, version)
+    last = max(int(line.split(",")[2]) for line in interactions_csv().splitlines()[1:])
+    rows = [(f"fan{n}", "family-11", last + 3600 + n, "view", 1.0, "web") for n in range(1500)]
+    load(shop, shop.interactions, csv_text([f["name"] for f in INTERACTIONS["fields"]], rows), "INCREMENTAL")
+    top = lambda: shop.runtime.get_recommendations(campaignArn=campaign, userId="u", numResults=1)["itemList"][0]["itemId"]  # noqa: E731
+    wait_for(top, lambda item: item == "family-11", 30)
+    assert describe(shop, version)["status"] == "ACTIVE"
 
 
 def test_what_is_not_deployed_is_left_alone(shop):

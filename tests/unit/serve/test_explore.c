@@ -1,6 +1,8 @@
 /* Exploration, by its statistics: how much, of what, and when not at all. */
 #include "serve/fixture.inc"
 
+#include "base/random.h"
+
 #include <math.h>
 
 enum { ITEMS = 200, QUERIES = 2000 };
@@ -232,6 +234,185 @@ static void the_second_version_explores_a_thousandth_and_says_so(void **state)
     assert_true(reasons > 5 && reasons < 50); /* 25 expected */
 }
 
+/* --- the same chance again: a machine whose randomness is a seed --- */
+
+static struct od_random chance;
+
+static enum od_status seeded(const struct od_io *io, void *out, size_t len)
+{
+    (void)io;
+    uint8_t *bytes = out;
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)od_random_below(&chance, 256);
+    return OD_OK;
+}
+
+static struct od_io by_seed(uint64_t seed)
+{
+    struct od_io io = od_io_real;
+    io.random = seeded;
+    od_random_init(&chance, seed);
+    return io;
+}
+
+static void the_same_seed_gives_the_same_answers(void **state)
+{
+    struct fixture *f = *state;
+    static char first[20][8192];
+    shop(f, "aws-user-personalization", 1);
+    struct od_recommend_query query = query_of("u", 20);
+    for (int round = 0; round < 2; round++) {
+        struct od_io io = by_seed(77);
+        f->serve->io = &io;
+        for (int q = 0; q < 20; q++) {
+            recommend(f, &query);
+            if (round == 0)
+                snprintf(first[q], sizeof first[q], "%s", ids(f));
+            else
+                assert_string_equal(first[q], ids(f));
+        }
+        f->serve->io = &od_io_real;
+    }
+    assert_string_not_equal(first[0], first[1]);
+}
+
+static void propensities_are_kept_with_the_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct od_impression_list shown;
+    double sum = 0;
+    int explored = 0;
+    shop(f, "aws-user-personalization", 0.4); /* a tenth of the places */
+    struct od_recommend_query query = query_of("u", 10);
+    for (int q = 0; q < 400; q++) {
+        od_arena_reset(&f->arena);
+        recommend(f, &query);
+        assert_int_equal(od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id),
+                                              &f->arena, &shown),
+                         OD_OK);
+        assert_int_equal(shown.count, 10);
+        for (size_t i = 0; i < 10; i++) {
+            if (!is_young(&f->answer.items[i])) {
+                assert_true(fabsf(shown.propensities[i] - 0.9F) < 1e-6F);
+                continue;
+            }
+            /* 30 young ones share a tenth: the mean chance of one drawn is well below it */
+            assert_true(shown.propensities[i] > 0 && shown.propensities[i] <= 0.1F);
+            sum += (double)shown.propensities[i];
+            explored++;
+        }
+    }
+    assert_true(explored > 250);
+    assert_true(sum / explored > 0.1 / 60 && sum / explored < 0.1 / 4);
+    campaign(f, "aws-user-personalization", ITEMS, 0.05F, 1, 0);
+    recommend(f, &query);
+    assert_int_equal(
+        od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id), &f->arena, &shown),
+        OD_OK);
+    for (size_t i = 0; i < 10; i++)
+        assert_true(shown.propensities[i] == 1); /* nothing is left to chance */
+}
+
+/* --- learning which new items are good --- */
+
+enum { ARMS = 30, ROUNDS = 6000 };
+
+/* New items are chosen by these chances when shown; old ones by 0.05. */
+static double arm_rate(int arm)
+{
+    return arm == 7 ? 0.30 : arm % 5 == 0 ? 0.10 : 0.02;
+}
+
+struct regret {
+    double mean; /* of the best rate less that of the item shown */
+    int shown;
+};
+
+/* Plays against the server: each answer of ten is looked at, and the first item that pleases is
+ * chosen, or something else; the list is the impression either way. */
+static struct regret play_server(struct fixture *f, uint64_t seed)
+{
+    struct od_random user;
+    struct regret regret = {0};
+    struct od_recommend_query query = query_of("u", 10);
+    od_random_init(&user, seed);
+    for (int q = 0; q < ROUNDS; q++) {
+        struct od_str shown[10];
+        size_t chosen = 10;
+        od_arena_reset(&f->arena);
+        query.now_ms += 1001; /* young items are looked for every second */
+        recommend(f, &query);
+        for (size_t i = 0; i < f->answer.count; i++) {
+            shown[i] = f->answer.items[i].id;
+            bool fresh = shown[i].ptr[0] == 'n';
+            double rate = fresh ? arm_rate((int)strtol(shown[i].ptr + 3, NULL, 10)) : 0.05;
+            if (fresh) {
+                regret.mean += 0.30 - rate;
+                regret.shown++;
+            }
+            if (chosen == 10 && od_random_double(&user) < rate)
+                chosen = i;
+        }
+        struct od_live_event live = event_of("other", NULL, "i099", "view", NOW);
+        if (chosen < 10)
+            live.item = shown[chosen];
+        live.impression = shown;
+        live.impression_count = f->answer.count;
+        assert_int_equal(od_serve_event(f->serve, GROUP, &live), OD_OK);
+    }
+    regret.mean /= regret.shown;
+    return regret;
+}
+
+/* Epsilon-greedy, a tenth by chance, with as many showings, told every choice and every refusal. */
+static double play_greedy(int showings, uint64_t seed)
+{
+    double shown[ARMS] = {0}, chosen[ARMS] = {0}, sum = 0;
+    struct od_random rng;
+    od_random_init(&rng, seed);
+    for (int k = 0; k < showings; k++) {
+        int best = (int)od_random_below(&rng, ARMS);
+        bool by_chance = od_random_double(&rng) < 0.1;
+        for (int a = 0; a < ARMS && !by_chance; a++)
+            if (chosen[a] * (shown[best] + 1) > chosen[best] * (shown[a] + 1))
+                best = a;
+        shown[best]++;
+        chosen[best] += od_random_double(&rng) < arm_rate(best);
+        sum += 0.30 - arm_rate(best);
+    }
+    return sum / showings;
+}
+
+static void new_items_are_learnt_with_less_regret_than_by_epsilon_greedy(void **state)
+{
+    struct fixture *f = *state;
+    double mine = 0, greedy = 0, by_chance = 0;
+    char id[16];
+    for (int i = 0; i < 100; i++) {
+        snprintf(id, sizeof id, "i%03d", i);
+        put_item(f, id, "old", 1, NOW - 200 * DAY, NULL);
+    }
+    for (int a = 0; a < ARMS; a++) {
+        snprintf(id, sizeof id, "new%d", a);
+        put_item(f, id, "new", 1, NOW - 3 * DAY, NULL);
+        by_chance += (0.30 - arm_rate(a)) / ARMS;
+    }
+    event(f, "other", NULL, "i000", "view", NOW);
+    campaign(f, "aws-user-personalization", 100, 0.05F, 1, 0.4); /* one place an answer */
+    struct od_io io = by_seed(5);
+    f->serve->io = &io;
+    struct regret regret = play_server(f, 6);
+    f->serve->io = &od_io_real;
+    mine = regret.mean;
+    for (uint64_t seed = 0; seed < 20; seed++)
+        greedy += play_greedy(regret.shown, seed) / 20;
+    print_message("regret a showing: %.4f, epsilon-greedy %.4f, by chance %.4f, %d showings\n",
+                  mine, greedy, by_chance, regret.shown);
+    assert_true(regret.shown > ROUNDS / 10);
+    assert_true(mine < greedy);
+    assert_true(mine < by_chance * 0.7);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -247,6 +428,9 @@ int main(void)
         CASE(filters_and_promotions_bind_exploration),
         CASE(a_clear_taste_is_not_drowned),
         CASE(the_second_version_explores_a_thousandth_and_says_so),
+        CASE(the_same_seed_gives_the_same_answers),
+        CASE(propensities_are_kept_with_the_answer),
+        CASE(new_items_are_learnt_with_less_regret_than_by_epsilon_greedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,14 +76,15 @@ static bool is_known(struct od_shown *shown, uint32_t number, size_t *out_count)
     struct od_arena arena;
     struct od_live *group;
     struct od_str campaign;
-    const uint32_t *rows;
+    const struct od_shown_place *rows;
     uint8_t rid[OD_RID_BYTES];
     rid_of(number, rid);
     od_arena_init(&arena, 1 << 20);
     enum od_status status = od_shown_find(shown, rid, &arena, &group, &campaign, &rows, out_count);
     if (status == OD_OK) {
         assert_true(od_str_eq(campaign, OD_STR("arn:campaign")));
-        assert_true(*out_count == 0 || rows[*out_count - 1] == number + *out_count - 1);
+        assert_true(*out_count == 0 || rows[*out_count - 1].row == number + *out_count - 1);
+        assert_true(*out_count == 0 || rows[*out_count - 1].propensity == 0.25F);
         od_live_unref(group);
     }
     od_arena_done(&arena);
@@ -93,11 +94,11 @@ static bool is_known(struct od_shown *shown, uint32_t number, size_t *out_count)
 static void show(struct od_shown *shown, struct od_live *group, uint32_t number, size_t count,
                  int64_t now_s)
 {
-    uint32_t rows[100];
+    struct od_shown_place rows[100];
     uint8_t rid[OD_RID_BYTES];
     rid_of(number, rid);
     for (uint32_t i = 0; i < count; i++)
-        rows[i] = number + i;
+        rows[i] = (struct od_shown_place){number + i, 0.25F};
     od_shown_add(shown, rid, group, OD_STR("arn:campaign"), rows, count, now_s);
 }
 
