@@ -43,7 +43,7 @@ torture: ## crash tests with many more rounds
 .PHONY: unit-programs
 unit-programs: $(UNIT_BIN)
 
-# --- small programs: tests/fuzz/fuzz_X.c, bench/bench_X.c
+# --- small programs: tests/fuzz/fuzz_X.c, bench/bench_X.c, tests/quality/X.c
 # Each is linked with the rooms it includes and those below them.
 
 rooms_in = $(filter $(ROOMS),$(shell sed -n 's|^\#include "\([a-z]*\)/.*|\1|p' $(1) | sort -u))
@@ -60,10 +60,12 @@ endef
 
 FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SRC   := $(sort $(wildcard bench/*.c))
+QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 FUZZ_BIN    := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN   := $(BENCH_SRC:bench/%.c=$(VARIANT)/bench/%)
 $(foreach s,$(FUZZ_SRC),$(eval $(call program_rules,$(s),$(s:tests/fuzz/%.c=$(BUILD)/fuzz/%),-fsanitize=fuzzer)))
 $(foreach s,$(BENCH_SRC),$(eval $(call program_rules,$(s),$(s:bench/%.c=$(VARIANT)/bench/%),)))
+$(foreach s,$(QUALITY_SRC),$(eval $(call program_rules,$(s),$(s:tests/quality/%.c=$(VARIANT)/quality/%),)))
 
 .PHONY: bench-programs fuzz bench quality
 bench-programs: $(BENCH_BIN)
@@ -84,6 +86,7 @@ quality: ## measure every recipe on every data set and rewrite the tables; takes
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@$(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) tests/quality/run.py
+	@$(TOOL_ENV) BUILD="$(BUILD)" MAKE="$(MAKE)" $(PYTHON) tests/quality/next_best_action.py
 
 # --- the rest
 
