@@ -113,9 +113,28 @@ struct training_facts {
     struct od_resource version;
     struct od_personalize_solution_version value;
     struct od_json extra;                /* of the version */
+    bool in_place;                       /* an automatic update: the version stays what it is */
     const struct od_recipe_spec *recipe; /* NULL: AutoML chooses */
+    struct od_resource serving;          /* the version a campaign serves; arn absent: none */
+    struct od_json serving_extra;
     struct dataset_sources datasets[OD_DATASET_TYPES];
 };
+
+/* The version that a campaign of the solution serves, for comparison. */
+static enum od_status read_serving(struct od_call *call, struct training_facts *facts)
+{
+    const struct od_resource *campaign;
+    struct od_personalize_campaign value = {0};
+    enum od_status s = od_resource_any(call, &od_kind_campaign, facts->version.parent, OD_STR_NONE,
+                                       OD_STR_NONE, &campaign);
+    if (s != OD_OK || !campaign)
+        return s;
+    s = od_resource_read(call, &od_kind_campaign, campaign, &value);
+    if (s != OD_OK || od_catalog_get(call->app->store, value.solution_version_arn, facts->arena,
+                                     &facts->serving, &call->err) != OD_OK)
+        return s; /* "$LATEST" names none by itself */
+    return od_json_parse(facts->arena, facts->serving.extra, &facts->serving_extra, &call->err);
+}
 
 static enum od_status read_training(struct od_app *app, void *context, struct od_error *err)
 {
@@ -130,6 +149,8 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
         s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
     if (s == OD_OK && facts->value.recipe_arn.ptr)
         s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
+    if (s == OD_OK)
+        s = read_serving(&call, facts);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
         struct dataset_sources *d = &facts->datasets[t];
         s = od_group_dataset(&call, facts->version.group, (enum od_dataset_type)t, &d->info);
@@ -458,8 +479,50 @@ static void add_auto_ml(struct od_buf *spec, const struct od_personalize_auto_ml
     od_buf_char(spec, ']');
 }
 
+/* The image to bring up to date, relative; absent: a training. */
+static struct od_str updates_image(const struct training_facts *facts)
+{
+    const struct od_json *from = od_json_get(&facts->extra, OD_STR("from"));
+    if (facts->in_place && facts->recipe && facts->recipe->auto_recount)
+        return OD_STR_NONE;
+    if (from)
+        return od_json_get_str(from, "image", OD_STR_NONE);
+    struct od_str image = od_json_get_str(&facts->extra, "image", OD_STR_NONE);
+    return facts->in_place ? od_json_get_str(&facts->extra, "base", image) : OD_STR_NONE;
+}
+
+static enum od_status add_update(struct segment_list *list, const struct training_facts *facts)
+{
+    const struct od_json *from = od_json_get(&facts->extra, OD_STR("from"));
+    const struct od_json *metrics = od_json_get(from ? from : &facts->extra, OD_STR("metrics"));
+    struct od_str image = updates_image(facts);
+    if (!image.ptr)
+        return OD_OK;
+    struct od_str path = od_app_path(list->app, list->arena, "%.*s", OD_STR_ARG(image));
+    if (!path.ptr)
+        return od_fail(list->err, OD_NO_MEMORY, NULL);
+    add_key(list->spec, "update");
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "image", path);
+    if (metrics) {
+        add_key(list->spec, "metrics");
+        od_json_write(metrics, list->spec);
+    }
+    od_buf_char(list->spec, '}');
+    return OD_OK;
+}
+
 static void add_tuning(struct od_buf *spec, const struct training_facts *facts)
 {
+    const struct od_json *from = od_json_get(&facts->extra, OD_STR("from"));
+    const struct od_json *known = od_json_get(from ? from : &facts->extra, OD_STR("tuned"));
+    if (from || facts->in_place) {
+        if (known) {
+            add_key(spec, "tuned");
+            od_json_write(known, spec);
+        }
+        return;
+    }
     const struct od_personalize_solution_config *config = facts->value.solution_config;
     const struct od_json *reuse = od_json_get(&facts->extra, OD_STR("reuse"));
     bool auto_ml = facts->value.perform_auto_ml.value;
@@ -475,6 +538,55 @@ static void add_tuning(struct od_buf *spec, const struct training_facts *facts)
     } else if (facts->value.perform_hpo.value) {
         add_hpo(spec, config ? config->hpo_config : NULL, OD_STR_NONE);
     }
+}
+
+static enum od_status add_serving(struct segment_list *list, const struct training_facts *facts)
+{
+    struct od_str image = od_json_get_str(&facts->serving_extra, "image", OD_STR(""));
+    const struct od_json *metrics = od_json_get(&facts->serving_extra, OD_STR("metrics"));
+    if (!facts->serving.arn.ptr || !image.len)
+        return OD_OK;
+    struct od_str path = od_app_path(list->app, list->arena, "%.*s", OD_STR_ARG(image));
+    if (!path.ptr)
+        return od_fail(list->err, OD_NO_MEMORY, NULL);
+    add_key(list->spec, "serving");
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "arn", facts->serving.arn);
+    add_text(list->spec, "image", path);
+    if (metrics) {
+        add_key(list->spec, "metrics");
+        od_json_write(metrics, list->spec);
+    }
+    od_buf_char(list->spec, '}');
+    return OD_OK;
+}
+
+/* LOW when an attribute is named and no sensitivity. */
+static struct od_str sensitivity_of(const struct od_personalize_optimization_objective *objective)
+{
+    return objective->objective_sensitivity.ptr ? objective->objective_sensitivity : OD_STR("LOW");
+}
+
+/* The file that a text parameter "location" names. */
+static enum od_status add_external(struct segment_list *list,
+                                   const struct od_api_string_map *params)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        struct od_str *files;
+        size_t count;
+        struct od_error cause;
+        if (!od_str_eq_c(params->items[i].key, "location"))
+            continue;
+        enum od_status s = od_objects_list(list->app->objects, params->items[i].value, list->arena,
+                                           &files, &count, &cause);
+        if (s != OD_OK)
+            return od_fail(list->err, s, "The file of item vectors: %s", cause.message);
+        if (count != 1)
+            return od_fail(list->err, OD_INVALID_INPUT,
+                           "The location of item vectors must name one file.");
+        add_text(list->spec, "external", files[0]);
+    }
+    return OD_OK;
 }
 
 static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
@@ -498,8 +610,20 @@ static enum od_status write_training(struct segment_list *list, const struct tra
         add_map(spec, "params", &config->algorithm_hyper_parameters);
         add_map(spec, "feature_params", &config->feature_transformation_parameters);
     }
+    if (config && config->optimization_objective &&
+        config->optimization_objective->item_attribute.ptr) {
+        add_key(spec, "objective");
+        od_buf_char(spec, '{');
+        add_text(spec, "attribute", config->optimization_objective->item_attribute);
+        add_text(spec, "sensitivity", sensitivity_of(config->optimization_objective));
+        od_buf_char(spec, '}');
+    }
     add_excluded(spec, facts);
-    enum od_status s = OD_OK;
+    enum od_status s = facts->in_place ? OD_OK : add_serving(list, facts);
+    if (s == OD_OK)
+        s = add_update(list, facts);
+    if (s == OD_OK && config)
+        s = add_external(list, &config->algorithm_hyper_parameters);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
         s = add_dataset(list, keys[t], &facts->datasets[t]);
     od_buf_char(spec, '}');
@@ -509,11 +633,11 @@ static enum od_status write_training(struct segment_list *list, const struct tra
 }
 
 enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
-                                   struct od_buf *spec, struct od_error *err)
+                                   bool in_place, struct od_buf *spec, struct od_error *err)
 {
     struct od_arena arena;
     od_arena_init(&arena, ARENA_MAX);
-    struct training_facts facts = {.arena = &arena, .arn = arn};
+    struct training_facts facts = {.arena = &arena, .arn = arn, .in_place = in_place};
     struct segment_list list = {
         .app = app, .arena = &arena, .spec = spec, .job_id = job_id, .err = err};
     struct od_str work = od_app_path(app, &arena, "work/%lld", (long long)job_id);

@@ -90,6 +90,19 @@ void od_runner_progress(struct od_app *app, struct od_buf *out)
     od_buf_char(out, ']');
 }
 
+void od_runner_progress_of(struct od_app *app, struct od_str arn, struct od_buf *out)
+{
+    int64_t now_ns = app->io->monotonic_ns(app->io);
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r; r = r->next)
+        if (od_str_eq_c(arn, r->arn)) {
+            od_buf_puts(out, ",\"job\":");
+            write_progress(r, now_ns, out);
+            break;
+        }
+    pthread_mutex_unlock(&app->runner->lock);
+}
+
 void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running)
 {
     *out_waiting = od_jobs_waiting(app->jobs, out_running);
@@ -114,6 +127,15 @@ static enum od_status mark_running(struct od_app *app, void *context, struct od_
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (jobs[i].id != q->id)
             continue;
+        if (od_str_eq_c(jobs[i].kind, "update")) { /* its version is ACTIVE and stays so */
+            q->go = true;
+            s = od_store_begin(app->store, err);
+            if (s == OD_OK)
+                s = od_jobs_set_running(app->store, q->id, true, err);
+            if (s == OD_OK)
+                s = od_store_commit(app->store, err);
+            break;
+        }
         s = od_catalog_get(app->store, jobs[i].arn, &arena, &resource, err);
         if (s != OD_OK)
             break;
@@ -314,6 +336,16 @@ enum od_status od_runner_resume(struct od_call *call)
                     call->err.message);
     }
     return s;
+}
+
+bool od_runner_has(struct od_app *app, struct od_str arn)
+{
+    bool found = false;
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r && !found; r = r->next)
+        found = od_str_eq_c(arn, r->arn);
+    pthread_mutex_unlock(&app->runner->lock);
+    return found;
 }
 
 bool od_runner_stop(struct od_app *app, struct od_str arn)

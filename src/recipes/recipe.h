@@ -62,6 +62,9 @@ struct od_recipe_spec {
     bool supports_events_config, supports_objective, supports_exploration;
     bool needs_items, needs_actions; /* datasets it cannot do without */
     bool needs_attributes;           /* some column of Items or Users that tells them apart */
+    bool auto_update;                /* a deployed version takes new items in every two hours */
+    bool auto_recount;               /* a deployed version is counted anew at intervals */
+    bool uses_fields;                /* columns of Items, Users or context may change the model */
     bool interactions_optional;      /* trains on none as well: the training set may be empty */
     int64_t created_s;               /* creationDateTime, whole days */
     const struct od_param_spec *params;
@@ -113,6 +116,7 @@ struct od_train_input {
     const struct od_recipe_spec *spec;
     const struct od_param_value *params;
     uint64_t seed;
+    int64_t now_s;         /* when the training was asked for; 0: as if at its newest interaction */
     unsigned threads;      /* 0: all cores; never changes the bytes of the image */
     uint64_t memory_bytes; /* what the recipe may use beyond the training set */
     struct od_progress progress;

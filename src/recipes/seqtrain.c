@@ -21,7 +21,7 @@
 #include "recipes/metrics.h"
 #include "recipes/seqtrain_batch.h"
 
-enum { WARM_STEPS = 50, MOST_JUDGES = 4000, STAGE = 96 };
+enum { WARM_STEPS = 50, MOST_JUDGES = 4000, STAGE = 128 };
 #define REFRESH_RATE 0.3  /* of plan->rate */
 #define SEARCH_SHARE 0.85 /* of the progress, when a refreshing pass follows */
 #define LEAST_NEWS   0.002
@@ -120,15 +120,18 @@ static void restore_best(struct course *c)
 
 static enum od_status say(struct course *c, double fraction, uint32_t epoch, uint32_t epochs)
 {
-    char stage[STAGE], ndcg[32] = "";
+    char stage[STAGE], ndcg[16] = "";
     double whole = c->from + (c->to - c->from) * (fraction < 1 ? fraction : 1);
     if (whole < c->said + LEAST_NEWS)
         return OD_OK;
     c->said = whole;
     if (c->best >= 0 && c->judge_count)
-        snprintf(ndcg, sizeof ndcg, ", validation NDCG@10 %.4f", c->best);
-    if (c->loss > 0)
-        snprintf(stage, sizeof stage, "epoch %u of %u, loss %.3f%s", epoch, epochs, c->loss, ndcg);
+        snprintf(ndcg, sizeof ndcg, "%.4f", c->best);
+    if (c->loss > 0 && *ndcg)
+        snprintf(stage, sizeof stage, "epoch %u of %u, loss %.3f, validation NDCG@10 %s", epoch,
+                 epochs, c->loss, ndcg + (*ndcg == '0')); /* .1712 */
+    else if (c->loss > 0)
+        snprintf(stage, sizeof stage, "epoch %u of %u, loss %.3f", epoch, epochs, c->loss);
     else
         snprintf(stage, sizeof stage, "epoch %u of %u", epoch, epochs);
     return od_progress_report(&c->task->input->progress, whole, stage, c->err);
@@ -208,6 +211,13 @@ static double searched(const struct course *c, uint32_t halves)
     return halves / (limit < most ? limit : most);
 }
 
+/* The schedule after some half epochs, without what was lost to patience. */
+static float planned(const struct course *c, uint32_t halves)
+{
+    const struct od_seq_plan *plan = c->plan;
+    return plan->last > 0 ? od_nn_cosine(halves, 2 * (uint64_t)plan->epochs, 0, plan->last) : 1;
+}
+
 static enum od_status search(struct course *c, const uint64_t *end)
 {
     const struct od_training *t = c->task->input->training;
@@ -222,8 +232,9 @@ static enum od_status search(struct course *c, const uint64_t *end)
         for (uint32_t half = 0; st == OD_OK && half < 2 && !enough(c); half++) {
             double begin = searched(c, c->halves), done = searched(c, c->halves + 1);
             st = learn_some(c, &w, half * w.count / 2, (half + 1) * w.count / 2,
-                            od_nn_key(seed, epoch, half, 7), c->rate, begin, done, epoch + 1,
-                            c->plan->epochs);
+                            od_nn_key(seed, epoch, half, 7),
+                            c->rate * planned(c, c->halves + 1) / planned(c, c->halves), begin,
+                            done, epoch + 1, c->plan->epochs);
             c->halves++;
             if (st == OD_OK)
                 st = judge(c);
@@ -311,6 +322,11 @@ static enum od_status run(struct course *c, uint32_t *out_epochs)
     st = judged ? take_judges(c) : hold_out(c);
     if (st != OD_OK)
         return od_fail(c->err, st, NULL);
+    if (c->plan->start)
+        st = od_seq_items_start(&c->items, c->task->input->training, judged ? c->end : c->shortened,
+                                c->task->input->seed, c->batch.threads, c->err);
+    if (st != OD_OK)
+        return st;
     c->to = judged ? 1 : SEARCH_SHARE;
     st = search(c, judged ? c->end : c->shortened);
     *out_epochs = (c->best_half + 1) / 2;

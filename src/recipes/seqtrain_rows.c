@@ -78,7 +78,7 @@ void od_seq_windows_done(struct od_seq_windows *windows)
 void od_seq_block_done(struct od_seq_block *b)
 {
     void *all[] = {b->at,   b->length, b->item,  b->target, b->last,
-                   b->user, b->time,   b->asked, b->weight};
+                   b->user, b->time,   b->asked, b->weight, b->event};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     *b = (struct od_seq_block){0};
@@ -98,7 +98,7 @@ static bool make_room(struct od_seq_block *b, size_t rows, size_t sequences, siz
     if (rows > b->row_room) {
         size_t n = b->row_room = rows + rows / 4;
         good = grow(&b->item, n, 4) && grow(&b->target, n, 4) && grow(&b->weight, n, 4) &&
-               grow(&b->time, n, 8) && grow(&b->asked, n, 8);
+               grow(&b->time, n, 8) && grow(&b->asked, n, 8) && grow(&b->event, n, 8);
     }
     if (good && sequences > b->sequence_room) {
         size_t n = b->sequence_room = sequences + sequences / 4;
@@ -120,6 +120,7 @@ static void fill_sequence(struct od_seq_block *b, const struct od_training *t,
         uint64_t e = w->from + step;
         float by = e < w->learn ? 0 : weight ? weight[e + 1] : 1;
         b->item[r] = t->item[e];
+        b->event[r] = e;
         b->time[r] = t->time[e];
         b->asked[r] = t->time[e + 1];
         b->target[r] = by > 0 ? t->item[e + 1] : OD_NO_CODE;
@@ -146,6 +147,7 @@ enum od_status od_seq_block_fill(struct od_seq_block *b, const struct od_trainin
         .sequences = count,
         .rows = (uint32_t)rows,
         .item = b->item,
+        .event = b->event,
         .time = b->time,
         .asked = b->asked,
         .target = b->target,

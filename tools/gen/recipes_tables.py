@@ -27,6 +27,7 @@ FLAGS = {  # member of the specification -> member of struct od_recipe_spec
     "hpo": "supports_hpo", "events_config": "supports_events_config", "objective": "supports_objective",
     "exploration": "supports_exploration", "extension": "extension", "needs_items": "needs_items",
     "needs_actions": "needs_actions", "needs_attributes": "needs_attributes", "interactions_optional": "interactions_optional",
+    "fields": "uses_fields", "auto_update": "auto_update", "auto_recount": "auto_recount",
 }
 RECIPE_MEMBERS = {"name", "type", "algorithm", "feature_transformation", "description", "domain", "created",
                   "parameters"} | set(FLAGS)

@@ -52,7 +52,7 @@ static void set_up(struct net_case *c, uint32_t bptt)
     fill_normal(c->params.value, c->params.size, .6, &rng);
     fill_normal(c->v, ITEMS * WIDTH, 1, &rng);
     c->rows = (struct od_seq_rows){{5, at}, SEQUENCES, ROWS, item,  when,  asked, target, weight,
-                                   last,    user,      c->v, ITEMS, ITEMS, NULL,  0};
+                                   last,    user,      c->v, ITEMS, ITEMS, NULL,  0,      NULL};
     c->gradient = od_nn_buffer(&c->params);
     size_t floats = od_gru_functions.workspace(&c->net, ROWS, SEQUENCES, ITEMS);
     c->work = malloc(floats * sizeof *c->work);
