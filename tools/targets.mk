@@ -88,6 +88,7 @@ quality: ## measure every recipe on every data set and rewrite the tables; takes
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) build quality-programs
 	@$(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) tests/quality/run.py
+	@$(TOOL_ENV) BUILD="$(BUILD)" MAKE="$(MAKE)" $(PYTHON) tests/quality/next_best_action.py
 
 # --- the rest
 

@@ -2,7 +2,7 @@
  *
  * The oldest 80 % of each user's interactions are trained on; behind them, an item's (or attribute
  * value's) actual users are those who interact with it. Each query with an actual user is asked for
- * K users, K = 1 % of the users, at least one; hits are how many of them are actual users. A
+ * K users, K = 1 % of the users, rounded up; hits are how many of them are actual users. A
  * user's held-out part is by construction a quarter of what is trained on, so the rates of the
  * evaluated model are that (OD_AFFINITY_FIFTH): the time of the next visit is not what this split
  * asks about. */
@@ -85,7 +85,8 @@ static bool list_pairs(const struct od_training *full, const uint64_t *keep, con
     }
     if (!room)
         return false;
-    qsort(out->list, out->count, sizeof *out->list, compare_pairs);
+    if (out->count)
+        qsort(out->list, out->count, sizeof *out->list, compare_pairs);
     size_t distinct = 0;
     for (size_t i = 0; i < out->count; i++)
         if (!i || compare_pairs(&out->list[i], &out->list[i - 1]) != 0)
@@ -201,7 +202,7 @@ static bool add_metrics(const struct evaluation *e, const struct od_training *fu
 static enum od_status ask_all(struct evaluation *e, const struct od_training *full,
                               struct pairs *pairs, unsigned threads, struct od_metrics *metrics)
 {
-    e->k = (e->user_count + 50) / 100 > 0 ? (e->user_count + 50) / 100 : 1;
+    e->k = (e->user_count + 99) / 100;
     enum od_status s = choose_queries(e, pairs) ? OD_OK : OD_NO_MEMORY;
     if (s == OD_OK && e->query_count) {
         e->listed = malloc((size_t)e->query_count * e->k * sizeof *e->listed);

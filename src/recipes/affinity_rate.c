@@ -26,7 +26,6 @@
 #define RIDGE      3.0         /* on standardised features, in units of events */
 #define PART_USERS 4096
 #define UNTIMED_A  1.0
-#define ROUNDS     4 /* of weighing and fitting again */
 
 enum {
     CONSTANT,
@@ -165,28 +164,6 @@ static void standardise(struct rows *rows, struct od_affinity_rate *rate)
     }
 }
 
-/* Weights of a negative binomial regression: its score is that of the Poisson one with each row
- * over 1 + mean / size (McCullagh and Nelder, 11.2). Counts of visits are far more spread than
- * Poisson's, and without it the few users with hundreds of events decide everything. */
-static void weigh(const struct rows *rows, const struct od_affinity_rate *rate, float *weight)
-{
-    double over = 0, square = 0;
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t r = 0; r < rows->count; r++) {
-            double eta = 0;
-            for (int j = 0; j < OD_AFFINITY_FEATURES; j++)
-                eta += (double)rows->x[r * OD_AFFINITY_FEATURES + (size_t)j] * rate->beta[j];
-            double mean = exp(fmin(fmax(eta, -OD_GLM_ETA), OD_GLM_ETA));
-            double off = (double)rows->y[r] - mean;
-            if (pass == 0) { /* by moments: var = mean + mean^2 / size, each row scaled to 1 */
-                over += (off * off - mean) / (mean + 1);
-                square += mean * mean / (mean + 1);
-            } else {
-                weight[r] = (float)(1 / (1 + mean * fmax(over / square, 0)));
-            }
-        }
-}
-
 static enum od_status regress(struct rows *rows, unsigned threads, struct od_affinity_rate *rate)
 {
     double ridge[OD_AFFINITY_FEATURES], sum = 0;
@@ -198,9 +175,6 @@ static enum od_status regress(struct rows *rows, unsigned threads, struct od_aff
     for (int j = 0; j < OD_AFFINITY_FEATURES; j++)
         ridge[j] = j == CONSTANT ? 1e-3 : RIDGE;
     rate->beta[CONSTANT] = log(sum / (double)rows->count);
-    float *weight = malloc(rows->count * sizeof *weight);
-    if (!weight)
-        return OD_NO_MEMORY;
     struct od_glm glm = {.link = OD_GLM_POISSON,
                          .count = rows->count,
                          .width = OD_AFFINITY_FEATURES,
@@ -209,14 +183,7 @@ static enum od_status regress(struct rows *rows, unsigned threads, struct od_aff
                          .y = rows->y,
                          .ridge = ridge,
                          .threads = threads};
-    enum od_status s = OD_OK;
-    for (int round = 0; s == OD_OK && round < ROUNDS; round++) {
-        s = od_glm_fit(&glm, rate->beta, NULL);
-        weigh(rows, rate, weight);
-        glm.weight = weight;
-    }
-    free(weight);
-    return s;
+    return od_glm_fit(&glm, rate->beta, NULL);
 }
 
 static void span(const struct od_training *t, const uint64_t *end, int64_t *first, uint64_t *events)

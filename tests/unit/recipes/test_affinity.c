@@ -221,11 +221,11 @@ static void metrics_are_those_of_the_definition(void **state)
     fake.segment = fake_segment;
     struct od_metrics metrics = {0};
     assert_int_equal(od_affinity_evaluate(&fake, fit_items, &input, 1, &metrics, NULL), OD_OK);
-    /* K = 2. Item 0: actual user 1, listed 0 and 1: 1 hit of 1. Item 3: 199 actual users, listed 3
-     * and 4: 2 hits of 2. Listed: 0, 1, 3, 4 of 201. */
-    assert_true(*od_metrics_find(&metrics, "hits_at_1_percent") == 1.5);
+    /* K = 3. Item 0: actual user 1, listed 0 to 2: 1 hit of 1. Item 3: 199 actual users, listed 3
+     * to 5: 3 hits of 3. Listed: 0 to 5 of 201. */
+    assert_true(*od_metrics_find(&metrics, "hits_at_1_percent") == 2);
     assert_true(*od_metrics_find(&metrics, "recall_at_1_percent") == 1);
-    assert_true(fabs(*od_metrics_find(&metrics, "coverage") - 4 / 201.0) < 1e-12);
+    assert_true(fabs(*od_metrics_find(&metrics, "coverage") - 6 / 201.0) < 1e-12);
     assert_int_equal(metrics.count, 3);
     od_training_free(t);
 }
