@@ -21,7 +21,7 @@
 #include "os/parallel.h"
 #include "recipes/metrics.h"
 
-enum { CHUNK = 512, PART = 64, GRAM_PARTS = 16, B = OD_ALS_BLOCK };
+enum { CHUNK = 512, PART = 64, GRAM_PARTS = 16, AHEAD = 4, B = OD_ALS_BLOCK };
 
 /* --- the Gram matrix --- */
 
@@ -154,6 +154,8 @@ static void predict(const struct row *row)
     for (size_t from = 0; from < row->count; from += CHUNK) {
         size_t n = row->count - from < CHUNK ? row->count - from : CHUNK;
         for (size_t k = 0; k < n; k++) {
+            if (k + AHEAD < n) /* rows lie anywhere; the hardware follows once within one */
+                __builtin_prefetch(h->fixed + row->col[from + k + AHEAD] * dims);
             memcpy(tile + k * dims, h->fixed + row->col[from + k] * dims, dims * sizeof *tile);
             row->scratch->wrong[from + k] = -1;
         }
