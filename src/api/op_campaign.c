@@ -226,6 +226,22 @@ enum od_status od_campaigns_follow(struct od_call *call, const struct od_resourc
     return s;
 }
 
+enum od_status od_campaigns_reopen(struct od_call *call, const struct od_resource *version)
+{
+    struct od_resource *list;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_campaign, version->parent, OD_STR_NONE,
+                                        OD_STR_NONE, &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        struct od_personalize_campaign value = {0};
+        s = od_resource_read(call, &od_kind_campaign, &list[i], &value);
+        if (s == OD_OK && od_str_eq(value.solution_version_arn, version->arn))
+            s = od_attach_campaign(call, list[i].arn, list[i].group, version, value.campaign_config,
+                                   value.min_provisioned_tps.value);
+    }
+    return s;
+}
+
 enum od_status od_op_delete_campaign(struct od_call *call)
 {
     struct od_str arn = OD_IN(call, delete_campaign_request)->campaign_arn;

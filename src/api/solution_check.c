@@ -60,39 +60,46 @@ enum od_status od_schedule_check(struct od_call *call,
     return OD_OK;
 }
 
-/* Columns no model can do without; EVENT_TYPE only where events are chosen by it. */
-static bool is_required(enum od_dataset_type type, struct od_str column, bool by_event_type)
+/* Columns no model can do without; EVENT_TYPE and EVENT_VALUE only where events are chosen by them.
+ */
+static bool is_required(enum od_dataset_type type, struct od_str column,
+                        const struct od_personalize_create_solution_request *in)
 {
     switch (type) {
     case OD_INTERACTIONS:
         return od_str_eq_c(column, "USER_ID") || od_str_eq_c(column, "ITEM_ID") ||
                od_str_eq_c(column, "TIMESTAMP") ||
-               (by_event_type && od_str_eq_c(column, "EVENT_TYPE"));
+               od_solution_needs_column(in->event_type, in->solution_config, column);
     case OD_ITEMS:
         return od_str_eq_c(column, "ITEM_ID");
+    case OD_ACTIONS:
+        return od_str_eq_c(column, "ACTION_ID");
+    case OD_ACTION_INTERACTIONS:
+        return od_str_eq_c(column, "USER_ID") || od_str_eq_c(column, "ACTION_ID") ||
+               od_str_eq_c(column, "TIMESTAMP") || od_str_eq_c(column, "EVENT_TYPE");
     default:
         return od_str_eq_c(column, "USER_ID");
     }
 }
 
-static enum od_status check_columns(struct od_call *call, struct od_str group,
-                                    const struct od_api_strings_entry *entry, bool excluded,
-                                    bool by_event_type)
+static enum od_status check_columns(struct od_call *call,
+                                    const struct od_personalize_create_solution_request *in,
+                                    const struct od_api_strings_entry *entry, bool excluded)
 {
     enum od_dataset_type type;
     struct od_dataset_info info;
-    if (!od_dataset_type_parse(entry->key, &type) || type > OD_USERS)
+    if (!od_dataset_type_parse(entry->key, &type))
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "trainingDataConfig: %.*s is not a dataset type with columns.",
                        OD_STR_ARG(entry->key));
-    enum od_status s = od_group_dataset(call, group, type, &info);
+    enum od_status s = od_group_dataset(call, in->dataset_group_arn, type, &info);
     for (size_t i = 0; s == OD_OK && i < entry->value.count; i++) {
         struct od_str column = entry->value.items[i];
         if (info.schema && od_schema_find(info.schema, column) == SIZE_MAX)
             s = od_fail(&call->err, OD_INVALID_INPUT,
                         "trainingDataConfig: dataset %s has no column %.*s.",
                         od_dataset_type_name(type), OD_STR_ARG(column));
-        else if (excluded && is_required(type, column, by_event_type))
+        else if (excluded && is_required(type, column, in))
             s = od_fail(&call->err, OD_INVALID_INPUT,
                         "trainingDataConfig: column %.*s of %s cannot be excluded.",
                         OD_STR_ARG(column), od_dataset_type_name(type));
@@ -116,60 +123,37 @@ static enum od_status check_training_data(struct od_call *call,
     enum od_status s = OD_OK;
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; s == OD_OK && i < maps[m]->count; i++)
-            s = check_columns(call, in->dataset_group_arn, &maps[m]->items[i], m == 0,
-                              in->event_type.ptr != NULL);
+            s = check_columns(call, in, &maps[m]->items[i], m == 0);
     return s;
 }
 
-static enum od_status check_events(struct od_call *call,
-                                   const struct od_personalize_create_solution_request *in,
-                                   const struct od_recipe_spec *spec)
+/* One numeric column of Items without nulls (recipes.md section 3); with OFF nothing is asked of
+ * it.
+ */
+static enum od_status check_objective(struct od_call *call,
+                                      const struct od_personalize_create_solution_request *in)
 {
+    const struct od_personalize_optimization_objective *objective =
+        in->solution_config->optimization_objective;
+    struct od_str name = objective->item_attribute;
     struct od_dataset_info info;
-    double number;
-    struct od_str threshold =
-        in->solution_config ? in->solution_config->event_value_threshold : OD_STR_NONE;
-    enum od_status s = od_group_dataset(call, in->dataset_group_arn, OD_INTERACTIONS, &info);
+    if (od_str_eq_c(objective->objective_sensitivity, "OFF"))
+        return OD_OK;
+    if (!name.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "optimizationObjective: itemAttribute is required.");
+    enum od_status s = od_group_dataset(call, in->dataset_group_arn, OD_ITEMS, &info);
     if (s != OD_OK)
         return s;
-    if (in->event_type.ptr && info.schema &&
-        od_schema_find(info.schema, OD_STR("EVENT_TYPE")) == SIZE_MAX)
+    size_t at = info.schema ? od_schema_find(info.schema, name) : SIZE_MAX;
+    const struct od_field *field = at == SIZE_MAX ? NULL : &info.schema->fields[at];
+    bool number = field && field->type != OD_FIELD_STRING && field->type != OD_FIELD_BOOLEAN;
+    if (!number || field->nullable)
         return od_fail(&call->err, OD_INVALID_INPUT,
-                       "eventType needs a column EVENT_TYPE in the Interactions schema.");
-    if (threshold.ptr && !od_str_to_double(threshold, &number))
-        return od_fail(&call->err, OD_INVALID_INPUT, "eventValueThreshold: %.*s is not a number.",
-                       OD_STR_ARG(threshold));
-    if (threshold.ptr && info.schema &&
-        od_schema_find(info.schema, OD_STR("EVENT_VALUE")) == SIZE_MAX)
-        return od_fail(
-            &call->err, OD_INVALID_INPUT,
-            "eventValueThreshold needs a column EVENT_VALUE in the Interactions schema.");
-    if (in->solution_config && in->solution_config->events_config && !spec->supports_events_config)
-        return unsupported(call, "eventsConfig", spec);
+                       "optimizationObjective: %.*s is not a numeric column of the Items dataset "
+                       "that cannot be null.",
+                       OD_STR_ARG(name));
     return OD_OK;
-}
-
-static enum od_status check_count(struct od_call *call, struct od_str value, const char *name,
-                                  int64_t most)
-{
-    int64_t number;
-    if (!value.ptr || (od_str_to_i64(value, &number) && number >= 1 && number <= most))
-        return OD_OK;
-    return od_fail(&call->err, OD_INVALID_INPUT,
-                   "%s must be at most %lld, and a whole number from 1.", name, (long long)most);
-}
-
-static enum od_status check_hpo(struct od_call *call,
-                                const struct od_personalize_hpo_config *config)
-{
-    if (!config || !config->hpo_resource_config)
-        return OD_OK;
-    enum od_status s = check_count(call, config->hpo_resource_config->max_number_of_training_jobs,
-                                   "hpoResourceConfig.maxNumberOfTrainingJobs", 40);
-    if (s == OD_OK)
-        s = check_count(call, config->hpo_resource_config->max_parallel_training_jobs,
-                        "hpoResourceConfig.maxParallelTrainingJobs", 10);
-    return s;
 }
 
 enum od_status od_solution_check(struct od_call *call,
@@ -182,20 +166,17 @@ enum od_status od_solution_check(struct od_call *call,
         return unsupported(call, "performIncrementalUpdate", spec);
     if ((in->perform_hpo.value || (config && config->hpo_config)) && !spec->supports_hpo)
         return unsupported(call, "HPO", spec);
-    if (in->perform_hpo.value)
-        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                       "performHPO is not available in this version: recipes choose their settings "
-                       "on held-out "
-                       "events by themselves, or take them from algorithmHyperParameters.");
-    enum od_status s = check_events(call, in, spec);
+    enum od_status s = od_solution_events_check(call, in, spec);
     if (s != OD_OK || !config)
         return s;
     if (config->optimization_objective && !spec->supports_objective)
         return unsupported(call, "optimizationObjective", spec);
     if (config->optimization_objective)
-        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                       "optimizationObjective is not available in this version.");
-    s = check_hpo(call, config->hpo_config);
+        s = check_objective(call, in);
+    if (s != OD_OK)
+        return s;
+    if (config->hpo_config)
+        s = od_hpo_check(call, config->hpo_config, spec);
     if (s == OD_OK)
         s = check_all_params(call, spec, config);
     if (s == OD_OK)

@@ -25,9 +25,13 @@
 #define OD_MAX_CSV_COLUMNS         10000      /* of a file, those the schema lacks included */
 #define OD_MAX_REPORTED_ROWS       10000      /* bad rows listed in an import's report: 2 MB */
 #define OD_MAX_EVENT_TYPES         65535 /* distinct event types of a dataset group: 16-bit codes */
-#define OD_MIN_IMPORT_INTERACTIONS 1000  /* (AWS) */
-#define OD_MIN_TRAIN_INTERACTIONS  1000  /* (AWS) */
-#define OD_MIN_TRAIN_USERS         25    /* (AWS) with at least two interactions each */
+#define OD_MAX_EVENT_RULES         10    /* (AWS) eventParametersList */
+#define OD_MAX_CONTEXT_COLUMNS     32    /* of Interactions, for training; AWS allows 5 */
+#define OD_MAX_CONTEXT_VALUES      65535 /* distinct texts of a context column: 16-bit codes */
+#define OD_MAX_SHOWN_ITEMS         (1u << 26) /* in all impression lists of a training: 256 MiB */
+#define OD_MIN_IMPORT_INTERACTIONS 1000       /* (AWS) */
+#define OD_MIN_TRAIN_INTERACTIONS  1000       /* (AWS) */
+#define OD_MIN_TRAIN_USERS         25         /* (AWS) with at least two interactions each */
 
 /* --- serving --- */
 #define OD_MAX_RESULTS            500  /* (AWS) numResults, inputList */

@@ -15,8 +15,10 @@ struct od_verb {
 int od_cmd_serve(int argc, char **argv);
 int od_cmd_worker(int argc, char **argv);
 int od_cmd_keys(int argc, char **argv);
+int od_cmd_jobs(int argc, char **argv);
 int od_cmd_generate(int argc, char **argv);
 int od_cmd_show(int argc, char **argv);
+int od_cmd_eval(int argc, char **argv);
 
 /* One option of a verb: --name VALUE or --name=VALUE, the environment variable ONDOL_NAME, or a
  * line "name = value" of the configuration file; the command line wins, then the environment, then

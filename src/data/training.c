@@ -1,10 +1,11 @@
 /* Collecting events for a training set.
  *
  * Events are kept as columns of builder codes in order of arrival: 14 bytes an event, 18 with
- * values. A time is stored as a 32-bit offset from the first one (less 2^31, so that earlier times
- * fit too); the first time that does not fit turns the column into 64-bit numbers. A chunk's own
- * dictionary is mapped to builder codes at the first row that uses an entry, so an id costs one
- * hash a chunk and an id of refused rows alone never enters the training set.
+ * values, and what context takes (training_context.c). A time is stored as a 32-bit offset from the
+ * first one (less 2^31, so that earlier times fit too); the first time that does not fit turns the
+ * column into 64-bit numbers. A chunk's own dictionary is mapped to builder codes at the first row
+ * that uses an entry, so an id costs one hash a chunk and an id of refused rows alone never enters
+ * the training set.
  *
  * Columns grow by an eighth: large blocks are moved by the kernel, not copied, and the slack stays
  * small against a memory cap. One thread owns a builder. What happens at the end is in
@@ -26,19 +27,11 @@
 struct od_training_builder *od_training_builder_new(const struct od_training_rule *rule)
 {
     struct od_training_builder *builder = calloc(1, sizeof *builder);
-    if (!builder)
+    if (builder && (od_rules_copy(builder, rule) != OD_OK ||
+                    od_context_copy_excluded(&builder->context, rule) != OD_OK)) {
+        od_training_builder_free(builder);
         return NULL;
-    if (rule && rule->event_type.ptr) {
-        char *copy = malloc(rule->event_type.len + 1);
-        if (!copy) {
-            free(builder);
-            return NULL;
-        }
-        memcpy(copy, rule->event_type.ptr, rule->event_type.len);
-        builder->event_type = (struct od_str){copy, rule->event_type.len};
     }
-    builder->has_threshold = rule && rule->has_threshold;
-    builder->threshold = rule ? rule->threshold : 0;
     return builder;
 }
 
@@ -53,10 +46,13 @@ void od_training_builder_empty(struct od_training_builder *builder)
     free(builder->time64);
     free(builder->type);
     free(builder->value);
+    od_context_empty(&builder->context);
     struct od_training_builder kept = {
-        .event_type = builder->event_type,
-        .has_threshold = builder->has_threshold,
-        .threshold = builder->threshold,
+        .rules = builder->rules,
+        .rule_count = builder->rule_count,
+        .weighted = builder->weighted,
+        .any_type = builder->any_type,
+        .context = builder->context,
         .code_map = builder->code_map,
     };
     *builder = kept;
@@ -67,7 +63,8 @@ void od_training_builder_free(struct od_training_builder *builder)
     if (!builder)
         return;
     od_training_builder_empty(builder);
-    free((void *)builder->event_type.ptr);
+    od_rules_free(builder);
+    od_context_free_excluded(&builder->context);
     free(builder->code_map);
     free(builder);
 }
@@ -117,6 +114,8 @@ static enum od_status reserve(struct od_training_builder *builder, uint64_t more
                         : !grow(&builder->time32, cap, sizeof *builder->time32))
         return OD_NO_MEMORY;
     if (builder->value && !grow(&builder->value, cap, sizeof *builder->value))
+        return OD_NO_MEMORY;
+    if (od_context_reserve(&builder->context, cap) != OD_OK)
         return OD_NO_MEMORY;
     builder->cap = cap;
     return OD_OK;
@@ -183,11 +182,6 @@ static float stored_value(bool has_value, double value)
     return f == 0 ? 0.0f : f;
 }
 
-static bool wanted_value(const struct od_training_builder *builder, bool has_value, double value)
-{
-    return !builder->has_threshold || (has_value && value >= builder->threshold);
-}
-
 /* Room has been reserved. */
 static enum od_status append(struct od_training_builder *builder, uint32_t user, uint32_t item,
                              uint32_t type, int64_t time, float value)
@@ -230,7 +224,9 @@ struct text_column {
 struct chunk_view {
     struct text_column user, item, type;
     const struct od_chunk_column *time, *value;
-    uint32_t wanted_type; /* chunk code of the rule's type, OD_NO_CODE when the chunk has none */
+    uint32_t *rule; /* chunk code of a type to its rule, OD_NO_CODE: does not count */
+    uint32_t no_type_rule;
+    struct od_context_view context;
 };
 
 static const struct od_chunk_column *find_column(const struct od_schema *schema,
@@ -262,21 +258,37 @@ static enum od_status open_text(struct text_column *text, const struct od_chunk_
     return OD_OK;
 }
 
+/* Which rule each type of the chunk falls under. */
+static void open_rules(const struct od_training_builder *builder,
+                       const struct od_chunk_column *type, uint32_t *map, struct chunk_view *view)
+{
+    view->rule = map;
+    view->no_type_rule = (uint32_t)od_rules_find(builder, OD_STR(""));
+    for (uint32_t i = 0; type && i < type->dict_count; i++)
+        map[i] = (uint32_t)od_rules_find(builder, od_chunk_text(type, i));
+}
+
 static enum od_status open_chunk(struct od_training_builder *builder,
                                  const struct od_schema *schema, const struct od_chunk *chunk,
                                  struct chunk_view *view, struct od_error *err)
 {
     const struct od_chunk_column *user = find_column(schema, chunk, OD_STR("USER_ID"));
-    const struct od_chunk_column *item = find_column(schema, chunk, OD_STR("ITEM_ID"));
-    const struct od_chunk_column *type = find_column(schema, chunk, OD_STR("EVENT_TYPE"));
+    bool of_actions = schema->type == OD_ACTION_INTERACTIONS;
+    const struct od_chunk_column *item =
+        find_column(schema, chunk, of_actions ? OD_STR("ACTION_ID") : OD_STR("ITEM_ID"));
+    const struct od_chunk_column *type = NULL;
     view->time = find_column(schema, chunk, OD_STR("TIMESTAMP"));
-    view->value = find_column(schema, chunk, OD_STR("EVENT_VALUE"));
+    view->value = NULL;
+    if (!od_context_excludes(&builder->context, OD_STR("EVENT_TYPE")))
+        type = find_column(schema, chunk, OD_STR("EVENT_TYPE"));
+    if (!od_context_excludes(&builder->context, OD_STR("EVENT_VALUE")))
+        view->value = find_column(schema, chunk, OD_STR("EVENT_VALUE"));
     if (!user || !item || !view->time || (!view->time->integers && chunk->row_count))
         return od_fail(err, OD_CORRUPT, "Interactions need USER_ID, ITEM_ID and TIMESTAMP.");
     if (view->value && !view->value->reals && !view->value->integers)
         return od_fail(err, OD_CORRUPT, "Column EVENT_VALUE of the interactions holds no numbers.");
     if (!builder->code_map)
-        builder->code_map = malloc(3u * OD_CHUNK_ROWS * sizeof *builder->code_map);
+        builder->code_map = malloc(4u * OD_CHUNK_ROWS * sizeof *builder->code_map);
     if (!builder->code_map)
         return od_fail(err, OD_NO_MEMORY, NULL);
     uint32_t *map = builder->code_map;
@@ -286,10 +298,8 @@ static enum od_status open_chunk(struct od_training_builder *builder,
     if (s == OD_OK)
         s = open_text(&view->type, type, builder->types, map + 2 * OD_CHUNK_ROWS, "EVENT_TYPE",
                       err);
-    view->wanted_type = OD_NO_CODE;
-    for (uint32_t i = 0; s == OD_OK && builder->event_type.ptr && type && i < type->dict_count; i++)
-        if (od_str_eq(od_chunk_text(type, i), builder->event_type))
-            view->wanted_type = i;
+    if (s == OD_OK && builder->rule_count)
+        open_rules(builder, type, map + 3 * OD_CHUNK_ROWS, view);
     return s;
 }
 
@@ -329,27 +339,26 @@ static enum od_status row_type(struct od_training_builder *builder, struct text_
     return OD_OK;
 }
 
-static bool row_passes_type(const struct od_training_builder *builder,
-                            const struct chunk_view *view, uint32_t row)
+static bool row_counts(const struct od_training_builder *builder, const struct chunk_view *view,
+                       uint32_t row, bool has_value, double value)
 {
     const struct od_chunk_column *type = view->type.column;
-    if (!builder->event_type.ptr)
+    if (builder->rule_count == 0)
         return true;
-    if (!type || is_null(type, row))
-        return builder->event_type.len == 0;
-    return view->wanted_type != OD_NO_CODE && type->codes[row] == view->wanted_type;
+    uint32_t rule = view->no_type_rule;
+    if (type && !is_null(type, row))
+        rule = type->codes[row] < type->dict_count ? view->rule[type->codes[row]] : OD_NO_CODE;
+    return od_rules_accept(builder, rule == OD_NO_CODE ? SIZE_MAX : rule, has_value, value);
 }
 
 static enum od_status add_row(struct od_training_builder *builder, struct chunk_view *view,
                               uint32_t row, struct od_error *err)
 {
-    if (!row_passes_type(builder, view, row))
-        return OD_OK;
     bool has_value = view->value && !is_null(view->value, row);
     double value = 0;
     if (has_value)
         value = view->value->reals ? view->value->reals[row] : (double)view->value->integers[row];
-    if (!wanted_value(builder, has_value, value))
+    if (!row_counts(builder, view, row, has_value, value))
         return OD_OK;
     if (is_null(view->time, row))
         return od_fail(err, OD_CORRUPT, "An interaction has no TIMESTAMP.");
@@ -361,8 +370,10 @@ static enum od_status add_row(struct od_training_builder *builder, struct chunk_
         s = row_type(builder, &view->type, row, &type, err);
     if (s != OD_OK)
         return s;
-    s = append(builder, user, item, type, view->time->integers[row],
-               stored_value(has_value, value));
+    s = od_context_put(&builder->context, &view->context, row, builder->count);
+    if (s == OD_OK)
+        s = append(builder, user, item, type, view->time->integers[row],
+                   stored_value(has_value, value));
     return s == OD_OK ? s : od_fail(err, s, NULL);
 }
 
@@ -383,6 +394,10 @@ enum od_status od_training_add_chunk(struct od_training_builder *builder,
         return s;
     if (view.value && want_values(builder) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
+    s = od_context_open(&builder->context, schema, chunk, builder->count, builder->cap,
+                        &view.context, err);
+    if (s != OD_OK)
+        return s;
     for (uint32_t row = 0; row < chunk->row_count; row++) {
         s = add_row(builder, &view, row, err);
         if (s != OD_OK)
@@ -396,9 +411,8 @@ enum od_status od_training_add_event(struct od_training_builder *builder, struct
                                      bool has_value, double value)
 {
     struct od_str type_text = type.ptr ? type : OD_STR("");
-    if (builder->event_type.ptr && !od_str_eq(type_text, builder->event_type))
-        return OD_OK;
-    if (!wanted_value(builder, has_value, value))
+    if (builder->rule_count &&
+        !od_rules_accept(builder, od_rules_find(builder, type_text), has_value, value))
         return OD_OK;
     uint32_t user_code, item_code, code;
     enum od_status s = od_training_builder_open(builder);
@@ -412,6 +426,8 @@ enum od_status od_training_add_event(struct od_training_builder *builder, struct
         s = od_dict_add(builder->items, item, &item_code);
     if (s == OD_OK)
         s = type_code(builder, type_text, &code, NULL);
+    if (s == OD_OK)
+        s = od_context_put(&builder->context, NULL, 0, builder->count);
     if (s != OD_OK)
         return s;
     return append(builder, user_code, item_code, code, time, stored_value(has_value, value));

@@ -2,13 +2,14 @@
  *
  *   1. ids are sorted by their bytes, giving each builder code its canonical one;
  *   2. a counting sort by user moves one column after the other to its final place and frees the
- *      collected one, so that at most one column exists twice: 22 bytes an event at the peak;
+ *      collected one, so that at most one column exists twice: 22 bytes an event at the peak, and
+ * the context;
  *   3. each user's events are put in time order, keeping the order of arrival among equal times;
  *      users whose events already are in order (the usual case) cost one pass;
  *   4. events equal in every field are kept once, the first;
  *   5. everything is hashed in this canonical order.
  *
- * Step 3 needs 32 bytes for each event of the largest user that is out of order. */
+ * Step 3 needs 36 bytes for each event of the largest user that is out of order. */
 #include "data/training.h"
 
 #include <stdlib.h>
@@ -30,6 +31,8 @@ void od_training_owned_free(struct od_training_owned *o)
     free(o->time);
     free(o->type);
     free(o->value);
+    free(o->type_weight);
+    od_context_owned_free(o);
     od_dict_free(o->users);
     od_dict_free(o->items);
     od_dict_free(o->types);
@@ -157,6 +160,8 @@ static enum od_status move_columns(struct od_training_owned *o, struct od_traini
     if (s == OD_OK)
         s = move_values(o, b, user_map, cursor);
     if (s == OD_OK)
+        s = od_context_move(o, b, rewind_cursor, user_map, cursor);
+    if (s == OD_OK)
         s = move_times(o, b, user_map, cursor);
     free(cursor);
     return s;
@@ -218,8 +223,12 @@ static enum od_status order_users(struct od_training_owned *o)
     if (most == 0)
         return OD_OK;
     struct timed *order = malloc(most * sizeof *order);
-    if (!order)
+    uint32_t *scratch = malloc(most * sizeof *scratch);
+    if (!order || !scratch) {
+        free(order);
+        free(scratch);
         return OD_NO_MEMORY;
+    }
     for (uint32_t u = 0; u < o->view.user_count; u++) {
         uint64_t start = o->user_start[u], n = o->user_start[u + 1] - start;
         if (in_order(o->time + start, n))
@@ -227,9 +236,11 @@ static enum od_status order_users(struct od_training_owned *o)
         for (uint64_t i = 0; i < n; i++)
             order[i] = (struct timed){o->time[start + i], i};
         qsort(order, n, sizeof *order, compare_timed);
+        od_context_permute(o, start, &order->at, sizeof *order / sizeof order->at, n, scratch);
         permute(o, start, order, n);
     }
     free(order);
+    free(scratch);
     return OD_OK;
 }
 
@@ -280,6 +291,7 @@ static void place(struct od_training_owned *o, uint64_t to, uint64_t from)
     o->type[to] = o->type[from];
     if (o->value)
         o->value[to] = o->value[from];
+    od_context_place(o, to, from);
 }
 
 /* A run of equal (user, time), short: compare each with those kept. Returns the end of the kept. */
@@ -369,7 +381,11 @@ static uint64_t hash_all(const struct od_training_owned *o)
     hash = od_hash(o->item, n * sizeof *o->item, hash);
     hash = od_hash(o->time, n * sizeof *o->time, hash);
     hash = od_hash(o->type, n * sizeof *o->type, hash);
-    return o->value ? od_hash(o->value, n * sizeof *o->value, hash) : hash;
+    if (o->value)
+        hash = od_hash(o->value, n * sizeof *o->value, hash);
+    if (o->type_weight)
+        hash = od_hash(o->type_weight, o->view.type_count * sizeof *o->type_weight, hash);
+    return od_context_hash(&o->view, hash);
 }
 
 void od_training_seal(struct od_training_owned *o)
@@ -382,6 +398,7 @@ void od_training_seal(struct od_training_owned *o)
     view->time = o->time;
     view->type = o->type;
     view->value = o->value;
+    view->type_weight = o->type_weight;
     view->users = o->users;
     view->items = o->items;
     view->types = o->types;
@@ -424,7 +441,9 @@ static enum od_status build(struct od_training_owned *o, struct od_training_buil
         s = order_users(o);
     if (s == OD_OK)
         s = drop_repeats(o);
-    return s;
+    if (s == OD_OK)
+        s = od_context_freeze(o, b);
+    return s == OD_OK ? od_rules_weigh(b, o->types, &o->type_weight) : s;
 }
 
 enum od_status od_training_finish(struct od_training_builder *builder, struct od_training **out,

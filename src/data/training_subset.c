@@ -49,20 +49,32 @@ static enum od_status copy_users(const struct od_training *from, const uint64_t 
     return s;
 }
 
-static void mark_used(const struct od_training *from, const uint64_t *keep, uint32_t *items,
-                      uint32_t *types)
+static void mark_used(const struct od_training *from, const uint64_t *keep, uint32_t *items)
 {
-    types[0] = 1; /* "" is always there */
     for (uint32_t u = 0; u < from->user_count; u++)
-        for (uint64_t i = 0; i < keep[u]; i++) {
+        for (uint64_t i = 0; i < keep[u]; i++)
             items[from->item[from->user_start[u] + i]] = 1;
-            types[from->type[from->user_start[u] + i]] = 1;
-        }
+}
+
+/* Types keep their codes, whether an event is left or not: queries carry them. */
+static enum od_status copy_types(const struct od_training *from, struct od_training_owned *to)
+{
+    uint32_t code;
+    to->types = od_dict_new();
+    enum od_status s = to->types ? OD_OK : OD_NO_MEMORY;
+    for (uint32_t i = 0; s == OD_OK && i < from->type_count; i++)
+        s = od_dict_add(to->types, od_dict_text(from->types, i), &code);
+    if (s != OD_OK || !from->type_weight)
+        return s;
+    to->type_weight = malloc((size_t)from->type_count * sizeof *to->type_weight);
+    if (!to->type_weight)
+        return OD_NO_MEMORY;
+    memcpy(to->type_weight, from->type_weight, from->type_count * sizeof *to->type_weight);
+    return OD_OK;
 }
 
 static enum od_status copy_events(const struct od_training *from, const uint64_t *keep,
-                                  const uint32_t *items, const uint32_t *types,
-                                  struct od_training_owned *to)
+                                  const uint32_t *items, struct od_training_owned *to)
 {
     size_t count = to->user_start[to->view.user_count] + 1;
     to->item = malloc(count * sizeof *to->item);
@@ -75,10 +87,9 @@ static enum od_status copy_events(const struct od_training *from, const uint64_t
     for (uint32_t u = 0; u < from->user_count; u++) {
         uint64_t start = from->user_start[u], n = keep[u];
         assert(n <= from->user_start[u + 1] - start);
-        for (uint64_t i = 0; i < n; i++) {
+        for (uint64_t i = 0; i < n; i++)
             to->item[at + i] = items[from->item[start + i]];
-            to->type[at + i] = (uint16_t)types[from->type[start + i]];
-        }
+        memcpy(to->type + at, from->type + start, n * sizeof *to->type);
         memcpy(to->time + at, from->time + start, n * sizeof *to->time);
         if (to->value)
             memcpy(to->value + at, from->value + start, n * sizeof *to->value);
@@ -90,19 +101,17 @@ static enum od_status copy_events(const struct od_training *from, const uint64_t
 static enum od_status cut(const struct od_training *from, const uint64_t *keep,
                           struct od_training_owned *to, uint32_t *items)
 {
-    uint32_t *types = calloc((size_t)from->type_count + 1, sizeof *types);
-    if (!types)
-        return OD_NO_MEMORY;
-    mark_used(from, keep, items, types);
+    mark_used(from, keep, items);
     enum od_status s = copy_users(from, keep, to);
     if (s == OD_OK)
         s = recode(from->items, items, from->item_count, &to->items);
+    if (s != OD_OK)
+        return s;
+    to->view.item_count = od_dict_count(to->items);
+    s = copy_types(from, to);
     if (s == OD_OK)
-        s = recode(from->types, types, from->type_count, &to->types);
-    if (s == OD_OK)
-        s = copy_events(from, keep, items, types, to);
-    free(types);
-    return s;
+        s = copy_events(from, keep, items, to);
+    return s == OD_OK ? od_context_cut(from, keep, items, to) : s;
 }
 
 enum od_status od_training_subset(const struct od_training *from, const uint64_t *keep,
@@ -113,7 +122,6 @@ enum od_status od_training_subset(const struct od_training *from, const uint64_t
     uint32_t *items = calloc((size_t)from->item_count + 1, sizeof *items);
     enum od_status s = to && items ? cut(from, keep, to, items) : OD_NO_MEMORY;
     if (s == OD_OK) {
-        to->view.item_count = od_dict_count(to->items);
         to->view.item_table = from->item_table;
         to->view.user_table = from->user_table;
         od_training_seal(to);

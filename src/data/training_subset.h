@@ -4,8 +4,9 @@
 
 #include "data/training.h"
 
-/* Keeps the first keep[u] events of each user u (keep[u] <= that user's events), drops ids that
- * have no event left, and codes the others anew in the same order. The tables stay those of from.
+/* Keeps the first keep[u] events of each user u (keep[u] <= that user's events), drops users
+ * and items that have no event left, and codes the others anew in the same order; types and context
+ * values keep their codes. The tables stay those of from.
  * out_item_map, when not NULL, gets [from->item_count] new codes, OD_NO_CODE for dropped items;
  * free it with free. The result is freed with od_training_free. */
 enum od_status od_training_subset(const struct od_training *from, const uint64_t *keep,

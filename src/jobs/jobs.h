@@ -54,12 +54,20 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *
  * train (segments in order of arrival)
  *   {"kind":"train", "recipe":"aws-sims", "params":{"name":"value"}, "feature_params":{},
- *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]},
- *    "items":{...} or absent, "users":{...} or absent,
- *    "event_type":"x" or absent, "event_value_threshold":N or absent,
+ *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]} or absent,
+ *    "items":{...} or absent, and likewise "users", "actions", "action_interactions",
+ *    "events":[{"type":"x" (absent: all), "threshold":N or absent, "weight":W}] or absent: all,
+ *    "weighted":true: give the recipe the weights,
  *    "exclude_columns":{"ITEMS":["X"]} or absent,
- *    "seed":1, "threads":0, "image":"/abs/out.image"}
+ *    "hpo":{"jobs":8, "parallel":1, "metric":"x", "ranges":[{"name":"bptt", "min":2, "max":32},
+ *           {"name":"recency_mask", "values":["true"]}]} or absent; members may be missing,
+ *    "automl":["aws-x", ...] in place of recipe and params, with hpo,
+ *    "tuned":{"name":"value"}: what an earlier search found, instead of hpo,
+ *    "objective":{"attribute":"PRICE", "sensitivity":"LOW"} or absent,
+ *    "update":{"image":"/abs/trained.image", "metrics":{}}: no training, that image with new items,
+ *    "serving":{"arn":"x", "image":"/abs/old.image", "metrics":{}} or absent: to compare with,
+ *    "seed":1, "threads":0, "image":"/abs/out.image"}; the card goes to /abs/out.card.json
  *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
- *           "items":N} */
+ *           "items":N, "recipe":"aws-x", "tuned":{...}, "search":{...}} */
 
 #endif

@@ -16,6 +16,7 @@
 #include <cblas.h>
 #include <pthread.h>
 
+#include "math/operations.h"
 #include "math/tiles.h"
 #include "os/parallel.h"
 
@@ -108,6 +109,7 @@ enum od_status od_cholesky_factor(struct od_matrix *a, const struct od_work *wor
             return s;
     }
     *out_definite = true;
+    od_operations_add((double)n * (double)n * (double)n / 3);
     return OD_OK;
 }
 
@@ -165,7 +167,10 @@ enum od_status od_cholesky_solve(const struct od_matrix *l, struct od_matrix *b,
 {
     size_t parts = (b->columns + SOLVE_COLUMNS - 1) / SOLVE_COLUMNS;
     struct solve s = {l, b, work, pthread_self(), parts};
-    return od_parallel(work->threads, parts, solve_panel, &s);
+    enum od_status st = od_parallel(work->threads, parts, solve_panel, &s);
+    if (st == OD_OK)
+        od_operations_add(2 * (double)l->rows * (double)l->rows * (double)b->columns);
+    return st;
 }
 
 struct mirror {

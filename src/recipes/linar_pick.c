@@ -1,7 +1,7 @@
 /* The default configuration adapts by itself.
  *
- * A sample of users (all, when their events are few) is fitted without the last event of some of
- * them, and each candidate is judged by where it ranks those events: mean of 1 / log2(1 + rank)
+ * A sample of users (all, when their events are few; the judges' first) is fitted, and each
+ * candidate is judged by where it ranks the judges' held-out events: mean of 1 / log2(1 + rank)
  * over ranks up to 25, i.e. NDCG@25 of one relevant item. Past items of the user take no part in
  * the ranking unless users of this data do return to items (one held-out event in a hundred).
  *
@@ -26,16 +26,12 @@
 enum {
     SAMPLE_EVENTS = 300000, /* of the sample, about */
     SAMPLE_HEAD = 1200,     /* most head items of a trial */
-    JUDGES = 20000,         /* most held-out events */
     LEAST_JUDGES = 20,      /* fewer cannot choose */
     ALPHAS = 3,
     USUAL_ALPHA = 1,
     TOP = 25,
     BLOCK = 16 /* judges of a part */
 };
-
-/* Judges times items: what a trial reads. Small catalogues ask every user. */
-#define MOST_SCORES 250000000u
 
 /* What a change of the default must gain to be believed: the noise of 5,000 paired ranks is about
  * half a per cent, and an alpha is tried with every fit. */
@@ -48,9 +44,10 @@ static const struct {
     uint32_t count;
     float gamma[OD_LINAR_KERNELS];
 } kernel_sets[] = {
-    {2, {.3f, .9f}}, {1, {.8f}}, {2, {.5f, .95f}}, {3, {0, .7f, .95f}}, {3, {0, .6f, .85f}},
+    {2, {.3f, .9f}},     {1, {.8f}},       {2, {.5f, .95f}}, {3, {0, .7f, .95f}},
+    {3, {0, .6f, .85f}}, {2, {.8f, .99f}}, /* FAR_SET: of parts with a horizon, not walked */
 };
-enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets };
+enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets - 1, FAR_SET = KERNEL_SETS };
 static const float lambdas[] = {15, 40, 100, 250, 600, 1500, 4000};
 enum { LAMBDAS = sizeof lambdas / sizeof *lambdas, MIDDLE_LAMBDA = 3 };
 static const uint32_t least_counts[] = {32, 96, 256};
@@ -66,17 +63,13 @@ struct point {
     size_t rest;
 };
 
-struct judge {
-    uint64_t start, end; /* input events in the training set; end is the held-out one */
-};
-
 struct pick {
     const struct od_training *training;
     const struct od_linar_shape *shape;
     uint64_t memory_bytes;
     const struct od_work *work;
-    uint64_t *end; /* of the sample, held-out events cut off */
-    struct judge *judges;
+    uint64_t *end;           /* of the sample */
+    struct od_judge *judges; /* of users in the sample */
     size_t judge_count;
     bool returns; /* users return to items */
     float *damp;  /* [ALPHAS][items] */
@@ -100,43 +93,40 @@ static void configure(const struct point *point, size_t alpha, struct od_linar_c
 
 /* --- the sample --- */
 
-/* Cuts end to a sample of users of about SAMPLE_EVENTS events, evenly by chance. */
-static void sample_users(struct pick *pick, const uint64_t *end, uint64_t seed)
+/* Whether a held-out item is one of the judge's input. */
+static bool is_return(const struct od_training *training, const struct od_judge *judge)
 {
-    const uint64_t *start = pick->training->user_start;
-    uint64_t total = 0;
-    for (size_t u = 0; u < pick->training->user_count; u++)
-        total += end[u] - start[u];
-    double share = total > SAMPLE_EVENTS ? (double)SAMPLE_EVENTS / (double)total : 1;
-    struct od_random rng;
-    od_random_init2(&rng, seed, 0x6c696e6172); /* "linar" */
-    for (size_t u = 0; u < pick->training->user_count; u++)
-        pick->end[u] = od_random_double(&rng) < share ? end[u] : start[u];
+    for (uint64_t e = judge->start; e < judge->end; e++)
+        if (training->item[e] == training->item[judge->end])
+            return true;
+    return false;
 }
 
-/* Holds out the last event of at most JUDGES users with three or more, evenly spread. */
-static void hold_out(struct pick *pick)
+/* Cuts end to a sample of about SAMPLE_EVENTS events: judges' users as long as they are enough,
+ * the others by chance, evenly. Judges are in the order of their users. */
+static void sample(struct pick *pick, const struct od_part_task *task)
 {
     const uint64_t *start = pick->training->user_start;
-    size_t able = 0, seen = 0, repeats = 0;
+    uint64_t judged = 0, other = 0, repeats = 0;
     for (size_t u = 0; u < pick->training->user_count; u++)
-        able += pick->end[u] - start[u] >= 3;
-    size_t most = MOST_SCORES / (pick->training->item_count + 1);
-    size_t want = most < LEAST_JUDGES ? LEAST_JUDGES : most < JUDGES ? most : JUDGES;
-    want = able < want ? able : want;
-    for (size_t u = 0; u < pick->training->user_count && want; u++) {
-        if (pick->end[u] - start[u] < 3)
-            continue;
-        size_t turn = seen++;
-        if (turn * want / able == (turn + 1) * want / able)
-            continue;
-        struct judge *j = &pick->judges[pick->judge_count++];
-        *j = (struct judge){start[u], --pick->end[u]};
-        for (uint64_t e = j->start; e < j->end; e++)
-            if (pick->training->item[e] == pick->training->item[j->end]) {
-                repeats++;
-                break;
-            }
+        other += task->end[u] - start[u];
+    for (size_t j = 0; j < task->judge_count; j++)
+        judged += task->judges[j].end - task->judges[j].start;
+    other -= judged;
+    double judge_share = judged > SAMPLE_EVENTS ? (double)SAMPLE_EVENTS / (double)judged : 1;
+    uint64_t rest = judged < SAMPLE_EVENTS ? SAMPLE_EVENTS - judged : 0;
+    double share = other > rest ? (double)rest / (double)other : 1;
+    struct od_random rng;
+    od_random_init2(&rng, task->input->seed, 0x6c696e6172); /* "linar" */
+    for (size_t u = 0, j = 0; u < pick->training->user_count; u++) {
+        bool judge = j < task->judge_count && task->judges[j].start == start[u];
+        bool in = od_random_double(&rng) < (judge ? judge_share : share);
+        pick->end[u] = in ? task->end[u] : start[u];
+        if (judge && in) {
+            pick->judges[pick->judge_count++] = task->judges[j];
+            repeats += is_return(pick->training, &task->judges[j]);
+        }
+        j += judge;
     }
     pick->returns = repeats * 100 >= pick->judge_count;
 }
@@ -206,7 +196,8 @@ static void place(const struct bench *bench, float *scores, uint32_t target, siz
         }
 }
 
-static void ask(const struct bench *bench, const struct judge *judge, float *scores, double *gain)
+static void ask(const struct bench *bench, const struct od_judge *judge, float *scores,
+                double *gain)
 {
     enum { MOST = OD_LINAR_REACH * OD_LINAR_KERNELS };
     const struct pick *pick = bench->pick;
@@ -340,14 +331,14 @@ static enum od_status climb_lambda(struct pick *pick, int step, bool *out_moved,
 
 static enum od_status walk(struct pick *pick, struct od_error *err)
 {
-    bool moved = false;
+    bool moved = false, near = !(pick->shape->horizon > 0);
     enum od_status st = try(pick, pick->best, &moved, err);
-    for (size_t k = 1; k < KERNEL_SETS && st == OD_OK; k++) {
+    for (size_t k = 1; near && k < KERNEL_SETS && st == OD_OK; k++) {
         struct point next = pick->best;
         next.kernels = k;
         st = try(pick, next, &moved, err);
     }
-    moved = true;
+    moved = near;
     for (size_t r = 1; r < RESTS && moved && st == OD_OK; r++) { /* longer only while it gains */
         struct point next = pick->best;
         next.rest = r;
@@ -357,13 +348,13 @@ static enum od_status walk(struct pick *pick, struct od_error *err)
         st = climb_lambda(pick, 1, &moved, err);
     if (st == OD_OK && !moved)
         st = climb_lambda(pick, -1, &moved, err);
-    for (size_t c = 0; c < LEAST_COUNTS && st == OD_OK; c++) {
+    for (size_t c = 0; near && c < LEAST_COUNTS && st == OD_OK; c++) {
         struct point next = pick->best;
         next.least_count = c;
         if (c != MIDDLE_COUNT)
             st = try(pick, next, &moved, err);
     }
-    for (enum od_linar_fade f = OD_LINAR_SLOW; f < OD_LINAR_FADES && st == OD_OK; f++) {
+    for (enum od_linar_fade f = OD_LINAR_SLOW; near && f < OD_LINAR_FADES && st == OD_OK; f++) {
         struct point next = pick->best;
         next.fade = f;
         if (pick->shape->recent_first)
@@ -372,27 +363,27 @@ static enum od_status walk(struct pick *pick, struct od_error *err)
     return st;
 }
 
-enum od_status od_linar_pick(const struct od_training *training, const uint64_t *end,
-                             const struct od_linar_shape *shape, uint64_t seed,
+enum od_status od_linar_pick(const struct od_part_task *task, const struct od_linar_shape *shape,
                              uint64_t memory_bytes, const struct od_work *work,
                              struct od_linar_config *out, struct od_error *err)
 {
-    size_t n = (size_t)training->item_count;
+    const struct od_training *training = task->input->training;
+    size_t n = (size_t)training->item_count, judges = task->judge_count + 1;
+    bool far = shape->horizon > 0;
     struct pick pick = {.training = training,
                         .shape = shape,
                         .memory_bytes = memory_bytes,
                         .work = work,
                         .end = malloc(((size_t)training->user_count + 1) * sizeof *pick.end),
-                        .judges = malloc(JUDGES * sizeof *pick.judges),
+                        .judges = malloc(judges * sizeof *pick.judges),
                         .damp = malloc((n + 1) * ALPHAS * sizeof *pick.damp),
-                        .gain = malloc(JUDGES * ALPHAS * sizeof *pick.gain),
-                        .best = {0, MIDDLE_LAMBDA, MIDDLE_COUNT,
-                                 shape->recent_first ? OD_LINAR_USER : OD_LINAR_EVEN, 0},
+                        .gain = malloc(judges * ALPHAS * sizeof *pick.gain),
+                        .best = {far ? FAR_SET : 0, MIDDLE_LAMBDA, MIDDLE_COUNT,
+                                 shape->recent_first && !far ? OD_LINAR_USER : OD_LINAR_EVEN, 0},
                         .best_alpha = USUAL_ALPHA};
     enum od_status st = OD_NO_MEMORY;
     if (pick.end && pick.judges && pick.damp && pick.gain) {
-        sample_users(&pick, end, seed);
-        hold_out(&pick);
+        sample(&pick, task);
         st = damp_planes(&pick);
     }
     if (st != OD_OK)

@@ -29,6 +29,19 @@ double od_metric_reciprocal_rank(const uint32_t *ranked, size_t ranked_count,
 double od_metric_ndcg(const uint32_t *ranked, size_t ranked_count, const uint32_t *relevant,
                       size_t relevant_count, size_t ideal_count, size_t k);
 
+/* A relevant item and what it is worth. */
+struct od_gain {
+    uint32_t item;
+    float gain;
+};
+/* NDCG of gains that differ; gains by falling gain, each item once (an item no model knows counts
+ * in the ideal). 0 when no gain is above 0. */
+double od_metric_gain_ndcg(const uint32_t *ranked, size_t ranked_count, const struct od_gain *gains,
+                           size_t gain_count, size_t k);
+/* What od_metric_gain_ndcg wants for a test user, by the type weights of the split's full set
+ * (which has them); items as codes of the training part. out has room for split->most_events. */
+size_t od_split_gains(const struct od_split *split, uint32_t index, struct od_gain *out);
+
 /* --- a model against a split --- */
 
 /* Scores every item of the split's training part for one test user: scores[train->item_count]. */
@@ -54,11 +67,16 @@ void od_recipe_scorer_done(struct od_recipe_scorer *scorer);
 struct od_scorer od_recipe_scorer_of(struct od_recipe_scorer *scorer);
 
 /* Adds coverage and, when there are test users, mean_reciprocal_rank_at_25,
- * normalized_discounted_cumulative_gain_at_{5,10,25} and precision_at_{5,10,25}. Coverage is the
+ * normalized_discounted_cumulative_gain_at_{5,10,25} and precision_at_{5,10,25}; with type weights
+ * normalized_discounted_cumulative_gain_with_event_weights_at_{5,10,25} too. Coverage is the
  * share of distinct items in the lists among those of the interactions and the item table. */
 enum od_status od_evaluate(const struct od_scorer *scorer, const struct od_split *split,
                            unsigned threads, struct od_metrics *metrics,
                            struct od_error *err) OD_MUST_USE;
+
+/* A writer's image as one block, as a mapped file would be; free it with free. */
+enum od_status od_memory_image(struct od_image_writer *writer, void **out_bytes,
+                               size_t *out_len) OD_MUST_USE;
 
 /* A model trained into memory: an image's bytes and what was opened from them. */
 struct od_memory_model {
@@ -73,6 +91,10 @@ typedef enum od_status od_fit(const struct od_train_input *input, struct od_imag
 enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
                                    const struct od_train_input *input, struct od_memory_model *out,
                                    struct od_error *err) OD_MUST_USE;
+/* The same by the recipe's own train, without its offline evaluation. */
+enum od_status od_memory_model_train(const struct od_recipe *recipe,
+                                     const struct od_train_input *input,
+                                     struct od_memory_model *out, struct od_error *err) OD_MUST_USE;
 void od_memory_model_done(struct od_memory_model *model);
 
 /* What recipes do for their metrics: split, fit on the training part into memory, open, evaluate.
@@ -93,17 +115,5 @@ struct od_progress od_progress_scaled(struct od_progress_scale *scale, struct od
 /* Reports when there is someone to report to; OD_STOPPED when asked to stop. */
 enum od_status od_progress_report(const struct od_progress *progress, double fraction,
                                   const char *stage, struct od_error *err) OD_MUST_USE;
-
-/* --- leave one out --- */
-struct od_loo_result {
-    double hit_rate_at_10, ndcg_at_10;
-    uint32_t users, skipped;
-};
-/* Ranks the test item among all items of the full set but the user's input items (the test item
- * always takes part). A tie counts as ranked before it; an item the model does not know is a miss.
- */
-enum od_status od_eval_loo(const struct od_scorer *scorer, const struct od_split *split,
-                           unsigned threads, struct od_loo_result *out,
-                           struct od_error *err) OD_MUST_USE;
 
 #endif

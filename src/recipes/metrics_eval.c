@@ -18,7 +18,7 @@ enum { LENGTHS = 3 };
 
 struct figures {
     double reciprocal_rank;
-    double ndcg[LENGTHS], precision[LENGTHS];
+    double ndcg[LENGTHS], precision[LENGTHS], weighted[LENGTHS];
     uint32_t listed[OD_EVAL_TOP];
     uint32_t listed_count;
 };
@@ -38,6 +38,7 @@ struct bench {
     float *scores;
     struct od_past_event *events;
     uint32_t *relevant;
+    struct od_gain *gains; /* NULL: events have no weights */
     uint64_t *topk_scratch;
 };
 
@@ -86,8 +87,11 @@ static enum od_status ask_user(const struct evaluation *e, struct bench *bench, 
     struct od_query query;
     od_split_query(e->split, index, bench->events, &query);
     od_arena_reset(&bench->arena);
-    enum od_status s =
-        e->scorer->score(e->scorer->context, &query, &bench->arena, bench->scores, err);
+    enum od_status s = od_query_at(e->split->full, e->split->test_user[index],
+                                   e->split->input_end[index], &bench->arena, &query);
+    if (s != OD_OK)
+        return od_fail(err, s, NULL);
+    s = e->scorer->score(e->scorer->context, &query, &bench->arena, bench->scores, err);
     if (s != OD_OK)
         return s;
     f->listed_count = (uint32_t)od_topk(e->kernels, bench->scores, items, NULL, OD_EVAL_TOP,
@@ -102,6 +106,12 @@ static enum od_status ask_user(const struct evaluation *e, struct bench *bench, 
         f->precision[k] =
             od_metric_precision(f->listed, f->listed_count, bench->relevant, known, lengths[k]);
     }
+    if (!bench->gains)
+        return OD_OK;
+    size_t gains = od_split_gains(e->split, index, bench->gains);
+    for (int k = 0; k < LENGTHS; k++)
+        f->weighted[k] =
+            od_metric_gain_ndcg(f->listed, f->listed_count, bench->gains, gains, lengths[k]);
     return OD_OK;
 }
 
@@ -111,6 +121,7 @@ static void bench_done(struct bench *bench)
     free(bench->scores);
     free(bench->events);
     free(bench->relevant);
+    free(bench->gains);
     free(bench->topk_scratch);
 }
 
@@ -122,8 +133,10 @@ static enum od_status bench_init(struct bench *bench, const struct od_split *spl
     bench->events = malloc(events * sizeof *bench->events);
     bench->relevant = malloc(events * sizeof *bench->relevant);
     bench->topk_scratch = malloc(od_topk_scratch(OD_EVAL_TOP) * sizeof *bench->topk_scratch);
-    return bench->scores && bench->events && bench->relevant && bench->topk_scratch ? OD_OK
-                                                                                    : OD_NO_MEMORY;
+    bench->gains = split->full->type_weight ? malloc(events * sizeof *bench->gains) : NULL;
+    bool enough = bench->scores && bench->events && bench->relevant && bench->topk_scratch &&
+                  (bench->gains || !split->full->type_weight);
+    return enough ? OD_OK : OD_NO_MEMORY;
 }
 
 static enum od_status ask_block(void *context, size_t block, unsigned thread)
@@ -191,6 +204,10 @@ static void add_means(const struct evaluation *e, struct od_metrics *metrics)
                                              "normalized_discounted_cumulative_gain_at_25"};
     static const char *const precision_names[] = {"precision_at_5", "precision_at_10",
                                                   "precision_at_25"};
+    static const char *const weighted_names[] = {
+        "normalized_discounted_cumulative_gain_with_event_weights_at_5",
+        "normalized_discounted_cumulative_gain_with_event_weights_at_10",
+        "normalized_discounted_cumulative_gain_with_event_weights_at_25"};
     struct figures sum = {0};
     double n = e->user_count;
     for (uint32_t i = 0; i < e->user_count; i++) {
@@ -198,6 +215,7 @@ static void add_means(const struct evaluation *e, struct od_metrics *metrics)
         for (int k = 0; k < LENGTHS; k++) {
             sum.ndcg[k] += e->figures[i].ndcg[k];
             sum.precision[k] += e->figures[i].precision[k];
+            sum.weighted[k] += e->figures[i].weighted[k];
         }
     }
     od_metrics_add(metrics, "mean_reciprocal_rank_at_25", sum.reciprocal_rank / n);
@@ -205,6 +223,8 @@ static void add_means(const struct evaluation *e, struct od_metrics *metrics)
         od_metrics_add(metrics, ndcg_names[k], sum.ndcg[k] / n);
     for (int k = 0; k < LENGTHS; k++)
         od_metrics_add(metrics, precision_names[k], sum.precision[k] / n);
+    for (int k = 0; k < LENGTHS && e->split->full->type_weight; k++)
+        od_metrics_add(metrics, weighted_names[k], sum.weighted[k] / n);
 }
 
 enum od_status od_evaluate(const struct od_scorer *scorer, const struct od_split *split,

@@ -52,7 +52,7 @@ static enum od_status put(void *to, const void *bytes, size_t len)
     return OD_OK;
 }
 
-static enum od_status lay_out(struct od_image_writer *writer, struct sink *out)
+enum od_status od_memory_image(struct od_image_writer *writer, void **out_bytes, size_t *out_len)
 {
     struct sink sink = {0};
     enum od_status s = od_image_finish(writer, put, &sink);
@@ -63,10 +63,12 @@ static enum od_status lay_out(struct od_image_writer *writer, struct sink *out)
     if (!sink.bytes)
         return OD_NO_MEMORY;
     s = od_image_finish(writer, put, &sink);
-    if (s == OD_OK)
-        *out = sink;
-    else
+    if (s == OD_OK) {
+        *out_bytes = sink.bytes;
+        *out_len = sink.len;
+    } else {
         free(sink.bytes);
+    }
     return s;
 }
 
@@ -78,25 +80,27 @@ void od_memory_model_done(struct od_memory_model *model)
     *model = (struct od_memory_model){0};
 }
 
-enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
-                                   const struct od_train_input *input, struct od_memory_model *out,
-                                   struct od_error *err)
+/* What writes the sections: a fit, or without one the recipe's train. */
+static enum od_status make_model(const struct od_recipe *recipe, od_fit *fit,
+                                 const struct od_train_input *input, struct od_memory_model *out,
+                                 struct od_error *err)
 {
     struct od_image_writer *writer = od_image_writer_new(od_str_c(recipe->name), 1);
     if (!writer)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    struct sink sink = {0};
-    enum od_status s = fit(input, writer, err);
+    void *bytes = NULL;
+    size_t len = 0;
+    enum od_status s = fit ? fit(input, writer, err) : recipe->train(input, writer, NULL, err);
     if (s == OD_OK) {
-        s = lay_out(writer, &sink);
+        s = od_memory_image(writer, &bytes, &len);
         if (s != OD_OK)
             od_fail(err, s, NULL);
     }
     od_image_writer_free(writer);
     if (s != OD_OK)
         return s;
-    struct od_memory_model model = {.bytes = sink.bytes, .recipe = recipe};
-    s = od_image_open((struct od_str){sink.bytes, sink.len}, false, &model.image, err);
+    struct od_memory_model model = {.bytes = bytes, .recipe = recipe};
+    s = od_image_open((struct od_str){bytes, len}, false, &model.image, err);
     if (s == OD_OK) {
         *out = model; /* open keeps the address of the image */
         s = recipe->open(&out->image, &out->model, err);
@@ -108,6 +112,20 @@ enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
         *out = model;
     }
     return s;
+}
+
+enum od_status od_memory_model_fit(const struct od_recipe *recipe, od_fit *fit,
+                                   const struct od_train_input *input, struct od_memory_model *out,
+                                   struct od_error *err)
+{
+    return make_model(recipe, fit, input, out, err);
+}
+
+enum od_status od_memory_model_train(const struct od_recipe *recipe,
+                                     const struct od_train_input *input,
+                                     struct od_memory_model *out, struct od_error *err)
+{
+    return make_model(recipe, NULL, input, out, err);
 }
 
 /* --- asking an opened model --- */

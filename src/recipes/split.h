@@ -9,7 +9,15 @@
 #include "data/training.h"
 #include "recipes/recipe.h"
 
+/* What a query says the time is. A server knows when it is asked, but the moment of the next event
+ * tells much about it, so whoever evaluates has to say that it is told. */
+enum od_clock {
+    OD_CLOCK_LAST_INPUT, /* the time of the last input event */
+    OD_CLOCK_TARGET      /* the time of the first event to be predicted */
+};
+
 struct od_split {
+    enum od_clock clock; /* of od_split_query; the makers set OD_CLOCK_LAST_INPUT */
     const struct od_training *full;
     struct od_training *train;
     uint32_t *item_map;   /* [full->item_count] codes of the training part */
@@ -26,16 +34,17 @@ struct od_split {
 enum od_status od_split_users(const struct od_training *full, uint64_t seed, struct od_split *out,
                               struct od_error *err) OD_MUST_USE;
 
-/* Leave one out: every user with at least three events is a test user whose last event is relevant
- * and all before are input; training has all but each test user's last two events. */
-enum od_status od_split_leave_one_out(const struct od_training *full, struct od_split *out,
-                                      struct od_error *err) OD_MUST_USE;
-
 void od_split_done(struct od_split *split);
 
 /* The query of test user number index: events filled from input_end backwards (all of them), item
- * = the last input item. events has room for split->most_events. */
+ * = the last input item, the time as split->clock says. events has room for split->most_events.
+ * Context and record are not given: od_query_at adds them. */
 void od_split_query(const struct od_split *split, uint32_t index, struct od_past_event *events,
                     struct od_query *out);
+
+/* Gives a query the context of an event of the set and the record of its user, as a request at that
+ * moment would carry them. What is not borrowed from the set lives in arena. */
+enum od_status od_query_at(const struct od_training *training, uint32_t user, uint64_t event,
+                           struct od_arena *arena, struct od_query *query) OD_MUST_USE;
 
 #endif

@@ -1,42 +1,10 @@
-/* aws-user-personalization and aws-personalized-ranking: one model, two questions.
- *
- * Both score every known item from a user's history with LinAR (linar_model.c); the first is asked
- * for the best items of the catalogue, the second for the order of a given list. Which items may
- * appear, exploration and promotions are the server's business. */
-#include "recipes/linar.h"
-#include "recipes/linar_model.h"
-#include "recipes/linar_train.h"
+/* aws-user-personalization and its second version: every known item scored from a user's history
+ * with a blend of parts (blend.h). The second version also tries a network (blend_parts.c) and has
+ * fewer hyperparameters. Which items may appear, exploration and promotions are the server's
+ * business. */
+#include "recipes/blend.h"
+#include "recipes/registry.h"
 
-static enum od_status train_personalization(const struct od_train_input *input,
-                                            struct od_image_writer *image,
-                                            struct od_metrics *metrics, struct od_error *err)
-{
-    return od_linar_train(&od_recipe_user_personalization, input, image, metrics, err);
-}
-
-static enum od_status train_ranking(const struct od_train_input *input,
-                                    struct od_image_writer *image, struct od_metrics *metrics,
-                                    struct od_error *err)
-{
-    return od_linar_train(&od_recipe_personalized_ranking, input, image, metrics, err);
-}
-
-const struct od_recipe od_recipe_user_personalization = {
-    .name = "aws-user-personalization",
-    .train = train_personalization,
-    .open = od_linar_open,
-    .close = od_linar_close,
-    .items = od_linar_items,
-    .score = od_linar_score,
-    .temperature = od_linar_temperature,
-};
-
-const struct od_recipe od_recipe_personalized_ranking = {
-    .name = "aws-personalized-ranking",
-    .train = train_ranking,
-    .open = od_linar_open,
-    .close = od_linar_close,
-    .items = od_linar_items,
-    .score = od_linar_score,
-    .temperature = od_linar_temperature,
-};
+const struct od_recipe od_recipe_user_personalization = OD_BLEND_RECIPE("aws-user-personalization");
+const struct od_recipe od_recipe_user_personalization_v2 =
+    OD_BLEND_RECIPE("aws-user-personalization-v2");

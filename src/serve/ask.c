@@ -57,7 +57,8 @@ void od_ask_close(struct od_ask *ask)
     od_campaign_unref(ask->campaign);
 }
 
-/* The user's newest events: all for filters, those on items of the model for the model. */
+/* The user's newest events: all for filters; for the model those on its items, of types that its
+ * solution trains on. */
 static enum od_status gather_history(struct od_ask *ask, uint32_t name)
 {
     const struct od_live *live = ask->campaign->group;
@@ -68,14 +69,16 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
     ask->events = OD_NEW_ARRAY(ask->arena, struct od_filter_event, count);
     if (!past || !ask->events)
         return OD_NO_MEMORY;
+    struct od_type_memo memo = {0};
     od_histories_copy(histories, name, count, events);
     for (uint32_t i = 0; i < count; i++) {
         struct od_str type = live->types.texts[events[i].type];
         uint32_t item = od_campaign_item(ask->campaign, events[i].item_row);
         ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
-        if (item != OD_NO_CODE)
+        uint16_t model_type = od_inputs_type(&memo, ask->campaign, live, events[i].type);
+        if (item != OD_NO_CODE && od_inputs_counts(ask->campaign, model_type))
             past[ask->model_query.event_count++] =
-                (struct od_past_event){item, events[i].type, events[i].time};
+                (struct od_past_event){item, model_type, events[i].time};
     }
     ask->event_count = count;
     ask->model_query.events = past;
@@ -167,6 +170,8 @@ static enum od_status gather_locked(struct od_ask *ask, struct od_error *err)
         return status;
     gather_item(ask);
     status = gather_user(ask);
+    if (status == OD_OK)
+        status = od_inputs_gather(ask);
     if (status != OD_OK)
         return od_fail(err, status, NULL);
     status = gather_keep(ask, ask->filter, query->filter_values, query->filter_value_count,
@@ -204,6 +209,8 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
                                                     ask->scores, &ask->personal, err);
     if (status != OD_OK)
         return status;
+    for (uint32_t i = 0; campaign->objective && i < campaign->map.item_count; i++)
+        ask->scores[i] += campaign->objective[i];
     if (ask->model_query.item != OD_NO_CODE)
         ask->scores[ask->model_query.item] = -INFINITY; /* nobody asks for the item itself */
     if (campaign->has_scores && !ask->ranking)

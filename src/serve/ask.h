@@ -54,6 +54,22 @@ enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_U
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 void od_ask_close(struct od_ask *ask);
 
+/* inputs.c: event types, context and the user's record for the model; under the group's lock. */
+#define OD_TYPE_MEMO 8
+struct od_type_memo_entry {
+    bool known;
+    uint16_t live, model;
+};
+struct od_type_memo {
+    struct od_type_memo_entry entries[OD_TYPE_MEMO];
+};
+/* The model's code of a group's type; OD_NO_TYPE when it has none. memo starts as zeros. */
+uint16_t od_inputs_type(struct od_type_memo *memo, const struct od_campaign *campaign,
+                        const struct od_live *live, uint16_t type);
+/* Whether events of the type are of those the solution was trained on. */
+bool od_inputs_counts(const struct od_campaign *campaign, uint16_t model_type);
+enum od_status od_inputs_gather(struct od_ask *ask) OD_MUST_USE;
+
 /* check.c: the rules that need nothing but the request, the campaign and the filters. */
 enum od_status od_ask_check(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 /* The same for what a filter needs of the query; under the group's lock. */

@@ -20,6 +20,10 @@ struct od_campaign {
     const struct od_recipe_spec *spec;
     struct od_model *model;
     const struct od_image_dict *items; /* item code to id, in byte order */
+    bool has_types;                    /* the image tells the types it was trained on */
+    struct od_image_dict types;        /* code to type */
+    const uint8_t *types_counted; /* [types.count] 1: trained on; NULL: all, unknown ones too */
+    float *objective;             /* [items of the model] added to scores; NULL: none */
     struct od_item_map map;
     bool has_scores; /* answers carry probabilities */
     float temperature;

@@ -111,8 +111,8 @@ static enum od_status check_pair(const char *member, struct od_str name, struct 
     return OD_OK;
 }
 
-/* Keys are metadata columns of Interactions. A model uses those it was trained with; the scores
- * here come from histories alone, so all others, known or not, have no effect (serving.md 5). */
+/* Keys are metadata columns of Interactions. A model uses those it was trained with; all others,
+ * known or not, have no effect (serving.md 5; inputs.c). */
 static enum od_status check_context(const struct od_recommend_query *query, struct od_error *err)
 {
     if (query->context_count > OD_MAX_CONTEXT)

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/bitmap.h"
 #include "base/dict.h"
 #include "serve/ask.h"
 
@@ -59,12 +60,38 @@ static enum od_status order(struct od_ask *ask, struct od_pick *known, size_t co
     return OD_OK;
 }
 
+/* For recipes that rank a list as a whole: scores of the list's items alone. */
+static enum od_status score_list(struct od_ask *ask, struct od_error *err)
+{
+    const struct od_campaign *campaign = ask->campaign;
+    size_t items = campaign->map.item_count, most = ask->query->input_count;
+    ask->scores = OD_NEW_ARRAY(ask->arena, float, items);
+    uint64_t *taken = OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(items));
+    uint32_t *codes = OD_NEW_ARRAY(ask->arena, uint32_t, most), count = 0;
+    float *scores = OD_NEW_ARRAY(ask->arena, float, most);
+    if (!ask->scores || !taken || !codes || !scores)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < most; i++) {
+        uint32_t item = od_campaign_item(campaign, ask->input_rows[i]);
+        if (!ask->input_kept[i] || item == OD_NO_CODE || od_bitmap_get(taken, item))
+            continue;
+        od_bitmap_set(taken, item);
+        codes[count++] = item;
+    }
+    ask->model_query.now_s = ask->query->now_ms / 1000;
+    enum od_status status = campaign->recipe->rank(campaign->model, &ask->model_query, codes, count,
+                                                   ask->arena, scores, &ask->personal, err);
+    for (uint32_t i = 0; status == OD_OK && i < count; i++)
+        ask->scores[codes[i]] = scores[i];
+    return status;
+}
+
 static enum od_status answer(struct od_ask *ask, struct od_recommend_answer *out,
                              struct od_error *err)
 {
     enum od_status status = od_ask_gather(ask, err);
     if (status == OD_OK)
-        status = od_ask_score(ask, err);
+        status = ask->campaign->recipe->rank ? score_list(ask, err) : od_ask_score(ask, err);
     if (status != OD_OK)
         return status;
     size_t known_count = 0, unknown_count = 0, most = ask->query->input_count;

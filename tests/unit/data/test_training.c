@@ -140,8 +140,9 @@ static void rule_keeps_one_type_and_enough_value(void **state)
     (void)state;
     struct hand_chunk h;
     make_small(&h);
-    struct od_training_rule rule = {
-        .event_type = OD_STR("view"), .has_threshold = true, .threshold = 3};
+    struct od_event_rule view = {
+        .type = OD_STR("view"), .has_threshold = true, .threshold = 3, .weight = 1};
+    struct od_training_rule rule = {.events = &view, .event_count = 1};
     struct od_training_builder *b = od_training_builder_new(&rule);
     assert_int_equal(od_training_add_chunk(b, &h.schema, &h.chunk, NULL), OD_OK);
     struct od_str u = OD_STR("new"), i = OD_STR("t1");
@@ -152,6 +153,45 @@ static void rule_keeps_one_type_and_enough_value(void **state)
     assert_int_equal(t->event_count, 3); /* values 3, 4, 5 of type view */
     assert_int_equal(t->user_count, 2);
     assert_int_equal(t->value[0], 5);
+    od_training_free(t);
+}
+
+static void a_list_of_rules_keeps_its_types_and_weighs_them(void **state)
+{
+    (void)state;
+    struct hand_chunk h;
+    make_small(&h);
+    struct od_event_rule rules[] = {
+        {.type = OD_STR("book"), .weight = 0.3},
+        {.type = OD_STR("view"), .has_threshold = true, .threshold = 4, .weight = 0.1}};
+    struct od_training_rule rule = {.events = rules, .event_count = 2, .weighted = true};
+    struct od_training_builder *b = od_training_builder_new(&rule);
+    assert_int_equal(od_training_add_chunk(b, &h.schema, &h.chunk, NULL), OD_OK);
+    assert_int_equal(
+        od_training_add_event(b, OD_STR("u"), OD_STR("t1"), OD_STR("click"), 1, true, 9), OD_OK);
+    struct od_training *t = finish(b);
+    assert_int_equal(t->event_count, 4); /* both book, view of 4 and 5; 1 and 3 are too small */
+    assert_int_equal(t->type_count, 3);
+    assert_true(t->type_weight[0] == 0);
+    assert_true(fabsf(t->type_weight[1] - 1.5f) < 1e-6f); /* the documented 0.3 and 0.1 */
+    assert_true(fabsf(t->type_weight[2] - 0.5f) < 1e-6f);
+    uint64_t hash = t->hash;
+    od_training_free(t);
+
+    rules[0].weight = 0.2;
+    b = od_training_builder_new(&rule);
+    assert_int_equal(od_training_add_chunk(b, &h.schema, &h.chunk, NULL), OD_OK);
+    t = finish(b);
+    assert_true(t->hash != hash); /* weights are part of what is learnt from */
+    od_training_free(t);
+
+    struct od_event_rule valuable = {.has_threshold = true, .threshold = 4, .weight = 1};
+    rule = (struct od_training_rule){.events = &valuable, .event_count = 1};
+    b = od_training_builder_new(&rule);
+    assert_int_equal(od_training_add_chunk(b, &h.schema, &h.chunk, NULL), OD_OK);
+    t = finish(b);
+    assert_int_equal(t->event_count, 3); /* of every type */
+    assert_null(t->type_weight);
     od_training_free(t);
 }
 
@@ -292,7 +332,8 @@ static void nothing_added_gives_an_empty_set(void **state)
 static void builder_can_be_used_again(void **state)
 {
     (void)state;
-    struct od_training_rule rule = {.event_type = OD_STR("view")};
+    struct od_event_rule view = {.type = OD_STR("view"), .weight = 1};
+    struct od_training_rule rule = {.events = &view, .event_count = 1};
     struct od_training_builder *b = od_training_builder_new(&rule);
     struct od_training *t = NULL;
     for (int round = 1; round <= 2; round++) {
@@ -466,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunk_becomes_canonical_columns),
         cmocka_unit_test(rule_keeps_one_type_and_enough_value),
+        cmocka_unit_test(a_list_of_rules_keeps_its_types_and_weighs_them),
         cmocka_unit_test(equal_events_are_kept_once_and_others_are_not),
         cmocka_unit_test(a_second_full_of_events_keeps_first_arrivals),
         cmocka_unit_test(order_of_import_does_not_change_the_set),

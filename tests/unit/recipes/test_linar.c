@@ -9,7 +9,7 @@
 
 #include "recipes/linar.h"
 #include "recipes/linar_model.h"
-#include "recipes/linar_train.h"
+#include "recipes/blend_train.h"
 #include "toy.h"
 
 enum { PARAMS = 16, CHAIN = 40 };
@@ -94,8 +94,8 @@ static void score(const struct made *made, const uint32_t *items, size_t count, 
 }
 
 /* Scores a query with its times. */
-static bool ask(const struct od_model *model, const struct od_past_event *events, size_t count,
-                int64_t now_s, float *scores)
+static bool ask(const struct od_linar_model *model, const struct od_past_event *events,
+                size_t count, int64_t now_s, float *scores)
 {
     bool personal = false;
     struct od_arena arena;
@@ -105,6 +105,16 @@ static bool ask(const struct od_model *model, const struct od_past_event *events
     assert_int_equal(od_linar_score(model, &query, &arena, scores, &personal, NULL), OD_OK);
     od_arena_done(&arena);
     return personal;
+}
+
+/* How the model's LinAR part was made; zeros when the blend went without it. */
+static struct od_linar_header header_of(const struct made *made)
+{
+    struct od_linar_header header = {0};
+    const void *p;
+    if (od_image_array(&made->model.image, "linar", 1, sizeof header, &p, NULL) == OD_OK)
+        memcpy(&header, p, sizeof header);
+    return header;
 }
 
 static uint32_t best(const float *scores, uint32_t count)
@@ -137,7 +147,7 @@ static void learns_what_comes_next(void **state)
     assert_true(*ndcg > .5);
     assert_true(*od_metrics_find(&made.metrics, "coverage") == 1);
     float temperature = od_recipe_user_personalization.temperature(made.model.model);
-    assert_true(temperature > 0 && temperature < 1);
+    assert_true(temperature > .2f && temperature < 5);
     od_memory_model_done(&made.model);
     od_training_free(t);
 }
@@ -208,14 +218,14 @@ static char *copy_with(const struct made *made, const char *section, size_t at, 
 }
 
 /* made's model with another rest; close, then free the copy. */
-static struct od_model *with_rest(const struct made *made, uint32_t rest, char **out_copy)
+static struct od_linar_model *with_rest(const struct made *made, uint32_t rest, char **out_copy)
 {
-    struct od_linar_header header = *od_linar_header_of(made->model.model);
+    struct od_linar_header header = header_of(made);
     struct od_image image;
-    struct od_model *model = NULL;
+    struct od_linar_model *model = NULL;
     header.rest = rest;
     *out_copy = copy_with(made, "linar", 0, &header, sizeof header, &image);
-    assert_int_equal(od_linar_open(&image, &model, NULL), OD_OK);
+    assert_int_equal(od_linar_open(&image, "linar", header.items, &model, NULL), OD_OK);
     return model;
 }
 
@@ -229,7 +239,7 @@ static void a_pause_makes_older_events_weigh_less(void **state)
     float at_once[CHAIN], back[CHAIN], inside[CHAIN], before[CHAIN], edge[CHAIN];
     prepare(&made, &od_recipe_user_personalization, t);
     assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
-    struct od_model *model = with_rest(&made, 5, &copy);
+    struct od_linar_model *model = with_rest(&made, 5, &copy);
     struct od_past_event one = {.item = 5, .time = HOUR};
     assert_true(ask(model, &one, 1, HOUR, at_once));
     assert_true(ask(model, &one, 1, HOUR + OD_LINAR_SESSION_GAP_S, edge));
@@ -255,7 +265,7 @@ static void check_pauses(const struct made *made, uint32_t rest, struct od_rando
     struct od_past_event *timed = calloc(MOST, sizeof *timed);
     struct od_past_event *steps = malloc((size_t)MOST * (rest + 1) * sizeof *steps);
     char *copy;
-    struct od_model *model = with_rest(made, rest, &copy);
+    struct od_linar_model *model = with_rest(made, rest, &copy);
     float want[CHAIN], is[CHAIN];
     for (unsigned round = 0; round < 40; round++) {
         size_t n = od_random_below(rng, MOST + 1), m = 0;
@@ -344,7 +354,7 @@ static uint32_t check_same_bytes(const struct od_training *t)
         for (size_t m = 0; m < made[0].metrics.count; m++)
             assert_true(made[i].metrics.list[m].value == made[0].metrics.list[m].value);
     }
-    uint32_t rest = od_linar_header_of(made[0].model.model)->rest;
+    uint32_t rest = header_of(&made[0]).rest;
     for (unsigned i = 0; i < 3; i++)
         od_memory_model_done(&made[i].model);
     return rest;
@@ -399,7 +409,7 @@ static void every_hyperparameter_changes_the_model(void **state)
             fail_msg("%s changes nothing", changes[i].name);
         od_memory_model_done(&made.model);
     }
-    assert_int_equal(od_linar_header_of(usual.model.model)->window, 96);
+    assert_int_equal(header_of(&usual).window, 96);
     od_memory_model_done(&usual.model);
     od_training_free(t);
 }
@@ -440,7 +450,7 @@ static void a_low_memory_bound_still_trains(void **state)
     struct made rich, poor;
     prepare(&rich, &od_recipe_user_personalization, t);
     assert_int_equal(make(&rich, &od_recipe_user_personalization, NULL), OD_OK);
-    uint32_t head = od_linar_header_of(rich.model.model)->head;
+    uint32_t head = header_of(&rich).head;
     assert_true(head > 10);
     prepare(&poor, &od_recipe_user_personalization, t);
     enum od_status st = OD_INVALID_INPUT;
@@ -452,7 +462,7 @@ static void a_low_memory_bound_still_trains(void **state)
         assert_true(st == OD_OK || strstr(err.message, "memory"));
     }
     assert_true(poor.input.memory_bytes > 1 << 20);
-    assert_true(od_linar_header_of(poor.model.model)->head < head);
+    assert_true(header_of(&poor).head < head);
     od_memory_model_done(&rich.model);
     od_memory_model_done(&poor.model);
     od_training_free(t);
@@ -499,10 +509,11 @@ static enum od_status open_with(const struct made *made, const char *section, si
                                 const void *bytes, size_t len)
 {
     struct od_image image;
-    struct od_model *model = NULL;
+    struct od_linar_model *model = NULL;
     struct od_error err = {0};
     char *copy = copy_with(made, section, at, bytes, len, &image);
-    enum od_status st = od_linar_open(&image, &model, &err);
+    enum od_status st =
+        od_linar_open(&image, "linar", made->input.training->item_count, &model, &err);
     if (st == OD_OK)
         od_linar_close(model);
     else
@@ -520,7 +531,7 @@ static void damaged_images_are_refused(void **state)
     set(&made, OD_PARAM_ALGORITHM, "hidden_dimension", "32");
     set(&made, OD_PARAM_FEATURIZATION, "max_user_history_length_percentile", "1");
     assert_int_equal(make(&made, &od_recipe_user_personalization, NULL), OD_OK);
-    struct od_linar_header header = *od_linar_header_of(made.model.model);
+    struct od_linar_header header = header_of(&made);
     struct od_str any;
     assert_false(header.items > 4 * header.keep &&
                  od_image_section(&made.model.image, "linar.rows", &any));
@@ -546,9 +557,6 @@ static void damaged_images_are_refused(void **state)
     bad.rest = OD_LINAR_REACH + 1;
     assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
     bad.rest = UINT32_MAX; /* one step more would be none: no bound on the rows of a query */
-    assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
-    bad = header;
-    bad.temperature = 0;
     assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
     float infinite = INFINITY;
     assert_int_equal(open_with(&made, "linar.scale", 4, &infinite, 4), OD_CORRUPT);
@@ -594,8 +602,8 @@ static void the_temperature_is_the_most_likely_one(void **state)
     assert_true(split.test_count > 500);
     struct od_scorer scorer = {planted, NULL};
     float one = 0, two = 0;
-    assert_int_equal(od_linar_heat(&scorer, &split, 1, &one, NULL), OD_OK);
-    assert_int_equal(od_linar_heat(&scorer, &split, 2, &two, NULL), OD_OK);
+    assert_int_equal(od_blend_heat(&scorer, &split, 1, &one, NULL), OD_OK);
+    assert_int_equal(od_blend_heat(&scorer, &split, 2, &two, NULL), OD_OK);
     assert_true(one == two);
     assert_true(one > .2f && one < .31f); /* 800 draws: a standard error of 7 % */
     od_split_done(&split);

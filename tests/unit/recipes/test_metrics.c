@@ -126,72 +126,61 @@ static void threads_do_not_change_the_figures(void **state)
 {
     (void)state;
     struct od_training *t = toy_random(2000, 150, 30, 5);
-    struct od_split split, loo;
+    struct od_split split;
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
-    assert_int_equal(od_split_leave_one_out(t, &loo, NULL), OD_OK);
     struct od_metrics one = {0}, four = {0};
-    struct od_loo_result loo_one, loo_four;
     struct od_scorer scorer = {by_history, &split.train->item_count};
     assert_int_equal(od_evaluate(&scorer, &split, 1, &one, NULL), OD_OK);
     assert_int_equal(od_evaluate(&scorer, &split, 4, &four, NULL), OD_OK);
     assert_int_equal(one.count, 8);
     assert_memory_equal(&one, &four, sizeof one);
-    scorer.context = &loo.train->item_count;
-    assert_int_equal(od_eval_loo(&scorer, &loo, 1, &loo_one, NULL), OD_OK);
-    assert_int_equal(od_eval_loo(&scorer, &loo, 4, &loo_four, NULL), OD_OK);
-    assert_memory_equal(&loo_one, &loo_four, sizeof loo_one);
-    assert_true(loo_one.hit_rate_at_10 > 0);
     od_split_done(&split);
-    od_split_done(&loo);
     od_training_free(t);
 }
 
-static enum od_status all_equal(void *context, const struct od_query *query,
-                                struct od_arena *scratch, float *scores, struct od_error *err)
-{
-    (void)query;
-    (void)scratch;
-    (void)err;
-    for (uint32_t i = 0; i < *(const uint32_t *)context; i++)
-        scores[i] = 1;
-    return OD_OK;
-}
-
-static void leave_one_out_places_by_hand(void **state)
+static void gains_weigh_places(void **state)
 {
     (void)state;
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    /* user 0: input 0, 1, test 5: candidates 2..11 and 5 by code: place 4 */
-    toy_add(b, 0, 0, 1);
-    toy_add(b, 0, 1, 2);
-    toy_add(b, 0, 5, 3);
-    /* user 1: the test item is one of the input: place 1 */
-    toy_add(b, 1, 0, 1);
-    toy_add(b, 1, 2, 2);
-    toy_add(b, 1, 0, 3);
-    /* user 2: the test item is in no training event: a miss */
-    toy_add(b, 2, 0, 1);
-    toy_add(b, 2, 1, 2);
-    toy_add(b, 2, 99, 3);
-    for (unsigned i = 0; i < 12; i++) /* two events a user: all trained on */
-        for (unsigned k = 0; k < 2; k++)
-            toy_add(b, 100 + i, (i + k) % 12, k);
+    const struct od_gain gains[] = {{7, 1.5f}, {3, 0.5f}, {OD_NO_CODE, 0.5f}};
+    const uint32_t ranked[] = {3, 1, 7, 2};
+    double ideal = 1.5 + 0.5 / log2(3) + 0.5 / 2;
+    CLOSE(od_metric_gain_ndcg(ranked, 4, gains, 3, 4), (0.5 + 1.5 / 2) / ideal);
+    CLOSE(od_metric_gain_ndcg(ranked, 4, gains, 3, 1), 0.5 / 1.5);
+    const struct od_gain none[] = {{3, 0}};
+    CLOSE(od_metric_gain_ndcg(ranked, 4, none, 1, 4), 0);
+}
+
+/* Ten users see item 0 and book item 1 in the end; item 0 comes first in every list. */
+static void weighted_figures_follow_the_rule(void **state)
+{
+    (void)state;
+    const struct od_event_rule rules[] = {{.type = OD_STR("book"), .weight = 0.3},
+                                          {.type = OD_STR("view"), .weight = 0.1}};
+    struct od_training_rule rule = {.events = rules, .event_count = 2, .weighted = true};
+    struct od_training_builder *b = od_training_builder_new(&rule);
+    char id[16];
+    for (int u = 0; u < 10; u++)
+        for (int k = 0; k < 20; k++) {
+            snprintf(id, sizeof id, "u%d", u);
+            const char *item = k < 18 ? "c" : k == 18 ? "a" : "b";
+            struct od_str type = k == 19 ? OD_STR("book") : OD_STR("view");
+            assert_int_equal(
+                od_training_add_event(b, od_str_c(id), od_str_c(item), type, k, false, 0), OD_OK);
+        }
     struct od_training *t = toy_finish(b);
     struct od_split split;
-    assert_int_equal(od_split_leave_one_out(t, &split, NULL), OD_OK);
-    assert_int_equal(split.test_count, 3);
+    struct od_metrics metrics = {0};
+    assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
+    assert_int_equal(split.test_count, 1);
     struct od_scorer scorer = {by_code, &split.train->item_count};
-    struct od_loo_result r;
-    assert_int_equal(od_eval_loo(&scorer, &split, 1, &r, NULL), OD_OK);
-    assert_int_equal(r.users, 3);
-    assert_int_equal(r.skipped, 12);
-    CLOSE(r.hit_rate_at_10, 2.0 / 3);
-    CLOSE(r.ndcg_at_10, (1 / log2(5) + 1) / 3);
-    /* ties count against the model: places 10 of 10 candidates, 11 of 11 (a miss) */
-    struct od_scorer equal = {all_equal, &split.train->item_count};
-    assert_int_equal(od_eval_loo(&equal, &split, 1, &r, NULL), OD_OK);
-    CLOSE(r.hit_rate_at_10, 1.0 / 3);
-    CLOSE(r.ndcg_at_10, 1 / log2(11) / 3);
+    assert_int_equal(od_evaluate(&scorer, &split, 1, &metrics, NULL), OD_OK);
+    /* codes: a 0, b 1, c 2; by_code ranks a, b, c; gains: b 1.5, a 0.5 */
+    const double *got =
+        od_metrics_find(&metrics, "normalized_discounted_cumulative_gain_with_event_weights_at_10");
+    assert_non_null(got);
+    CLOSE(*got, (0.5 + 1.5 / log2(3)) / (1.5 + 0.5 / log2(3)));
+    assert_non_null(od_metrics_find(
+        &metrics, "normalized_discounted_cumulative_gain_with_event_weights_at_25"));
     od_split_done(&split);
     od_training_free(t);
 }
@@ -267,7 +256,7 @@ static void a_model_with_fewer_items_is_asked_in_its_own_codes(void **state)
     }
     struct od_training *t = toy_finish(b);
     struct od_split split;
-    assert_int_equal(od_split_leave_one_out(t, &split, NULL), OD_OK);
+    toy_leave_one_out(t, &split);
     for (uint32_t i = 0; i < split.test_count; i++) /* the query ends one before the last */
         assert_int_equal(split.input_end[i] + 1, t->user_start[split.test_user[i] + 1]);
     struct od_train_input input = {.training = split.train};
@@ -315,12 +304,10 @@ static void a_failing_scorer_fails_the_evaluation_with_its_words(void **state)
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
     struct od_scorer scorer = {fails, NULL};
     struct od_metrics m = {0};
-    struct od_loo_result r;
     struct od_error err = {0};
     assert_int_equal(od_evaluate(&scorer, &split, 2, &m, &err), OD_CORRUPT);
     assert_string_equal(err.message, "Broken on purpose.");
     assert_int_equal(m.count, 0);
-    assert_int_equal(od_eval_loo(&scorer, &split, 2, &r, &err), OD_CORRUPT);
     od_split_done(&split);
     od_training_free(t);
 }
@@ -333,7 +320,8 @@ int main(void)
         cmocka_unit_test(metrics_are_listed_by_name),
         cmocka_unit_test(an_evaluation_worked_out_by_hand),
         cmocka_unit_test(threads_do_not_change_the_figures),
-        cmocka_unit_test(leave_one_out_places_by_hand),
+        cmocka_unit_test(gains_weigh_places),
+        cmocka_unit_test(weighted_figures_follow_the_rule),
         cmocka_unit_test(a_model_with_fewer_items_is_asked_in_its_own_codes),
         cmocka_unit_test(a_failing_scorer_fails_the_evaluation_with_its_words),
     };

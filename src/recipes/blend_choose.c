@@ -1,0 +1,251 @@
+/* Which terms a blend has: backward elimination on held-out events.
+ *
+ * First each part gets its shape: that under which it explains the held-out events best, together
+ * with the repeats. Then all terms are fitted together and each group is taken away in turn; it
+ * stays away unless the judges' mean of 1 / log2(1 + rank) falls by more than chance would have it
+ * (paired over judges; a feature must be worth one standard error, a part, which costs memory
+ * and time in every answer, 1.6) and by more than a share of it. Popularity of all
+ * time must be worth most, for held-out events overrate it where a data set was cut to items with
+ * so many events (k-core): what is rare in training is then rarer than it will be. Parts are tried
+ * weakest first, and one always stays. Measures are two-fold: weights fitted on the even judges are
+ * measured on the odd ones and the other way round. The final weights come from all. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/blend_train.h"
+
+enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
+
+struct worth {
+    double errors; /* standard errors */
+    double share;  /* of the measure */
+};
+static const struct worth feature_worth = {1, .002}, popular_worth = {1, .01},
+                          part_worth = {1.645, .002}; /* one in twenty by chance */
+
+#define TERM(feature) (1u << (OD_BLEND_PARTS + (feature)))
+
+enum { REPEATS = TERM(OD_BLEND_REPEAT) | TERM(OD_BLEND_STEPS) | TERM(OD_BLEND_COUNT) };
+enum { RECENT = TERM(OD_BLEND_DAY) | TERM(OD_BLEND_WEEK) | TERM(OD_BLEND_MONTH) };
+
+struct choice {
+    struct od_blend_sample *sample;
+    unsigned threads;
+    const struct od_progress *progress;
+    struct od_blend_header *header;
+    uint32_t repeats; /* terms of the history */
+    uint32_t active;
+    double *gain, *other;       /* [judges] of the active terms; of a trial */
+    double w[OD_BLEND_WEIGHTS]; /* where fits start */
+};
+
+/* The part's terms under a shape. */
+static void fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape, float scale)
+{
+    struct od_blend_sample *s = c->sample;
+    memset(s->x[p], 0, s->judges * s->room * sizeof *s->x[p]);
+    for (size_t j = 0; j < s->judges; j++)
+        if (s->knows[p][j])
+            od_blend_shape_add(shape, scale, 1, s->raw[p] + j * s->room, s->count[j],
+                               s->x[p] + j * s->room);
+}
+
+/* The mean of the judges' largest scores. */
+static float scale_of(const struct choice *c, uint32_t p)
+{
+    const struct od_blend_sample *s = c->sample;
+    double sum = 0, count = 0;
+    for (size_t j = 0; j < s->judges; j++) {
+        float most = -INFINITY;
+        for (uint32_t i = 0; i < s->count[j]; i++)
+            most = s->raw[p][j * s->room + i] > most ? s->raw[p][j * s->room + i] : most;
+        if (s->knows[p][j] && s->count[j]) {
+            sum += fabs((double)most);
+            count += 1;
+        }
+    }
+    double mean = count > 0 ? sum / count : 1;
+    return mean > 1e-12 && mean < 1e12 ? (float)mean : 1;
+}
+
+/* Two-fold measure of a set of terms. */
+static enum od_status measure(struct choice *c, uint32_t active, double *gain, double *out_mean)
+{
+    enum od_status st = OD_OK;
+    double likelihood, sum = 0;
+    for (int fold = 0; fold < 2 && st == OD_OK; fold++) {
+        double w[OD_BLEND_WEIGHTS];
+        memcpy(w, c->w, sizeof w);
+        st = od_blend_fit(c->sample, active, fold ? OD_BLEND_EVEN : OD_BLEND_ODD, c->threads, w,
+                          &likelihood);
+        if (st == OD_OK)
+            st =
+                od_blend_gains(c->sample, w, fold ? OD_BLEND_ODD : OD_BLEND_EVEN, c->threads, gain);
+    }
+    for (size_t j = 0; j < c->sample->judges && st == OD_OK; j++)
+        sum += gain[j];
+    *out_mean = sum / (double)c->sample->judges;
+    return st;
+}
+
+static enum od_status choose_shape(struct choice *c, uint32_t p)
+{
+    struct od_blend_part *part = &c->header->part[p];
+    float scale = scale_of(c, p);
+    double best = -INFINITY, alone;
+    for (int shape = 0; shape < OD_BLEND_SHAPES; shape++) {
+        double w[OD_BLEND_WEIGHTS] = {0}, likelihood;
+        w[p] = 1;
+        fill_shape(c, p, (enum od_blend_shape)shape, scale);
+        enum od_status st =
+            od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->threads, w, &likelihood);
+        if (st != OD_OK)
+            return st;
+        if (likelihood > best) {
+            best = likelihood;
+            part->shape = (uint32_t)shape;
+            c->w[p] = w[p];
+        }
+    }
+    part->scale = scale;
+    fill_shape(c, p, (enum od_blend_shape)part->shape, scale);
+    enum od_status st = measure(c, 1u << p | c->repeats, c->other, &alone);
+    part->alone = (float)alone;
+    return st;
+}
+
+/* Takes terms away unless they are worth so much. *out_mean: the measure without them. */
+static enum od_status try_without(struct choice *c, uint32_t terms, struct worth worth,
+                                  double *out_mean)
+{
+    double n = (double)c->sample->judges, sum = 0, square = 0;
+    enum od_status st = measure(c, c->active & ~terms, c->other, out_mean);
+    for (size_t j = 0; j < c->sample->judges && st == OD_OK; j++) {
+        double d = c->gain[j] - c->other[j];
+        sum += d;
+        square += d * d;
+    }
+    double mean = sum / n, error = sqrt(fmax(square / n - mean * mean, 0) / n);
+    double least = fmax(worth.errors * error, worth.share * *out_mean);
+    if (st == OD_OK && mean <= least) {
+        double *swap = c->gain;
+        c->gain = c->other;
+        c->other = swap;
+        c->active &= ~terms;
+    }
+    return st;
+}
+
+static enum od_status say(const struct choice *c, double fraction, struct od_error *err)
+{
+    return od_progress_report(c->progress, fraction, "weighing the parts", err);
+}
+
+static enum od_status try_parts(struct choice *c, struct od_error *err)
+{
+    uint32_t parts = c->sample->parts, tried = 0;
+    for (uint32_t round = 0; round < parts; round++) {
+        uint32_t weakest = parts;
+        for (uint32_t p = 0; p < parts; p++)
+            if (!(tried >> p & 1) &&
+                (weakest == parts || c->header->part[p].alone < c->header->part[weakest].alone))
+                weakest = p;
+        tried |= 1u << weakest;
+        double without = 0;
+        uint32_t others = c->active & ((1u << parts) - 1) & ~(1u << weakest);
+        enum od_status st = say(c, .6 + .3 * round / parts, err);
+        if (st == OD_OK && others && try_without(c, 1u << weakest, part_worth, &without) != OD_OK)
+            st = od_fail(err, OD_NO_MEMORY, NULL);
+        if (st != OD_OK)
+            return st;
+        c->header->part[weakest].without = (float)without;
+    }
+    return OD_OK;
+}
+
+/* Terms that every blend begins with. */
+static uint32_t all_terms(struct choice *c)
+{
+    const struct od_blend_sample *s = c->sample;
+    c->repeats = REPEATS | (s->real_times ? TERM(OD_BLEND_HOURS) : 0);
+    return ((1u << s->parts) - 1) | c->repeats | TERM(OD_BLEND_POPULAR) |
+           (s->real_times ? RECENT : 0);
+}
+
+static enum od_status eliminate(struct choice *c, struct od_error *err)
+{
+    const struct {
+        uint32_t terms;
+        struct worth worth;
+    } groups[] = {{TERM(OD_BLEND_POPULAR), popular_worth},
+                  {RECENT, feature_worth},
+                  {c->repeats, feature_worth}};
+    double mean, without;
+    enum od_status st = OD_OK;
+    if (measure(c, c->active, c->gain, &mean) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t g = 0; g < sizeof groups / sizeof *groups && st == OD_OK; g++) {
+        st = say(c, .3 + .1 * (double)g, err);
+        if (st == OD_OK && groups[g].terms & c->active &&
+            try_without(c, groups[g].terms, groups[g].worth, &without) != OD_OK)
+            st = od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    return st == OD_OK ? try_parts(c, err) : st;
+}
+
+static enum od_status settle(struct choice *c, struct od_error *err)
+{
+    struct od_blend_header *h = c->header;
+    double likelihood, together;
+    enum od_status st = say(c, .95, err);
+    if (st != OD_OK)
+        return st;
+    if (measure(c, c->active, c->gain, &together) != OD_OK ||
+        od_blend_fit(c->sample, c->active, OD_BLEND_ALL, c->threads, c->w, &likelihood) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    h->together = (float)together;
+    h->judges = (uint32_t)c->sample->judges;
+    for (uint32_t p = 0; p < c->sample->parts; p++) {
+        h->part[p].serves = c->active >> p & 1;
+        h->part[p].weight = (float)c->w[p];
+    }
+    for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
+        h->weight[f] = (float)c->w[OD_BLEND_PARTS + f];
+    return OD_OK;
+}
+
+static enum od_status choose(struct choice *c, struct od_error *err)
+{
+    enum od_status st = OD_OK;
+    c->active = all_terms(c);
+    for (uint32_t p = 0; p < c->sample->parts && st == OD_OK; p++) {
+        st = say(c, .3 * p / c->sample->parts, err);
+        if (st == OD_OK && choose_shape(c, p) != OD_OK)
+            st = od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    if (st == OD_OK)
+        st = eliminate(c, err);
+    return st == OD_OK ? settle(c, err) : st;
+}
+
+enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
+                               const struct od_progress *progress, struct od_blend_header *header,
+                               struct od_error *err)
+{
+    size_t known = 0;
+    for (size_t j = 0; j < sample->judges; j++)
+        known += sample->target[j] != OD_NO_CODE;
+    if (known < LEAST_KNOWN)
+        return OD_OK;
+    struct choice c = {.sample = sample,
+                       .threads = threads,
+                       .progress = progress,
+                       .header = header,
+                       .gain = calloc(sample->judges + 1, sizeof *c.gain),
+                       .other = calloc(sample->judges + 1, sizeof *c.other)};
+    enum od_status st = c.gain && c.other ? choose(&c, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    free(c.gain);
+    free(c.other);
+    return st;
+}

@@ -1,0 +1,241 @@
+/* Maximum likelihood for the weights: a multinomial logit over each judge's candidates.
+ *
+ * log p(target) = w . x_target - log sum over candidates c of exp(w . x_c) is concave in w, its
+ * gradient x_target - E_p x and its negative Hessian Cov_p(x). With a small ridge Newton's method,
+ * its steps halved while they do not gain, finds the maximum in a few passes. Sums are made per
+ * block of judges and added in the order of the blocks, so they do not depend on the threads. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/parallel.h"
+#include "recipes/blend_train.h"
+
+enum { BLOCK = 64, PASSES = 25, TOP = 25, MOST = OD_BLEND_WEIGHTS };
+
+#define RIDGE  1e-3 /* of the mean likelihood: an unused term gets no weight */
+#define SETTLE 1e-6 /* gain of the mean likelihood that is none */
+
+struct sums {
+    double likelihood, judges;
+    double gradient[MOST], hessian[MOST][MOST]; /* upper triangle, of active terms in order */
+};
+
+struct fitting {
+    const struct od_blend_sample *sample;
+    enum od_blend_fold fold;
+    const double *w;
+    size_t term[MOST];
+    size_t terms;
+    bool likelihood_only;
+    struct sums *block; /* [blocks] */
+    double *gain;
+};
+
+static bool in_fold(size_t j, enum od_blend_fold fold)
+{
+    return fold == OD_BLEND_ALL || (j % 2 == 0) == (fold == OD_BLEND_EVEN);
+}
+
+/* z = w . x of every candidate of a judge; returns the largest. */
+static float logits(const struct fitting *f, size_t j, float *z)
+{
+    const struct od_blend_sample *s = f->sample;
+    size_t first = j * s->room;
+    memset(z, 0, s->count[j] * sizeof *z);
+    for (size_t t = 0; t < f->terms; t++) {
+        const float *x = s->x[f->term[t]] + first;
+        float w = (float)f->w[f->term[t]];
+        for (uint32_t c = 0; c < s->count[j]; c++)
+            z[c] += w * x[c];
+    }
+    float most = -INFINITY;
+    for (uint32_t c = 0; c < s->count[j]; c++)
+        most = z[c] > most ? z[c] : most;
+    return most;
+}
+
+static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *to)
+{
+    const struct od_blend_sample *s = f->sample;
+    size_t first = j * s->room;
+    double total = 0, mean[MOST] = {0};
+    float most = logits(f, j, z), target = z[s->target[j]];
+    for (uint32_t c = 0; c < s->count[j]; c++) {
+        z[c] = expf(z[c] - most);
+        total += (double)z[c];
+    }
+    to->likelihood += (double)(target - most) - log(total);
+    to->judges += 1;
+    for (size_t a = 0; a < f->terms && !f->likelihood_only; a++) {
+        const float *xa = s->x[f->term[a]] + first;
+        for (uint32_t c = 0; c < s->count[j]; c++)
+            mean[a] += (double)(z[c] * xa[c]);
+        mean[a] /= total;
+        to->gradient[a] += (double)xa[s->target[j]] - mean[a];
+        for (size_t b = 0; b <= a; b++) {
+            const float *xb = s->x[f->term[b]] + first;
+            double sum = 0;
+            for (uint32_t c = 0; c < s->count[j]; c++)
+                sum += (double)(z[c] * xa[c] * xb[c]);
+            to->hessian[b][a] += sum / total - mean[a] * mean[b];
+        }
+    }
+}
+
+static enum od_status add_block(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    const struct fitting *f = context;
+    float *z = malloc((f->sample->room + 1) * sizeof *z);
+    if (!z)
+        return OD_NO_MEMORY;
+    for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < f->sample->judges; j++)
+        if (in_fold(j, f->fold) && f->sample->target[j] != OD_NO_CODE)
+            add_judge(f, j, z, &f->block[index]);
+    free(z);
+    return OD_OK;
+}
+
+static size_t blocks_of(const struct od_blend_sample *sample)
+{
+    return (sample->judges + BLOCK - 1) / BLOCK;
+}
+
+/* Means over the fold's judges, ridge included. */
+static enum od_status evaluate(struct fitting *f, const double *w, unsigned threads,
+                               struct sums *out)
+{
+    size_t blocks = blocks_of(f->sample);
+    f->w = w;
+    memset(f->block, 0, blocks * sizeof *f->block);
+    memset(out, 0, sizeof *out);
+    enum od_status st = od_parallel(threads, blocks, add_block, f);
+    for (size_t b = 0; b < blocks; b++) {
+        const struct sums *from = &f->block[b];
+        out->likelihood += from->likelihood;
+        out->judges += from->judges;
+        for (size_t i = 0; i < f->terms; i++) {
+            out->gradient[i] += from->gradient[i];
+            for (size_t k = i; k < f->terms; k++)
+                out->hessian[i][k] += from->hessian[i][k];
+        }
+    }
+    double n = out->judges > 0 ? out->judges : 1;
+    out->likelihood /= n;
+    for (size_t i = 0; i < f->terms; i++) {
+        double wi = w[f->term[i]];
+        out->likelihood -= RIDGE / 2 * wi * wi;
+        out->gradient[i] = out->gradient[i] / n - RIDGE * wi;
+        for (size_t k = i; k < f->terms; k++)
+            out->hessian[i][k] = out->hessian[i][k] / n + (i == k ? RIDGE : 0);
+    }
+    return st;
+}
+
+/* step := hessian^-1 gradient by elimination; the matrix is symmetric positive definite. */
+static void newton_step(struct sums *s, size_t n, double *step)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            s->hessian[i][k] = s->hessian[k][i];
+    memcpy(step, s->gradient, n * sizeof *step);
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = i + 1; r < n; r++) {
+            double m = s->hessian[r][i] / s->hessian[i][i];
+            for (size_t k = i; k < n; k++)
+                s->hessian[r][k] -= m * s->hessian[i][k];
+            step[r] -= m * step[i];
+        }
+    for (size_t i = n; i-- > 0;) {
+        for (size_t k = i + 1; k < n; k++)
+            step[i] -= s->hessian[i][k] * step[k];
+        step[i] /= s->hessian[i][i];
+    }
+}
+
+static enum od_status climb(struct fitting *f, unsigned threads, double *w, double *out_likelihood)
+{
+    struct sums now, next;
+    double step[MOST], tried[OD_BLEND_WEIGHTS];
+    enum od_status st = evaluate(f, w, threads, &now);
+    for (int pass = 0; pass < PASSES && st == OD_OK; pass++) {
+        double before = now.likelihood, length = 1;
+        newton_step(&now, f->terms, step);
+        for (int halving = 0; st == OD_OK; halving++, length /= 2) {
+            memcpy(tried, w, sizeof tried);
+            for (size_t i = 0; i < f->terms; i++)
+                tried[f->term[i]] += length * step[i];
+            st = evaluate(f, tried, threads, &next);
+            if (next.likelihood >= before || halving == 20)
+                break;
+        }
+        if (!(next.likelihood > before))
+            break;
+        memcpy(w, tried, sizeof tried);
+        now = next;
+        if (now.likelihood < before + SETTLE)
+            break;
+    }
+    *out_likelihood = now.likelihood;
+    return st;
+}
+
+static void list_terms(struct fitting *f, uint32_t active)
+{
+    for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
+        if (active >> t & 1)
+            f->term[f->terms++] = t;
+}
+
+enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
+                            enum od_blend_fold fold, unsigned threads, double *w,
+                            double *out_likelihood)
+{
+    struct fitting f = {.sample = sample, .fold = fold};
+    f.block = calloc(blocks_of(sample) + 1, sizeof *f.block);
+    if (!f.block)
+        return OD_NO_MEMORY;
+    list_terms(&f, active);
+    for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
+        if (!(active >> t & 1))
+            w[t] = 0;
+    enum od_status st = climb(&f, threads, w, out_likelihood);
+    free(f.block);
+    return st;
+}
+
+static enum od_status gain_block(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    const struct fitting *f = context;
+    const struct od_blend_sample *s = f->sample;
+    float *z = malloc((s->room + 1) * sizeof *z);
+    if (!z)
+        return OD_NO_MEMORY;
+    for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < s->judges; j++) {
+        if (!in_fold(j, f->fold))
+            continue;
+        f->gain[j] = 0;
+        if (s->target[j] == OD_NO_CODE)
+            continue;
+        (void)logits(f, j, z);
+        uint32_t target = s->target[j], place = 0;
+        for (uint32_t c = 0; c < s->count[j]; c++)
+            place += z[c] > z[target] || (z[c] >= z[target] && c < target);
+        f->gain[j] = place < TOP ? 1 / log2((double)place + 2) : 0;
+    }
+    free(z);
+    return OD_OK;
+}
+
+enum od_status od_blend_gains(const struct od_blend_sample *sample, const double *w,
+                              enum od_blend_fold fold, unsigned threads, double *gain)
+{
+    struct fitting f = {.sample = sample, .fold = fold, .w = w, .gain = gain};
+    uint32_t active = 0;
+    for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
+        active |= (uint32_t)(w[t] < 0 || w[t] > 0) << t;
+    list_terms(&f, active);
+    return od_parallel(threads, blocks_of(sample), gain_block, &f);
+}

@@ -1,0 +1,138 @@
+/* Fitting the temperature by maximum likelihood.
+ *
+ * log p(target) = s_target / T - log sum exp(s_j / T) is concave in 1 / T for every user, so their
+ * sum has one maximum. It is evaluated on a fixed grid of temperatures, half an octave apart, for
+ * all at once while a user's scores are at hand, and refined by the parabola through the best three
+ * points (the curve is smooth in log T; the error is below one per cent). Users' values are summed
+ * in user order. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "os/parallel.h"
+#include "recipes/blend_train.h"
+
+enum {
+    GRID = 37,         /* 2^-14 to 2^4 */
+    LEAST_ASKED = 100, /* users, however large the catalogue */
+    MOST_ASKED = 2000
+};
+#define MOST_SCORES 4000000u /* scores looked at, each for GRID exponentials: a second */
+
+static double temperature_at(double place)
+{
+    return exp2(-14 + place / 2);
+}
+
+struct heat_thread {
+    float *scores;
+    struct od_past_event *events;
+    struct od_arena arena;
+    bool ready;
+};
+
+struct heat {
+    const struct od_scorer *scorer;
+    const struct od_split *split;
+    uint32_t asked;
+    struct heat_thread *thread;
+    double *likelihood; /* [asked][GRID]; 0 for a user whose target is unknown */
+};
+
+static bool thread_open(struct heat_thread *t, const struct od_split *split)
+{
+    if (t->ready)
+        return true;
+    t->scores = malloc(((size_t)split->train->item_count + 1) * sizeof *t->scores);
+    t->events = malloc((split->most_events + 1) * sizeof *t->events);
+    od_arena_init(&t->arena, SIZE_MAX);
+    t->ready = true;
+    return t->scores && t->events;
+}
+
+static void likelihoods(const float *scores, uint32_t items, uint32_t target, double *out)
+{
+    float most = -INFINITY;
+    for (uint32_t i = 0; i < items; i++)
+        most = scores[i] > most ? scores[i] : most;
+    for (size_t g = 0; g < GRID; g++) {
+        float cold = (float)(1 / temperature_at((double)g));
+        double sum = 0;
+        for (uint32_t i = 0; i < items; i++)
+            sum += (double)expf((scores[i] - most) * cold);
+        out[g] = ((double)scores[target] - (double)most) * (double)cold - log(sum);
+    }
+}
+
+static enum od_status ask_user(void *context, size_t index, unsigned thread)
+{
+    struct heat *heat = context;
+    const struct od_split *split = heat->split;
+    struct heat_thread *t = &heat->thread[thread];
+    uint32_t user = (uint32_t)((uint64_t)index * split->test_count / heat->asked);
+    uint32_t target = split->item_map[split->full->item[split->input_end[user]]];
+    if (target == OD_NO_CODE)
+        return OD_OK;
+    if (!thread_open(t, split))
+        return OD_NO_MEMORY;
+    struct od_query query;
+    od_split_query(split, user, t->events, &query);
+    enum od_status st =
+        heat->scorer->score(heat->scorer->context, &query, &t->arena, t->scores, NULL);
+    od_arena_reset(&t->arena);
+    if (st == OD_OK)
+        likelihoods(t->scores, split->train->item_count, target, heat->likelihood + index * GRID);
+    return st;
+}
+
+/* The place of the maximum, between grid points by a parabola. */
+static double peak(const double *sum)
+{
+    size_t best = 0;
+    for (size_t g = 1; g < GRID; g++)
+        if (sum[g] > sum[best])
+            best = g;
+    if (best == 0 || best + 1 == GRID)
+        return (double)best;
+    double left = sum[best - 1] - sum[best], right = sum[best + 1] - sum[best];
+    double bend = left + right;
+    return (double)best + (bend < 0 ? .5 * (left - right) / bend : 0);
+}
+
+static enum od_status ask_all(struct heat *heat, unsigned threads, float *out)
+{
+    enum od_status st = od_parallel(threads, heat->asked, ask_user, heat);
+    double sum[GRID] = {0};
+    for (size_t i = 0; i < (size_t)heat->asked * GRID; i++)
+        sum[i % GRID] += heat->likelihood[i];
+    bool any = sum[0] < 0 || sum[GRID - 1] < 0;
+    *out = any ? (float)temperature_at(peak(sum)) : OD_BLEND_TEMPERATURE;
+    return st;
+}
+
+enum od_status od_blend_heat(const struct od_scorer *scorer, const struct od_split *split,
+                             unsigned threads, float *out, struct od_error *err)
+{
+    uint32_t items = split->train->item_count ? split->train->item_count : 1;
+    uint32_t most = MOST_SCORES / items;
+    most = most < LEAST_ASKED ? LEAST_ASKED : most > MOST_ASKED ? MOST_ASKED : most;
+    threads = threads ? threads : od_cpu_count();
+    struct heat heat = {scorer, split, split->test_count < most ? split->test_count : most,
+                        calloc(threads, sizeof *heat.thread), NULL};
+    heat.likelihood = calloc((size_t)heat.asked * GRID + 1, sizeof *heat.likelihood);
+    float temperature = OD_BLEND_TEMPERATURE;
+    enum od_status st = heat.thread && heat.likelihood ? OD_OK : OD_NO_MEMORY;
+    if (st == OD_OK && heat.asked)
+        st = ask_all(&heat, threads, &temperature);
+    for (unsigned t = 0; heat.thread && t < threads; t++)
+        if (heat.thread[t].ready) {
+            free(heat.thread[t].scores);
+            free(heat.thread[t].events);
+            od_arena_done(&heat.thread[t].arena);
+        }
+    free(heat.thread);
+    free(heat.likelihood);
+    if (st != OD_OK)
+        return od_fail(err, st, NULL);
+    *out = temperature;
+    return OD_OK;
+}

@@ -1,0 +1,329 @@
+/* A blend in the server: opened from its image, scoring from a history.
+ *
+ *     score = sum over parts p that know the user of  w_p shape_p(s_p)
+ *           + w . (features of blend_model.h) + FAINT log(1 + interactions)
+ *
+ * The last term orders by popularity what nothing else tells apart, so the ranking is total. Terms
+ * that are the same for every request of now (popularity, all time and lately) are summed once at
+ * open; a request about the past, as in evaluations, counts what was recent then.
+ *
+ * Sections of the image, N items:
+ *     items.at, items.text   the item ids, as od_image_add_dict writes them
+ *     blend                  struct od_blend_header
+ *     blend.count            uint32[N], interactions
+ *     blend.recent.age, blend.recent.item   uint32[recent_count], as in blend_recent.h
+ * and those of each serving part.
+ *
+ * Invariants of an opened model: every number read while scoring has been checked by open. It is
+ * read-only; any thread may score. */
+#include "recipes/blend_model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAINT 1e-4f
+
+struct od_model {
+    struct od_blend_header header;
+    struct od_image_dict items;
+    struct {
+        const struct od_part *part;
+        void *opened;
+        const struct od_blend_part *as;
+    } serving[OD_BLEND_PARTS];
+    uint32_t serving_count;
+    const uint32_t *count;
+    struct od_recent recent;
+    float *plane;          /* [3][items] */
+    const float *popular;  /* the answer without a usable event */
+    const float *standing; /* terms of popularity of all time */
+    const float *current;  /* and those of popularity lately, as of the end of the data */
+};
+
+struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items)
+{
+    struct od_blend_header header;
+    memset(&header, 0, sizeof header);
+    header.version = OD_BLEND_VERSION;
+    header.items = items;
+    header.temperature = OD_BLEND_TEMPERATURE;
+    for (size_t p = 0; p < OD_BLEND_PARTS && parts[p]; p++) {
+        struct od_blend_part *to = &header.part[header.part_count++];
+        memcpy(to->name, parts[p]->name, strnlen(parts[p]->name, sizeof to->name - 1));
+        *to = (struct od_blend_part){.shape = OD_BLEND_LOG2, .serves = p == 0, .scale = .02f};
+        memcpy(to->name, parts[p]->name, strnlen(parts[p]->name, sizeof to->name - 1));
+        to->weight = p == 0 ? 1.5f : 0;
+    }
+    return header;
+}
+
+enum od_status od_blend_write(const struct od_blend_header *header, const uint32_t *count,
+                              const struct od_recent *recent, struct od_image_writer *image)
+{
+    struct od_blend_header out = *header;
+    out.recent_count = recent->count;
+    out.recent_stride = recent->stride;
+    out.last_time = recent->last_time;
+    uint64_t bytes = (uint64_t)recent->count * sizeof *recent->age;
+    enum od_status st = od_image_add(image, "blend", &out, sizeof out, false);
+    if (st == OD_OK)
+        st = od_image_add(image, "blend.count", count, out.items * sizeof *count, false);
+    if (st == OD_OK)
+        st = od_image_add(image, "blend.recent.age", recent->age, bytes, false);
+    if (st == OD_OK)
+        st = od_image_add(image, "blend.recent.item", recent->item, bytes, false);
+    return st;
+}
+
+/* --- opening --- */
+
+static enum od_status check_header(const struct od_blend_header *header, struct od_error *err)
+{
+    if (header->version != OD_BLEND_VERSION)
+        return od_fail(err, OD_CORRUPT, "Section blend has version %u; this program reads %u.",
+                       header->version, OD_BLEND_VERSION);
+    bool good = header->part_count >= 1 && header->part_count <= OD_BLEND_PARTS &&
+                isfinite(header->temperature) && header->temperature > 0 &&
+                header->recent_stride >= 1;
+    bool serves = false;
+    for (uint32_t p = 0; good && p < header->part_count; p++) {
+        const struct od_blend_part *part = &header->part[p];
+        good = part->shape < OD_BLEND_SHAPES && isfinite(part->scale) && part->scale > 0 &&
+               isfinite(part->weight) && memchr(part->name, 0, sizeof part->name);
+        serves |= part->serves != 0;
+    }
+    for (size_t f = 0; good && f < OD_BLEND_FEATURES; f++)
+        good = isfinite(header->weight[f]);
+    return good && serves ? OD_OK : od_fail(err, OD_CORRUPT, "Section blend is not valid.");
+}
+
+static enum od_status read_recent(const struct od_image *image,
+                                  const struct od_blend_header *header, struct od_recent *out,
+                                  struct od_error *err)
+{
+    const void *age, *item;
+    enum od_status st = od_image_array(image, "blend.recent.age", header->recent_count,
+                                       sizeof *out->age, &age, err);
+    if (st == OD_OK)
+        st = od_image_array(image, "blend.recent.item", header->recent_count, sizeof *out->item,
+                            &item, err);
+    if (st != OD_OK)
+        return st;
+    *out = (struct od_recent){.count = header->recent_count,
+                              .stride = header->recent_stride,
+                              .last_time = header->last_time,
+                              .age = age,
+                              .item = item};
+    for (uint32_t i = 0; i < out->count; i++)
+        if (out->item[i] >= header->items || (i && out->age[i] < out->age[i - 1]))
+            return od_fail(err, OD_CORRUPT, "Sections blend.recent are not valid at entry %u.", i);
+    return OD_OK;
+}
+
+/* y += the terms of what was recent at a time. counts: [OD_RECENT_WINDOWS * items] scratch. */
+static void add_recent(const struct od_model *m, int64_t time, uint32_t *counts, float *y)
+{
+    uint32_t n = m->header.items;
+    od_recent_count(&m->recent, time, n, counts);
+    for (uint32_t w = 0; w < OD_RECENT_WINDOWS; w++) {
+        float weight = m->header.weight[OD_BLEND_DAY + w];
+        const uint32_t *c = counts + (size_t)w * n;
+        for (uint32_t i = 0; i < n; i++)
+            if (c[i])
+                y[i] += weight * od_blend_log(1 + (float)c[i]);
+    }
+}
+
+static bool weighs_recent(const struct od_blend_header *header)
+{
+    bool any = false;
+    for (size_t f = OD_BLEND_DAY; f <= OD_BLEND_MONTH; f++)
+        any |= fabsf(header->weight[f]) > 0;
+    return any;
+}
+
+static enum od_status make_planes(struct od_model *m, struct od_error *err)
+{
+    size_t n = m->header.items;
+    m->plane = malloc((n * 3 + 1) * sizeof *m->plane);
+    uint32_t *counts = malloc((n * OD_RECENT_WINDOWS + 1) * sizeof *counts);
+    if (!m->plane || !counts) {
+        free(counts);
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    float *popular = m->plane, *standing = m->plane + n, *current = m->plane + 2 * n;
+    double total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += (double)m->count[i] + .5; /* half a count: unseen items have a logarithm too */
+    for (size_t i = 0; i < n; i++) {
+        double share = ((double)m->count[i] + .5) / total;
+        popular[i] = (float)((double)m->header.temperature * log(share));
+        standing[i] =
+            (m->header.weight[OD_BLEND_POPULAR] + FAINT) * od_blend_log(1 + (float)m->count[i]);
+    }
+    memcpy(current, standing, n * sizeof *current);
+    if (weighs_recent(&m->header))
+        add_recent(m, m->recent.last_time == INT64_MAX ? INT64_MAX : m->recent.last_time + 1,
+                   counts, current);
+    m->popular = popular;
+    m->standing = standing;
+    m->current = current;
+    free(counts);
+    return OD_OK;
+}
+
+static enum od_status open_parts(struct od_model *m, const struct od_image *image,
+                                 struct od_error *err)
+{
+    const struct od_part *const *parts = od_blend_parts(image->recipe);
+    if (!parts)
+        return od_fail(err, OD_CORRUPT, "Recipe %.*s has no parts.", OD_STR_ARG(image->recipe));
+    for (uint32_t p = 0; p < m->header.part_count; p++) {
+        const struct od_blend_part *as = &m->header.part[p];
+        const struct od_part *part = NULL;
+        for (size_t i = 0; parts[i]; i++)
+            part = strcmp(parts[i]->name, as->name) == 0 ? parts[i] : part;
+        if (!as->serves)
+            continue;
+        if (!part || !part->present(image))
+            return od_fail(err, OD_CORRUPT, "Part %s of the model is missing.", as->name);
+        void *opened = NULL;
+        enum od_status st = part->open(image, m->items.count, &opened, err);
+        if (st != OD_OK)
+            return st;
+        m->serving[m->serving_count].part = part;
+        m->serving[m->serving_count].opened = opened;
+        m->serving[m->serving_count++].as = as;
+    }
+    return OD_OK;
+}
+
+void od_blend_close(struct od_model *model)
+{
+    for (uint32_t p = 0; p < model->serving_count; p++)
+        model->serving[p].part->close(model->serving[p].opened);
+    free(model->plane);
+    free(model);
+}
+
+static enum od_status assemble(struct od_model *m, const struct od_image *image,
+                               struct od_error *err)
+{
+    enum od_status st = od_image_dict_open(image, "items", &m->items, err);
+    if (st == OD_OK && m->items.count != m->header.items)
+        st = od_fail(err, OD_CORRUPT, "Section blend has %u items, the dictionary %u.",
+                     m->header.items, m->items.count);
+    if (st == OD_OK)
+        st = make_planes(m, err);
+    return st == OD_OK ? open_parts(m, image, err) : st;
+}
+
+enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_header *header,
+                                 const uint32_t *count, const struct od_recent *recent,
+                                 struct od_model **out, struct od_error *err)
+{
+    struct od_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    m->header = *header;
+    m->count = count;
+    m->recent = *recent;
+    enum od_status st = assemble(m, image, err);
+    if (st == OD_OK)
+        *out = m;
+    else
+        od_blend_close(m);
+    return st;
+}
+
+enum od_status od_blend_open(const struct od_image *image, struct od_model **out,
+                             struct od_error *err)
+{
+    const void *header, *count;
+    struct od_recent recent = {0};
+    struct od_blend_header copy;
+    enum od_status st = od_image_array(image, "blend", 1, sizeof copy, &header, err);
+    if (st != OD_OK)
+        return st;
+    memcpy(&copy, header, sizeof copy);
+    st = check_header(&copy, err);
+    if (st == OD_OK)
+        st = od_image_array(image, "blend.count", copy.items, sizeof(uint32_t), &count, err);
+    if (st == OD_OK)
+        st = read_recent(image, &copy, &recent, err);
+    return st == OD_OK ? od_blend_assemble(image, &copy, count, &recent, out, err) : st;
+}
+
+const struct od_image_dict *od_blend_items(const struct od_model *model)
+{
+    return &model->items;
+}
+
+float od_blend_temperature(const struct od_model *model)
+{
+    return model->header.temperature;
+}
+
+/* --- scoring --- */
+
+static enum od_status add_repeats(const struct od_model *m, const struct od_query *query,
+                                  struct od_arena *scratch, float *mark, float *scores,
+                                  struct od_error *err)
+{
+    struct od_blend_repeat *repeat =
+        OD_NEW_ARRAY(scratch, struct od_blend_repeat, query->event_count);
+    if (!repeat)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    size_t n = od_blend_repeats(query, m->header.items, mark, repeat);
+    for (size_t r = 0; r < n; r++)
+        for (size_t f = 0; f < OD_BLEND_REPEATS; f++)
+            scores[repeat[r].item] += m->header.weight[f] * repeat[r].feature[f];
+    return OD_OK;
+}
+
+/* The terms that are no part's. */
+static enum od_status begin(const struct od_model *m, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, struct od_error *err)
+{
+    uint32_t n = m->header.items;
+    if (query->now_s > m->recent.last_time || !weighs_recent(&m->header)) {
+        memcpy(scores, m->current, n * sizeof *scores);
+        return OD_OK;
+    }
+    uint32_t *counts = OD_NEW_ARRAY(scratch, uint32_t, (size_t)n * OD_RECENT_WINDOWS);
+    if (!counts)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    memcpy(scores, m->standing, n * sizeof *scores);
+    add_recent(m, query->now_s, counts, scores);
+    return OD_OK;
+}
+
+enum od_status od_blend_score(const struct od_model *model, const struct od_query *query,
+                              struct od_arena *scratch, float *scores, bool *out_personal,
+                              struct od_error *err)
+{
+    uint32_t n = model->header.items;
+    float *own = OD_NEW_ARRAY(scratch, float, n);
+    if (!own)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    *out_personal = false;
+    enum od_status st = begin(model, query, scratch, scores, err);
+    for (uint32_t p = 0; p < model->serving_count && st == OD_OK; p++) {
+        const struct od_blend_part *as = model->serving[p].as;
+        bool personal = false;
+        st = model->serving[p].part->score(model->serving[p].opened, query, scratch, own, &personal,
+                                           err);
+        if (st == OD_OK && personal)
+            od_blend_shape_add((enum od_blend_shape)as->shape, as->scale, as->weight, own, n,
+                               scores);
+        *out_personal |= personal;
+    }
+    if (st != OD_OK)
+        return st;
+    if (!*out_personal) {
+        memcpy(scores, model->popular, n * sizeof *scores);
+        return OD_OK;
+    }
+    return add_repeats(model, query, scratch, own, scores, err);
+}

@@ -1,0 +1,91 @@
+/* What the image of a blend holds beside its parts' sections, and how it scores. */
+#ifndef OD_RECIPES_BLEND_MODEL_H
+#define OD_RECIPES_BLEND_MODEL_H
+
+#include "recipes/blend.h"
+#include "recipes/blend_recent.h"
+
+#define OD_BLEND_PARTS 4 /* most parts of one model */
+
+/* What a score is a weighted sum of, besides the parts. For an item of the history: */
+enum od_blend_feature {
+    OD_BLEND_REPEAT,  /* 1 */
+    OD_BLEND_STEPS,   /* log2(1 + events since its last one) */
+    OD_BLEND_COUNT,   /* log2(its events) */
+    OD_BLEND_HOURS,   /* log2(1 + hours since its last one) */
+    OD_BLEND_POPULAR, /* of every item: log(1 + interactions) */
+    OD_BLEND_DAY,     /* log(1 + interactions in the last day, week, 30 days) */
+    OD_BLEND_WEEK,
+    OD_BLEND_MONTH,
+    OD_BLEND_FEATURES
+};
+#define OD_BLEND_REPEATS 4 /* the first so many features are of items of the history alone */
+/* Weights are numbered parts first. */
+#define OD_BLEND_WEIGHTS (OD_BLEND_PARTS + OD_BLEND_FEATURES)
+
+/* How a part's score s becomes a term of a logit. With a part's scores being near probabilities,
+ * their logarithm is the logit: log(max(s, 0) / scale + floor). */
+enum od_blend_shape {
+    OD_BLEND_LINEAR,
+    OD_BLEND_LOG1,
+    OD_BLEND_LOG2,
+    OD_BLEND_LOG3,
+    OD_BLEND_SHAPES
+};
+/* y[i] += weight * shaped s[i] */
+void od_blend_shape_add(enum od_blend_shape shape, float scale, float weight, const float *s,
+                        uint32_t count, float *y);
+/* ln x for finite x > 0 of normal size, to 2e-6 + 1e-6 |ln x|: the same on every machine. */
+float od_blend_log(float x);
+
+struct od_blend_part {
+    char name[8];
+    uint32_t shape;  /* enum od_blend_shape */
+    uint32_t serves; /* 1: its sections are in the image */
+    float scale;
+    float weight;
+    float alone;   /* what held-out events said: mean 1 / log2(1 + rank) to rank 25, alone */
+    float without; /* and of the blend without it */
+};
+
+/* Section "blend". Little-endian, no padding. */
+struct od_blend_header {
+    uint32_t version; /* OD_BLEND_VERSION */
+    uint32_t items;
+    uint32_t part_count; /* tried */
+    uint32_t judges;     /* held-out events the weights are fitted on; 0: weights are the default */
+    struct od_blend_part part[OD_BLEND_PARTS];
+    float weight[OD_BLEND_FEATURES];
+    float temperature;
+    float together; /* the measure above, of the blend, by cross-validation */
+    uint32_t recent_count, recent_stride;
+    int64_t last_time;
+};
+#define OD_BLEND_VERSION     1
+#define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
+
+/* The blend of a recipe's parts before anything is known: the first serves alone. */
+struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items);
+
+/* count[item]: interactions. Adds the sections of the blend alone. */
+enum od_status od_blend_write(const struct od_blend_header *header, const uint32_t *count,
+                              const struct od_recent *recent,
+                              struct od_image_writer *image) OD_MUST_USE;
+
+/* A model over the serving parts of an image, with a header, counts and recent events that need not
+ * be in it. All of them must outlive it. */
+enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_header *header,
+                                 const uint32_t *count, const struct od_recent *recent,
+                                 struct od_model **out, struct od_error *err) OD_MUST_USE;
+
+/* One item of a history and its first OD_BLEND_REPEATS features. */
+struct od_blend_repeat {
+    uint32_t item;
+    float feature[OD_BLEND_REPEATS];
+};
+/* The distinct known items of a query, newest first. mark: scratch of item_count floats, any
+ * content; out has room for query->event_count. */
+size_t od_blend_repeats(const struct od_query *query, uint32_t item_count, float *mark,
+                        struct od_blend_repeat *out);
+
+#endif

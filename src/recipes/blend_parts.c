@@ -1,0 +1,35 @@
+/* The parts of each recipe that blends some, one line a part. The first must be able to serve
+ * alone; a part that does not improve the answers to held-out events is not shipped
+ * (blend_fit.c). */
+#include "recipes/blend.h"
+
+static const struct od_part *const sequence[] = {
+    &od_part_linar,
+    &od_part_far,
+    NULL,
+};
+
+/* The v2 recipes. */
+static const struct od_part *const sequence_v2[] = {
+    &od_part_linar,
+    &od_part_far,
+    NULL,
+};
+
+static const struct {
+    const char *recipe;
+    const struct od_part *const *parts;
+} table[] = {
+    {"aws-user-personalization", sequence},
+    {"aws-user-personalization-v2", sequence_v2},
+    {"aws-personalized-ranking", sequence},
+    {"aws-personalized-ranking-v2", sequence_v2},
+};
+
+const struct od_part *const *od_blend_parts(struct od_str recipe)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (od_str_eq_c(recipe, table[i].recipe))
+            return table[i].parts;
+    return NULL;
+}

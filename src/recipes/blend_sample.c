@@ -1,0 +1,308 @@
+/* Judges and their candidates. See blend_train.h.
+ *
+ * A judge's query is what the server would have got just before the held-out event, at its time.
+ * Candidates are in the order of their codes, so nothing depends on which part named them. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/topk.h"
+#include "os/parallel.h"
+#include "recipes/blend_train.h"
+
+enum {
+    LEAST_EVENTS = 3, /* of a user that judges: one is held out, two are a transition */
+    LEAST_JUDGES = 20,
+    BLOCK = 16 /* judges of a part of the work */
+};
+
+enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
+                               struct od_judge **out, size_t *out_count, struct od_error *err)
+{
+    const uint64_t *start = training->user_start;
+    size_t able = 0, seen = 0, count = 0;
+    for (size_t u = 0; u < training->user_count; u++)
+        able += end[u] - start[u] >= LEAST_EVENTS;
+    size_t most = OD_JUDGED_SCORES / ((size_t)training->item_count + 1);
+    size_t want = most < LEAST_JUDGES ? LEAST_JUDGES : most < OD_JUDGES ? most : OD_JUDGES;
+    want = able < want ? able : want;
+    struct od_judge *judges = malloc((want + 1) * sizeof *judges);
+    if (!judges)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t u = 0; u < training->user_count; u++) {
+        if (end[u] - start[u] < LEAST_EVENTS)
+            continue;
+        size_t turn = seen++;
+        if (turn * want / able != (turn + 1) * want / able)
+            judges[count++] = (struct od_judge){start[u], --end[u]};
+    }
+    *out = judges;
+    *out_count = count;
+    return OD_OK;
+}
+
+/* What one thread works with. */
+struct bench {
+    struct od_arena arena;
+    float *scores[OD_BLEND_PARTS]; /* [items] */
+    float *mark;                   /* [items] */
+    uint32_t *counts;              /* [OD_RECENT_WINDOWS * items] */
+    uint64_t *top;
+    uint32_t *best;
+    struct od_past_event *events;
+    struct od_blend_repeat *repeat;
+    void *memory;
+    bool ready;
+};
+
+struct asking {
+    struct od_blend_sample *sample;
+    const struct od_training *training;
+    const struct od_judge *judges;
+    size_t judge_count; /* of the task; the sample takes an even share */
+    const struct od_blend_candidate *parts;
+    const uint32_t *count;
+    const struct od_recent *recent;
+    const struct od_kernels *kernels;
+    uint64_t longest; /* history of a judge */
+    struct bench *bench;
+    struct od_error *errors; /* of each thread */
+};
+
+static bool bench_open(struct bench *b, const struct asking *a)
+{
+    if (b->ready)
+        return true;
+    size_t n = a->training->item_count, top = od_topk_scratch(OD_BLEND_TOP);
+    size_t floats = n * (a->sample->parts + 1 + OD_RECENT_WINDOWS) + a->sample->room;
+    size_t bytes = top * 8 + a->longest * (sizeof *b->events + sizeof *b->repeat) + floats * 4;
+    b->memory = malloc(bytes + 64);
+    if (!b->memory)
+        return false;
+    b->top = b->memory;
+    b->events = (struct od_past_event *)(void *)(b->top + top);
+    b->repeat = (struct od_blend_repeat *)(void *)(b->events + a->longest);
+    float *next = (float *)(void *)(b->repeat + a->longest);
+    for (uint32_t p = 0; p < a->sample->parts; p++, next += n)
+        b->scores[p] = next;
+    b->mark = next;
+    b->counts = (uint32_t *)(void *)(next + n);
+    b->best = b->counts + n * OD_RECENT_WINDOWS;
+    od_arena_init(&b->arena, SIZE_MAX);
+    b->ready = true;
+    return true;
+}
+
+static int by_code(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Whose event that is. */
+static uint32_t user_of(const struct od_training *training, uint64_t event)
+{
+    uint32_t low = 0, high = training->user_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (training->user_start[middle] <= event)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct od_query query_of(const struct asking *a, const struct od_judge *judge,
+                                struct od_past_event *events)
+{
+    const struct od_training *t = a->training;
+    for (uint64_t e = judge->start; e < judge->end; e++)
+        events[e - judge->start] = (struct od_past_event){
+            .item = t->item[e],
+            .type = t->type[e],
+            .time = t->time[e],
+        };
+    return (struct od_query){.events = events,
+                             .event_count = judge->end - judge->start,
+                             .item = t->item[judge->end - 1],
+                             .now_s = t->time[judge->end]};
+}
+
+/* Distinct candidates in order of their codes; returns how many. */
+static uint32_t gather(const struct asking *a, struct bench *b, size_t j, size_t repeats,
+                       uint32_t *out)
+{
+    uint32_t n = 0;
+    for (uint32_t p = 0; p < a->sample->parts; p++)
+        if (a->sample->knows[p][j])
+            n += (uint32_t)od_topk(a->kernels, b->scores[p], a->training->item_count, NULL,
+                                   OD_BLEND_TOP, b->top, b->best + n);
+    for (size_t r = 0; r < repeats && r < OD_BLEND_PAST; r++)
+        b->best[n++] = b->repeat[r].item;
+    qsort(b->best, n, sizeof *b->best, by_code);
+    uint32_t put = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (i == 0 || b->best[i] != b->best[i - 1])
+            out[put++] = b->best[i];
+    return put;
+}
+
+/* The terms that are no part's, of candidates first .. first + count. */
+static void fill_terms(const struct asking *a, struct bench *b, const struct od_query *query,
+                       size_t repeats, size_t first, uint32_t count)
+{
+    struct od_blend_sample *s = a->sample;
+    size_t n = a->training->item_count;
+    const uint32_t *item = s->item + first;
+    if (s->real_times)
+        od_recent_count(a->recent, query->now_s, (uint32_t)n, b->counts);
+    for (uint32_t i = 0; i < count; i++) {
+        s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][first + i] =
+            od_blend_log(1 + (float)a->count[item[i]]);
+        for (size_t w = 0; w < OD_RECENT_WINDOWS && s->real_times; w++)
+            s->x[OD_BLEND_PARTS + OD_BLEND_DAY + w][first + i] =
+                od_blend_log(1 + (float)b->counts[w * n + item[i]]);
+    }
+    for (size_t r = 0; r < repeats; r++) {
+        const uint32_t *at = bsearch(&b->repeat[r].item, item, count, sizeof *item, by_code);
+        for (size_t f = 0; f < OD_BLEND_REPEATS && at; f++)
+            s->x[OD_BLEND_PARTS + f][first + (size_t)(at - item)] = b->repeat[r].feature[f];
+    }
+}
+
+static enum od_status ask(const struct asking *a, struct bench *b, size_t j, struct od_error *err)
+{
+    struct od_blend_sample *s = a->sample;
+    const struct od_judge *judge = &a->judges[j * a->judge_count / s->judges];
+    struct od_query query = query_of(a, judge, b->events);
+    if (od_query_at(a->training, user_of(a->training, judge->start), judge->end, &b->arena,
+                    &query) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t p = 0; p < s->parts; p++) {
+        bool knows = false;
+        enum od_status st = a->parts[p].part->score(a->parts[p].opened, &query, &b->arena,
+                                                    b->scores[p], &knows, err);
+        if (st != OD_OK)
+            return st;
+        s->knows[p][j] = knows;
+    }
+    size_t repeats = od_blend_repeats(&query, a->training->item_count, b->mark, b->repeat);
+    size_t first = j * s->room;
+    s->count[j] = gather(a, b, j, repeats, s->item + first);
+    for (uint32_t p = 0; p < s->parts; p++)
+        for (uint32_t i = 0; i < s->count[j]; i++)
+            s->raw[p][first + i] = s->knows[p][j] ? b->scores[p][s->item[first + i]] : 0;
+    fill_terms(a, b, &query, repeats, first, s->count[j]);
+    uint32_t target = a->training->item[judge->end];
+    const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
+    s->target[j] = at ? (uint32_t)(at - (s->item + first)) : OD_NO_CODE;
+    od_arena_reset(&b->arena);
+    return OD_OK;
+}
+
+static enum od_status ask_block(void *context, size_t index, unsigned thread)
+{
+    const struct asking *a = context;
+    struct bench *b = &a->bench[thread];
+    if (!bench_open(b, a))
+        return od_fail(&a->errors[thread], OD_NO_MEMORY, NULL);
+    for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < a->sample->judges; j++) {
+        enum od_status st = ask(a, b, j, &a->errors[thread]);
+        if (st != OD_OK)
+            return st;
+    }
+    return OD_OK;
+}
+
+static enum od_status ask_all(struct asking *a, unsigned threads, struct od_error *err)
+{
+    threads = threads ? threads : od_cpu_count();
+    a->bench = calloc(threads, sizeof *a->bench);
+    a->errors = calloc(threads, sizeof *a->errors);
+    enum od_status st = a->bench && a->errors ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    if (st == OD_OK) {
+        size_t blocks = (a->sample->judges + BLOCK - 1) / BLOCK;
+        st = od_parallel(threads, blocks, ask_block, a);
+        for (unsigned t = 0; st != OD_OK && t < threads; t++)
+            if (a->errors[t].code == st) {
+                od_error_copy(err, &a->errors[t]);
+                break;
+            }
+    }
+    for (unsigned t = 0; a->bench && t < threads; t++)
+        if (a->bench[t].ready) {
+            od_arena_done(&a->bench[t].arena);
+            free(a->bench[t].memory);
+        }
+    free(a->bench);
+    free(a->errors);
+    return st;
+}
+
+static enum od_status allocate(struct od_blend_sample *s)
+{
+    size_t places = s->judges * s->room + 1;
+    s->count = calloc(s->judges + 1, sizeof *s->count);
+    s->target = calloc(s->judges + 1, sizeof *s->target);
+    s->item = calloc(places, sizeof *s->item);
+    bool all = s->count && s->target && s->item;
+    for (uint32_t p = 0; p < s->parts; p++) {
+        s->raw[p] = calloc(places, sizeof *s->raw[p]);
+        s->knows[p] = calloc(s->judges + 1, 1);
+        s->x[p] = calloc(places, sizeof *s->x[p]);
+        all = all && s->raw[p] && s->knows[p] && s->x[p];
+    }
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_WEIGHTS; f++) {
+        s->x[f] = calloc(places, sizeof *s->x[f]);
+        all = all && s->x[f];
+    }
+    return all ? OD_OK : OD_NO_MEMORY;
+}
+
+enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od_train_input *input,
+                                    const struct od_judge *judges, size_t judge_count,
+                                    const struct od_blend_candidate *parts, uint32_t part_count,
+                                    const uint32_t *count, const struct od_recent *recent,
+                                    struct od_error *err)
+{
+    *out = (struct od_blend_sample){
+        .judges = judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
+        .room = (size_t)part_count * OD_BLEND_TOP + OD_BLEND_PAST,
+        .parts = part_count,
+        .real_times = od_recent_real(input->training),
+    };
+    struct asking asking = {.sample = out,
+                            .training = input->training,
+                            .judges = judges,
+                            .judge_count = judge_count,
+                            .parts = parts,
+                            .count = count,
+                            .recent = recent,
+                            .kernels = od_kernels_best()};
+    for (size_t j = 0; j < judge_count; j++)
+        if (judges[j].end - judges[j].start > asking.longest)
+            asking.longest = judges[j].end - judges[j].start;
+    enum od_status st = allocate(out);
+    if (st != OD_OK)
+        (void)od_fail(err, st, NULL);
+    else
+        st = ask_all(&asking, input->threads, err);
+    if (st != OD_OK)
+        od_blend_sample_done(out);
+    return st;
+}
+
+void od_blend_sample_done(struct od_blend_sample *sample)
+{
+    free(sample->count);
+    free(sample->target);
+    free(sample->item);
+    for (uint32_t p = 0; p < OD_BLEND_PARTS; p++) {
+        free(sample->raw[p]);
+        free(sample->knows[p]);
+    }
+    for (size_t f = 0; f < OD_BLEND_WEIGHTS; f++)
+        free(sample->x[f]);
+    *sample = (struct od_blend_sample){0};
+}

@@ -1,0 +1,329 @@
+/* Training a blend, in order.
+ *
+ *   1. A tenth of the users is kept for the metrics (recipes.md 9.1). Of the others, judges hold
+ *      out their last event.
+ *   2. Every part of the recipe is trained on the rest and learns about the data with the judges'
+ *      help (its lesson).
+ *   3. The judges say which parts serve and with what weights (blend_choose.c).
+ *   4. This model is asked for the metrics by the users kept out, who also set the temperature.
+ *   5. The parts that serve are trained again, with their lessons, on everybody.
+ *
+ * So choices, metrics and temperature come from events no fit has seen, and what is deployed has
+ * seen all. The metrics are those of a model that missed the judges' last events and a tenth of the
+ * users: if anything, too low. History length percentiles (min/max_user_history_length_percentile)
+ * say whose events parts learn from and who judges; the others still count for popularity, and are
+ * served like anybody. */
+#include "recipes/blend_train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/cholesky.h"
+#include "recipes/linar_events.h"
+
+/* Shares of the progress. */
+#define LEARNT  0.65 /* steps 1 to 4 */
+#define FITTED  0.80 /* of them: step 2 */
+#define WEIGHED 0.92 /* step 3 */
+#define LESSON_BYTES                                                                               \
+    (64u << 20) /* most that a part may learn: networks keep numbers to start from */
+
+struct blend_run {
+    const struct od_train_input *input; /* the whole */
+    const struct od_part *const *parts;
+    uint32_t part_count;
+    struct od_buf lesson[OD_BLEND_PARTS];
+    struct od_blend_header header;
+};
+
+/* --- what the data say without a model --- */
+
+static enum od_status count_items(const struct od_training *training, uint32_t **out,
+                                  struct od_error *err)
+{
+    uint32_t *count = calloc((size_t)training->item_count + 1, sizeof *count);
+    if (!count)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint64_t e = 0; e < training->event_count; e++)
+        count[training->item[e]]++; /* events are fewer than 2^32 (linar_events.c) */
+    *out = count;
+    return OD_OK;
+}
+
+static double percentile(const struct od_train_input *input, const char *name, double usual)
+{
+    size_t i = od_recipe_param_find(input->spec, OD_PARAM_FEATURIZATION, od_str_c(name));
+    return i == SIZE_MAX ? usual : input->params[i].number;
+}
+
+/* Ends of the users that are learnt from. */
+static enum od_status make_ends(const struct od_train_input *input, uint64_t **out,
+                                struct od_error *err)
+{
+    struct od_linar_rule rule = {percentile(input, "min_user_history_length_percentile", 0),
+                                 percentile(input, "max_user_history_length_percentile", 1)};
+    uint64_t *end = malloc(((size_t)input->training->user_count + 1) * sizeof *end);
+    if (!end)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status st = od_linar_ends(input->training, &rule, end, err);
+    if (st == OD_OK)
+        *out = end;
+    else
+        free(end);
+    return st;
+}
+
+/* --- parts into an image --- */
+
+/* Fits the serving parts (all, while the header is the default and judges are to be asked); their
+ * progress fills [from, to] of input's. */
+static enum od_status fit_parts(struct blend_run *run, const struct od_train_input *input,
+                                const uint64_t *end, const struct od_judge *judges,
+                                size_t judge_count, bool all, double from, double to,
+                                struct od_image_writer *image, struct od_error *err)
+{
+    enum od_status st = OD_OK;
+    uint32_t count = 0, done = 0;
+    for (uint32_t p = 0; p < run->part_count; p++)
+        count += all || run->header.part[p].serves;
+    for (uint32_t p = 0; p < run->part_count && st == OD_OK; p++) {
+        if (!all && !run->header.part[p].serves)
+            continue;
+        struct od_progress_scale scale;
+        struct od_train_input part = *input;
+        double step = (to - from) / count;
+        part.progress = od_progress_scaled(&scale, input->progress, from + step * done,
+                                           from + step * (done + 1));
+        struct od_buf learnt;
+        od_buf_init(&learnt, LESSON_BYTES);
+        struct od_part_task task = {.input = &part,
+                                    .end = end,
+                                    .judges = judges,
+                                    .judge_count = judge_count,
+                                    .lesson = od_buf_view(&run->lesson[p])};
+        st = run->parts[p]->fit(&task, image, &learnt, err);
+        if (st == OD_OK && od_buf_status(&learnt) != OD_OK)
+            st = od_fail(err, OD_NO_MEMORY, NULL);
+        od_buf_done(&run->lesson[p]);
+        run->lesson[p] = learnt;
+        done++;
+    }
+    return st;
+}
+
+static enum od_status add_items(const struct od_training *training, struct od_image_writer *image,
+                                struct od_error *err)
+{
+    enum od_status st = od_image_add_dict(image, "items", training->items);
+    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
+}
+
+/* --- learning from a part of the users --- */
+
+struct learning {
+    const struct od_train_input *input; /* the training part */
+    uint64_t *end;
+    struct od_judge *judges;
+    size_t judge_count;
+    uint32_t *count;
+    struct od_recent recent;
+    void *bytes;
+    struct od_image image;
+};
+
+static void learning_done(struct learning *l)
+{
+    free(l->end);
+    free(l->judges);
+    free(l->count);
+    od_recent_done(&l->recent);
+    free(l->bytes);
+}
+
+/* Trains all parts into l->image. */
+static enum od_status fit_judged(struct blend_run *run, struct learning *l, struct od_error *err)
+{
+    size_t len = 0;
+    struct od_image_writer *writer = od_image_writer_new(od_str_c(run->input->spec->name), 1);
+    if (!writer)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status st = add_items(l->input->training, writer, err);
+    if (st == OD_OK)
+        st = fit_parts(run, l->input, l->end, l->judges, l->judge_count, true, 0, FITTED, writer,
+                       err);
+    if (st == OD_OK && od_memory_image(writer, &l->bytes, &len) != OD_OK)
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    od_image_writer_free(writer);
+    return st == OD_OK ? od_image_open((struct od_str){l->bytes, len}, false, &l->image, err) : st;
+}
+
+static enum od_status weigh(struct blend_run *run, struct learning *l, struct od_error *err)
+{
+    struct od_blend_candidate parts[OD_BLEND_PARTS] = {0};
+    struct od_blend_sample sample = {0};
+    struct od_progress_scale scale;
+    struct od_progress progress = od_progress_scaled(&scale, l->input->progress, FITTED, WEIGHED);
+    enum od_status st = od_progress_report(&progress, 0, "weighing the parts", err);
+    for (uint32_t p = 0; p < run->part_count && st == OD_OK; p++) {
+        parts[p].part = run->parts[p];
+        st = parts[p].part->open(&l->image, l->input->training->item_count, &parts[p].opened, err);
+    }
+    if (st == OD_OK && l->judge_count)
+        st = od_blend_sample_init(&sample, l->input, l->judges, l->judge_count, parts,
+                                  run->part_count, l->count, &l->recent, err);
+    if (st == OD_OK && l->judge_count)
+        st = od_blend_choose(&sample, l->input->threads, &progress, &run->header, err);
+    od_blend_sample_done(&sample);
+    for (uint32_t p = 0; p < run->part_count; p++)
+        if (parts[p].opened)
+            parts[p].part->close(parts[p].opened);
+    return st;
+}
+
+static enum od_status ask_model(void *context, const struct od_query *query,
+                                struct od_arena *scratch, float *scores, struct od_error *err)
+{
+    bool personal;
+    return od_blend_score(context, query, scratch, scores, &personal, err);
+}
+
+/* Metrics (when wanted) and temperature, from users kept out. */
+static enum od_status ask_others(struct blend_run *run, struct learning *l,
+                                 const struct od_split *split, struct od_metrics *metrics,
+                                 struct od_error *err)
+{
+    struct od_model *model = NULL;
+    enum od_status st = od_progress_report(&l->input->progress, WEIGHED, "evaluating", err);
+    if (st == OD_OK)
+        st = od_blend_assemble(&l->image, &run->header, l->count, &l->recent, &model, err);
+    if (st != OD_OK)
+        return st;
+    struct od_scorer scorer = {ask_model, model};
+    if (metrics)
+        st = od_evaluate(&scorer, split, l->input->threads, metrics, err);
+    if (st == OD_OK)
+        st = od_blend_heat(&scorer, split, l->input->threads, &run->header.temperature, err);
+    od_blend_close(model);
+    return st;
+}
+
+/* split NULL: there is nobody to ask. */
+static enum od_status learn(struct blend_run *run, const struct od_train_input *input,
+                            const struct od_split *split, struct od_metrics *metrics,
+                            struct od_error *err)
+{
+    struct learning l = {.input = input};
+    enum od_status st = make_ends(input, &l.end, err);
+    if (st == OD_OK)
+        st = od_blend_judges(input->training, l.end, &l.judges, &l.judge_count, err);
+    if (st == OD_OK)
+        st = count_items(input->training, &l.count, err);
+    for (size_t j = 0; j < l.judge_count && st == OD_OK; j++) /* or counts would tell the answer */
+        l.count[input->training->item[l.judges[j].end]]--;
+    if (st == OD_OK)
+        st = od_recent_make(input->training, &l.recent, err);
+    run->header = od_blend_default(run->parts, input->training->item_count);
+    if (st == OD_OK)
+        st = fit_judged(run, &l, err);
+    if (st == OD_OK)
+        st = weigh(run, &l, err);
+    if (st == OD_OK && split)
+        st = ask_others(run, &l, split, metrics, err);
+    learning_done(&l);
+    return st;
+}
+
+static enum od_status learn_from_some(struct blend_run *run, struct od_metrics *metrics,
+                                      struct od_error *err)
+{
+    struct od_split split;
+    enum od_status st = od_split_users(run->input->training, run->input->seed, &split, err);
+    if (st != OD_OK)
+        return st;
+    struct od_progress_scale scale;
+    struct od_train_input part = *run->input;
+    part.progress = od_progress_scaled(&scale, run->input->progress, 0, LEARNT);
+    if (split.test_count)
+        part.training = split.train;
+    st = learn(run, &part, split.test_count ? &split : NULL, metrics, err);
+    od_split_done(&split);
+    return st;
+}
+
+/* --- what is deployed --- */
+
+static enum od_status fit_all(struct blend_run *run, const uint64_t *end,
+                              struct od_image_writer *image, struct od_error *err)
+{
+    const struct od_training *training = run->input->training;
+    uint32_t *count = NULL;
+    struct od_recent recent = {0};
+    run->header.items = training->item_count;
+    enum od_status st = add_items(training, image, err);
+    if (st == OD_OK)
+        st = fit_parts(run, run->input, end, NULL, 0, false, LEARNT, 1, image, err);
+    if (st == OD_OK)
+        st = count_items(training, &count, err);
+    if (st == OD_OK)
+        st = od_recent_make(training, &recent, err);
+    if (st == OD_OK && od_blend_write(&run->header, count, &recent, image) != OD_OK)
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    free(count);
+    od_recent_done(&recent);
+    return st;
+}
+
+enum od_status od_blend_train(const struct od_train_input *input, struct od_image_writer *image,
+                              struct od_metrics *metrics, struct od_error *err)
+{
+    struct blend_run run = {.input = input, .parts = od_blend_parts(od_str_c(input->spec->name))};
+    if (!run.parts)
+        return od_fail(err, OD_INVALID_INPUT, "Recipe %s has no parts to blend.",
+                       input->spec->name);
+    while (run.part_count < OD_BLEND_PARTS && run.parts[run.part_count])
+        od_buf_init(&run.lesson[run.part_count++], LESSON_BYTES);
+    uint64_t *end = NULL;
+    od_math_init();
+    enum od_status st = od_recipe_params_check(input->spec, input->params, err);
+    if (st == OD_OK)
+        st = make_ends(input, &end, err);
+    if (st == OD_OK)
+        st = learn_from_some(&run, metrics, err);
+    if (st == OD_OK)
+        st = fit_all(&run, end, image, err);
+    for (uint32_t p = 0; p < run.part_count; p++)
+        od_buf_done(&run.lesson[p]);
+    free(end);
+    return st;
+}
+
+/* --- for people --- */
+
+bool od_blend_describe(const struct od_image *image, struct od_buf *out)
+{
+    static const char *const features[OD_BLEND_FEATURES] = {
+        "repeat",     "steps since", "times before", "hours since",
+        "popularity", "last day",    "last week",    "last 30 days"};
+    static const char *const shapes[OD_BLEND_SHAPES] = {"linear", "log .1", "log .01", "log .001"};
+    const void *p;
+    struct od_blend_header h;
+    struct od_error err;
+    if (od_image_array(image, "blend", 1, sizeof h, &p, &err) != OD_OK)
+        return false;
+    memcpy(&h, p, sizeof h);
+    if (h.version != OD_BLEND_VERSION || h.part_count > OD_BLEND_PARTS)
+        return false;
+    od_buf_printf(out, "  blend, weighed by %u held-out events; mean 1/log2(1+rank) %.4f\n",
+                  h.judges, (double)h.together);
+    for (uint32_t i = 0; i < h.part_count; i++)
+        od_buf_printf(out, "    part %-8.8s %-11s weight %8.4f  %-8s alone %.4f, without it %.4f\n",
+                      h.part[i].name, h.part[i].serves ? "serves" : "was dropped",
+                      (double)h.part[i].weight,
+                      h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
+                      (double)h.part[i].alone, (double)h.part[i].without);
+    for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
+        if (h.weight[f] < 0 || h.weight[f] > 0)
+            od_buf_printf(out, "    %-13s weight %8.4f\n", features[f], (double)h.weight[f]);
+    od_buf_printf(out, "    temperature %.4f\n", (double)h.temperature);
+    return true;
+}

@@ -1,0 +1,81 @@
+/* Training of the recipes that blend parts: held-out events, what parts say about them, weights. */
+#ifndef OD_RECIPES_BLEND_TRAIN_H
+#define OD_RECIPES_BLEND_TRAIN_H
+
+#include "recipes/blend_model.h"
+#include "recipes/metrics.h"
+
+/* --- who judges --- */
+
+/* Held-out events at most, and judges times items: what one trial of a configuration reads. Small
+ * catalogues ask every user. */
+#define OD_JUDGES        20000u
+#define OD_JUDGED_SCORES 250000000u
+
+/* Holds out the last usable event of users with three or more, evenly spread: takes it from end[]
+ * and makes it a judge. *out is in the order of users; free it with free. */
+enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
+                               struct od_judge **out, size_t *out_count,
+                               struct od_error *err) OD_MUST_USE;
+
+/* --- what they are asked about --- */
+
+/* A part as the blend asks it while choosing. */
+struct od_blend_candidate {
+    const struct od_part *part;
+    void *opened;
+};
+
+/* For each judge some candidates: the best OD_BLEND_TOP items of every part and the newest
+ * OD_BLEND_PAST of the history. Weights fitted on these decide the order at the top, which the
+ * likelihood over whole catalogues hardly looks at; where the top holds the held-out item, the rest
+ * of the catalogue takes little of the probability. */
+#define OD_BLEND_TOP    100
+#define OD_BLEND_PAST   32
+#define OD_BLEND_JUDGES 10000u /* asked at most */
+struct od_blend_sample {
+    size_t judges, room; /* candidates of judge j: j * room and on, count[j] of them */
+    uint32_t parts;
+    bool real_times;
+    uint32_t *count;
+    uint32_t *target;               /* place of the held-out item, OD_NO_CODE when not among them */
+    uint32_t *item;                 /* [judges * room] */
+    float *raw[OD_BLEND_PARTS];     /* [judges * room] */
+    uint8_t *knows[OD_BLEND_PARTS]; /* [judges] the part's answer was personal */
+    float *x[OD_BLEND_WEIGHTS];     /* [judges * room] the terms: parts' by od_blend_choose */
+};
+enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od_train_input *input,
+                                    const struct od_judge *judges, size_t judge_count,
+                                    const struct od_blend_candidate *parts, uint32_t part_count,
+                                    const uint32_t *count, const struct od_recent *recent,
+                                    struct od_error *err) OD_MUST_USE;
+void od_blend_sample_done(struct od_blend_sample *sample);
+
+/* Decides which parts serve and with what shapes and weights, into header, which holds the default
+ * and keeps it when too few judges can choose. progress is asked between fits. */
+enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
+                               const struct od_progress *progress, struct od_blend_header *header,
+                               struct od_error *err) OD_MUST_USE;
+
+/* --- weights (blend_fit.c) --- */
+
+/* Which judges a fit or a measure looks at. */
+enum od_blend_fold { OD_BLEND_ALL, OD_BLEND_EVEN, OD_BLEND_ODD };
+
+/* The weights of the active terms (others 0) under which softmax(weights . terms) over a judge's
+ * candidates most likely gives the held-out items; w is where the search starts. *out_likelihood:
+ * the mean log likelihood. */
+enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
+                            enum od_blend_fold fold, unsigned threads, double *w,
+                            double *out_likelihood) OD_MUST_USE;
+/* gain[j] for the fold's judges: 1 / log2(1 + rank) of the held-out item up to rank 25 among the
+ * candidates, else 0. */
+enum od_status od_blend_gains(const struct od_blend_sample *sample, const double *w,
+                              enum od_blend_fold fold, unsigned threads, double *gain) OD_MUST_USE;
+
+/* The temperature that makes softmax(score / temperature) most likely to have produced the first
+ * held-out event of the split's test users. OD_BLEND_TEMPERATURE when none can be asked. */
+enum od_status od_blend_heat(const struct od_scorer *scorer, const struct od_split *split,
+                             unsigned threads, float *out, struct od_error *err) OD_MUST_USE;
+
+#endif

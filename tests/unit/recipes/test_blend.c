@@ -1,0 +1,461 @@
+/* The blend of parts: recent popularity, terms, weights, the choice of parts, images. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/blend_train.h"
+#include "recipes/linar.h"
+#include "toy.h"
+
+enum { DAY = 86400 };
+
+/* --- recent popularity --- */
+
+static struct od_training *spread_over_days(unsigned users, unsigned items, int64_t first)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 4);
+    for (unsigned u = 0; u < users; u++)
+        for (unsigned k = 0; k < 9; k++)
+            toy_add(b, u, (unsigned)od_random_below(&rng, items),
+                    first + (int64_t)od_random_below(&rng, 90 * DAY));
+    return toy_finish(b);
+}
+
+static void recent_counts_are_those_before_the_time(void **state)
+{
+    (void)state;
+    static const int64_t length[OD_RECENT_WINDOWS] = {DAY, 7 * DAY, 30 * DAY};
+    struct od_training *t = spread_over_days(120, 25, 1000000);
+    struct od_recent recent;
+    uint32_t *counts = malloc(25 * OD_RECENT_WINDOWS * sizeof *counts);
+    assert_int_equal(od_recent_make(t, &recent, NULL), OD_OK);
+    assert_int_equal(recent.stride, 1);
+    for (uint32_t i = 1; i < recent.count; i++)
+        assert_true(recent.age[i] >= recent.age[i - 1]);
+    int64_t times[] = {t->first_time, t->first_time + 5 * DAY, t->time[17],
+                       t->last_time,  t->last_time + 1,        t->last_time + 900 * DAY};
+    for (size_t k = 0; k < sizeof times / sizeof *times; k++) {
+        od_recent_count(&recent, times[k], 25, counts);
+        int64_t now = times[k] > t->last_time ? t->last_time + 1 : times[k];
+        for (int w = 0; w < OD_RECENT_WINDOWS; w++)
+            for (uint32_t i = 0; i < t->item_count; i++) {
+                uint32_t want = 0;
+                for (uint64_t e = 0; e < t->event_count; e++)
+                    want += t->item[e] == i && t->time[e] < now && t->time[e] >= now - length[w];
+                assert_int_equal(counts[w * 25 + i], want);
+            }
+    }
+    free(counts);
+    od_recent_done(&recent);
+    od_training_free(t);
+}
+
+static void made_up_times_are_told_from_real_ones(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 100; u++)
+        for (unsigned k = 0; k < 7; k++)
+            toy_add(b, u, k, 60 * (int64_t)k);
+    struct od_training *artificial = toy_finish(b), *real = spread_over_days(100, 20, 0);
+    assert_false(od_recent_real(artificial));
+    assert_true(od_recent_real(real));
+    od_training_free(artificial);
+    od_training_free(real);
+}
+
+/* --- terms --- */
+
+static void the_logarithm_is_close(void **state)
+{
+    (void)state;
+    for (double x = 1e-30; x < 1e30; x *= 1.0137)
+        assert_true(fabs((double)od_blend_log((float)x) - log((double)(float)x)) <=
+                    2e-6 + 1e-6 * fabs(log(x)));
+}
+
+static void shapes_keep_the_order(void **state)
+{
+    (void)state;
+    enum { N = 41 }; /* whole vectors and a rest */
+    float s[N];
+    for (int i = 0; i < N; i++)
+        s[i] = (float)(i - 7) * .01f;
+    for (int shape = 0; shape < OD_BLEND_SHAPES; shape++) {
+        float y[N] = {0};
+        od_blend_shape_add((enum od_blend_shape)shape, .05f, 2, s, N, y);
+        for (int i = 1; i < N; i++)
+            assert_true(y[i] > y[i - 1]);
+        float want = shape == OD_BLEND_LINEAR ? 2 * .33f / .05f
+                                              : 2 * logf(.33f / .05f + powf(.1f, (float)shape));
+        assert_true(fabsf(y[40] - want) < 1e-4f);
+    }
+}
+
+static void repeats_are_newest_first_and_counted(void **state)
+{
+    (void)state;
+    const struct od_past_event events[] = {
+        {.item = 3, .time = 0},    {.item = OD_NO_CODE, .time = 50}, {.item = 1, .time = 3600},
+        {.item = 3, .time = 7200}, {.item = 9, .time = 7300},
+    };
+    struct od_query query = {.events = events, .event_count = 5, .now_s = 7200 + 3600};
+    float mark[5];
+    struct od_blend_repeat out[5];
+    assert_int_equal(od_blend_repeats(&query, 5, mark, out), 2); /* 9 is unknown too */
+    assert_int_equal(out[0].item, 3);
+    assert_true(out[0].feature[OD_BLEND_REPEAT] == 1);
+    assert_true(out[0].feature[OD_BLEND_STEPS] == 1); /* one event since */
+    assert_true(out[0].feature[OD_BLEND_COUNT] == 1); /* twice */
+    assert_true(out[0].feature[OD_BLEND_HOURS] == 1); /* an hour ago */
+    assert_int_equal(out[1].item, 1);
+    assert_true(fabsf(out[1].feature[OD_BLEND_STEPS] - log2f(3)) < 1e-6f); /* two events since */
+    assert_true(out[1].feature[OD_BLEND_COUNT] == 0);
+}
+
+/* --- weights --- */
+
+enum { JUDGES = 3000, ROOM = 12 };
+
+/* Candidates with random terms, targets drawn from softmax(w . x): part p's term is a normal number
+ * through the linear shape, popularity another. */
+static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
+{
+    struct od_random rng;
+    od_random_init(&rng, 31);
+    *s = (struct od_blend_sample){.judges = JUDGES, .room = ROOM, .parts = parts};
+    s->count = calloc(JUDGES, sizeof *s->count);
+    s->target = calloc(JUDGES, sizeof *s->target);
+    s->item = calloc(JUDGES * ROOM, sizeof *s->item);
+    for (uint32_t p = 0; p < parts; p++) {
+        s->raw[p] = calloc(JUDGES * ROOM, sizeof(float));
+        s->knows[p] = calloc(JUDGES, 1);
+        memset(s->knows[p], 1, JUDGES);
+        s->x[p] = calloc(JUDGES * ROOM, sizeof(float));
+    }
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_WEIGHTS; f++)
+        s->x[f] = calloc(JUDGES * ROOM, sizeof(float));
+    for (size_t j = 0; j < JUDGES; j++) {
+        double z[ROOM], total = 0;
+        s->count[j] = ROOM - (uint32_t)(j % 3);
+        for (uint32_t c = 0; c < s->count[j]; c++) {
+            size_t at = j * ROOM + c;
+            for (uint32_t p = 0; p < parts; p++)
+                s->x[p][at] = s->raw[p][at] = (float)od_random_normal(&rng);
+            s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][at] = (float)od_random_normal(&rng);
+            z[c] = 0;
+            for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
+                z[c] += s->x[t] ? w[t] * (double)s->x[t][at] : 0;
+            total += exp(z[c]);
+        }
+        double draw = od_random_double(&rng) * total;
+        while (s->target[j] + 1 < s->count[j] && (draw -= exp(z[s->target[j]])) > 0)
+            s->target[j]++;
+    }
+}
+
+static void weights_are_the_likeliest(void **state)
+{
+    (void)state;
+    double w[OD_BLEND_WEIGHTS] = {1.5, -.7}, found[2][OD_BLEND_WEIGHTS] = {{0}}, likelihood[2];
+    struct od_blend_sample s;
+    w[OD_BLEND_PARTS + OD_BLEND_POPULAR] = .4;
+    planted(&s, 2, w);
+    uint32_t active = 3u | 1u << (OD_BLEND_PARTS + OD_BLEND_POPULAR);
+    for (unsigned threads = 1; threads <= 2; threads++)
+        assert_int_equal(od_blend_fit(&s, active, OD_BLEND_ALL, threads, found[threads - 1],
+                                      &likelihood[threads - 1]),
+                         OD_OK);
+    assert_memory_equal(found[0], found[1], sizeof found[0]);
+    for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
+        assert_true(fabs(found[0][t] - w[t]) < .1); /* three standard errors */
+    double other[OD_BLEND_WEIGHTS] = {0}, less;
+    assert_int_equal(od_blend_fit(&s, 1, OD_BLEND_ALL, 1, other, &less), OD_OK);
+    assert_true(less < likelihood[0] - .05);
+    assert_true(other[1] == 0);
+    od_blend_sample_done(&s);
+}
+
+static enum od_status never(void *context, double fraction, const char *stage)
+{
+    (void)context;
+    (void)stage;
+    assert_true(fraction >= 0 && fraction <= 1);
+    return OD_STOPPED;
+}
+
+static void a_part_that_tells_nothing_is_dropped(void **state)
+{
+    (void)state;
+    const struct od_part *const parts[] = {&od_part_linar, &od_part_linar, &od_part_linar, NULL};
+    double w[OD_BLEND_WEIGHTS] = {1.2, 0, .9};
+    struct od_blend_sample s;
+    struct od_progress silent = {0}, stopping = {never, NULL};
+    struct od_error err = {0};
+    planted(&s, 3, w);
+    struct od_blend_header h = od_blend_default(parts, 100);
+    assert_int_equal(h.part_count, 3);
+    assert_int_equal(od_blend_choose(&s, 2, &silent, &h, &err), OD_OK);
+    assert_true(h.part[0].serves && !h.part[1].serves && h.part[2].serves);
+    assert_int_equal(h.part[0].shape, OD_BLEND_LINEAR);
+    assert_true(h.part[1].weight == 0);
+    assert_true(h.weight[OD_BLEND_POPULAR] == 0);
+    assert_true(fabsf(h.part[0].weight / h.part[0].scale - 1.2f) < .1f);
+    assert_true(h.part[0].without < h.together - .01f);
+    assert_true(h.part[0].alone < h.together);
+    assert_int_equal(od_blend_choose(&s, 2, &stopping, &h, &err), OD_STOPPED);
+    s.judges = 20; /* too few: the default stays */
+    h = od_blend_default(parts, 100);
+    assert_int_equal(od_blend_choose(&s, 2, &stopping, &h, &err), OD_OK);
+    assert_true(h.part[0].serves && !h.part[1].serves && h.judges == 0);
+    s.judges = JUDGES;
+    od_blend_sample_done(&s);
+}
+
+static void judges_hold_out_their_last_events(void **state)
+{
+    (void)state;
+    struct od_training *t = toy_random(300, 40, 9, 5);
+    uint64_t *end = malloc(t->user_count * sizeof *end);
+    struct od_judge *judges = NULL;
+    size_t count = 0, at = 0;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        end[u] = u % 5 ? t->user_start[u + 1] : t->user_start[u]; /* every fifth is left out */
+    assert_int_equal(od_blend_judges(t, end, &judges, &count, NULL), OD_OK);
+    for (uint32_t u = 0; u < t->user_count; u++) {
+        uint64_t n = t->user_start[u + 1] - t->user_start[u];
+        bool judge = u % 5 && n >= 3;
+        if (judge) {
+            assert_int_equal(judges[at].start, t->user_start[u]);
+            assert_int_equal(judges[at].end, t->user_start[u + 1] - 1);
+            assert_int_equal(end[u], judges[at++].end);
+        } else {
+            assert_int_equal(end[u], u % 5 ? t->user_start[u + 1] : t->user_start[u]);
+        }
+    }
+    assert_int_equal(at, count);
+    free(judges);
+    free(end);
+    od_training_free(t);
+}
+
+/* --- whole models --- */
+
+enum { PARAMS = 16, RING = 30, NEAR = 10 };
+
+/* Each user visits some of NEAR neighbours on a ring, none twice, in any order. */
+static struct od_training *distinct(unsigned users)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 8);
+    for (unsigned u = 0; u < users; u++) {
+        unsigned at = (unsigned)od_random_below(&rng, RING), seen = 0;
+        for (unsigned k = 0; k < 4 + u % 4; k++) {
+            unsigned next = (unsigned)od_random_below(&rng, NEAR);
+            while (seen >> next & 1)
+                next = (next + 1) % NEAR;
+            seen |= 1u << next;
+            toy_add(b, u, (at + next) % RING, 1000 * (int64_t)u + 7 * k * k);
+        }
+    }
+    return toy_finish(b);
+}
+
+/* Users walk a ring; after `again` events they start over. */
+static struct od_training *ring(unsigned users, unsigned again)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 8);
+    for (unsigned u = 0; u < users; u++) {
+        unsigned at = (unsigned)od_random_below(&rng, RING), n = 5 + u % 13;
+        int64_t time = 1000 * u;
+        for (unsigned k = 0; k < n; k++) {
+            toy_add(b, u, (at + k % again) % RING, time);
+            time += 10 + (int64_t)od_random_below(&rng, 5000);
+        }
+    }
+    return toy_finish(b);
+}
+
+static struct od_metrics *train_metrics;
+
+static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
+                          struct od_error *err)
+{
+    return od_blend_train(input, image, train_metrics, err);
+}
+
+static void train(const struct od_recipe *recipe, const struct od_training *t, unsigned threads,
+                  struct od_metrics *metrics, struct od_memory_model *out)
+{
+    const struct od_recipe_spec *spec = od_recipe_spec_find(od_str_c(recipe->name));
+    struct od_param_value params[PARAMS];
+    assert_true(spec->param_count <= PARAMS);
+    assert_int_equal(od_recipe_params_default(spec, params), OD_OK);
+    struct od_train_input input = {
+        .training = t, .spec = spec, .params = params, .seed = 1, .threads = threads};
+    train_metrics = metrics;
+    struct od_error err = {0};
+    if (od_memory_model_fit(recipe, fit, &input, out, &err) != OD_OK)
+        fail_msg("%s", err.message);
+}
+
+static void ask(const struct od_memory_model *m, const struct od_training *t, uint32_t first,
+                unsigned count, float *scores)
+{
+    struct od_past_event events[RING];
+    struct od_arena arena;
+    bool personal;
+    for (unsigned k = 0; k < count; k++)
+        events[k] = (struct od_past_event){.item = (first + k) % RING,
+                                           .time = t->last_time + 100 * (int64_t)k};
+    struct od_query query = {.events = events,
+                             .event_count = count,
+                             .item = events[count - 1].item,
+                             .now_s = t->last_time + 100 * (int64_t)count};
+    od_arena_init(&arena, 1 << 20);
+    assert_int_equal(m->recipe->score(m->model, &query, &arena, scores, &personal, NULL), OD_OK);
+    assert_true(personal);
+    od_arena_done(&arena);
+}
+
+static void repeats_are_learnt_not_assumed(void **state)
+{
+    (void)state;
+    struct od_training *never_again = distinct(900), *again = ring(700, 4);
+    struct od_memory_model m;
+    struct od_metrics metrics = {0};
+    float scores[RING];
+    train(&od_recipe_user_personalization_v2, never_again, 2, &metrics, &m);
+    assert_true(*od_metrics_find(&metrics, "normalized_discounted_cumulative_gain_at_5") > .2);
+    ask(&m, never_again, 5, 4, scores);
+    for (uint32_t seen = 5; seen < 9; seen++) /* what was seen comes after its neighbours */
+        for (uint32_t i = 3; i < 11; i++)
+            assert_true((i >= 5 && i < 9) || scores[i] > scores[seen]);
+    od_memory_model_done(&m);
+    train(&od_recipe_personalized_ranking_v2, again, 2, &metrics, &m);
+    ask(&m, again, 5, 4, scores);
+    for (uint32_t i = 0; i < RING; i++)
+        assert_true(i == 5 || scores[i] < scores[5]); /* back to the first */
+    od_memory_model_done(&m);
+    od_training_free(never_again);
+    od_training_free(again);
+}
+
+static void a_blend_tells_what_serves(void **state)
+{
+    (void)state;
+    struct od_training *t = distinct(900);
+    struct od_memory_model m;
+    struct od_buf text;
+    train(&od_recipe_user_personalization, t, 1, NULL, &m);
+    od_buf_init(&text, 1 << 16);
+    assert_true(od_blend_describe(&m.image, &text));
+    od_buf_char(&text, 0);
+    assert_non_null(strstr(text.ptr, " serves"));
+    assert_non_null(strstr(text.ptr, "repeat"));
+    od_buf_done(&text);
+    od_memory_model_done(&m);
+    od_training_free(t);
+}
+
+/* Opens a copy of the image whose section has other bytes. */
+static enum od_status open_with(const struct od_memory_model *m, const char *section, size_t at,
+                                const void *bytes, size_t len)
+{
+    struct od_str was = m->image.bytes, part;
+    struct od_image image;
+    struct od_model *model = NULL;
+    struct od_error err = {0};
+    char *copy = aligned_alloc(64, (was.len + 63) / 64 * 64);
+    memcpy(copy, was.ptr, was.len);
+    assert_true(od_image_section(&m->image, section, &part));
+    memcpy(copy + (part.ptr - was.ptr) + at, bytes, len);
+    assert_int_equal(od_image_open((struct od_str){copy, was.len}, false, &image, NULL), OD_OK);
+    enum od_status st = od_blend_open(&image, &model, &err);
+    if (st == OD_OK)
+        od_blend_close(model);
+    else
+        assert_true(err.message[0] != 0);
+    free(copy);
+    return st;
+}
+
+static void damaged_blends_are_refused(void **state)
+{
+    (void)state;
+    struct od_training *t = ring(300, RING);
+    struct od_memory_model m;
+    struct od_blend_header good, bad;
+    const void *p;
+    train(&od_recipe_user_personalization, t, 2, NULL, &m);
+    assert_int_equal(od_image_array(&m.image, "blend", 1, sizeof good, &p, NULL), OD_OK);
+    memcpy(&good, p, sizeof good);
+    assert_int_equal(open_with(&m, "blend", 0, &good, sizeof good), OD_OK);
+#define BREAK(change)                                                                              \
+    do {                                                                                           \
+        bad = good;                                                                                \
+        bad.change;                                                                                \
+        assert_int_equal(open_with(&m, "blend", 0, &bad, sizeof bad), OD_CORRUPT);                 \
+    } while (0)
+    BREAK(version++);
+    BREAK(items++);
+    BREAK(part_count = 0);
+    BREAK(part_count = OD_BLEND_PARTS + 1);
+    BREAK(part[0].serves = 0);
+    BREAK(part[0].shape = OD_BLEND_SHAPES);
+    BREAK(part[0].scale = 0);
+    BREAK(part[0].weight = NAN);
+    BREAK(part[0].name[0] = 'x');
+    BREAK(weight[0] = INFINITY);
+    BREAK(temperature = 0);
+    BREAK(recent_count++);
+    BREAK(recent_stride = 0);
+    uint32_t item = RING, age = UINT32_MAX;
+    assert_int_equal(open_with(&m, "blend.recent.item", 4, &item, 4), OD_CORRUPT);
+    assert_int_equal(open_with(&m, "blend.recent.age", 0, &age, 4), OD_CORRUPT);
+    od_memory_model_done(&m);
+    od_training_free(t);
+}
+
+static void a_blend_has_the_same_bytes_for_any_thread_count(void **state)
+{
+    (void)state;
+    struct od_training *t = ring(500, 6);
+    struct od_memory_model one, two;
+    train(&od_recipe_user_personalization, t, 1, NULL, &one);
+    train(&od_recipe_user_personalization, t, 2, NULL, &two);
+    assert_int_equal(one.image.bytes.len, two.image.bytes.len);
+    assert_memory_equal(one.image.bytes.ptr, two.image.bytes.ptr, one.image.bytes.len);
+    od_memory_model_done(&one);
+    od_memory_model_done(&two);
+    od_training_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recent_counts_are_those_before_the_time),
+        cmocka_unit_test(made_up_times_are_told_from_real_ones),
+        cmocka_unit_test(the_logarithm_is_close),
+        cmocka_unit_test(shapes_keep_the_order),
+        cmocka_unit_test(repeats_are_newest_first_and_counted),
+        cmocka_unit_test(weights_are_the_likeliest),
+        cmocka_unit_test(a_part_that_tells_nothing_is_dropped),
+        cmocka_unit_test(judges_hold_out_their_last_events),
+        cmocka_unit_test(repeats_are_learnt_not_assumed),
+        cmocka_unit_test(a_blend_tells_what_serves),
+        cmocka_unit_test(damaged_blends_are_refused),
+        cmocka_unit_test(a_blend_has_the_same_bytes_for_any_thread_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
