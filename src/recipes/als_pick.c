@@ -6,8 +6,8 @@
  * sample. The weight is tried as a multiple of 1 / items, because what it means to a user is
  * unobserved * items against the length of the history (Rendle et al. 2022, section 4.3). Both
  * numbers are then used for all the factors of the final fit and all users: the ridge grows with
- * the pairs of a row, so the sample may be smaller, but more factors would bear a larger ridge (on
- * Gowalla 256 factors were best with a little more than 64).
+ * the pairs of a row, so a sample may stand for all. That the choice for few
+ * factors is the best for many is assumed, not measured.
  *
  * The walk: weights outwards from the middle while they gain, then ridges likewise, then EASE with
  * its ridges where the catalogue is small. Effort is bounded by counts, never by the clock. */
