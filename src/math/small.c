@@ -13,12 +13,28 @@
 
 /* --- reference --- */
 
-static void gram_plain(float *h, const float *x, size_t rows, size_t n)
+static void gram_plain(float *h, const float *x, size_t ld, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < n; i++)
             for (size_t j = i; j < n; j++)
-                h[i * n + j] += x[r * n + i] * x[r * n + j];
+                h[i * n + j] += x[r * ld + i] * x[r * ld + j];
+}
+
+static void weigh_plain(float *out, const float *x, size_t ld, size_t rows, size_t n,
+                        const float *w)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < n; j++)
+            out[j] += w[r] * x[r * ld + j];
+}
+
+static void project_plain(float *out, const float *x, size_t ld, size_t rows, size_t n,
+                          const float *w)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < n; j++)
+            out[r] += x[r * ld + j] * w[j];
 }
 
 static bool solve_plain(float *h, float *g, size_t n)
@@ -47,39 +63,117 @@ static bool solve_plain(float *h, float *g, size_t n)
     return true;
 }
 
-const struct od_small od_small_reference = {"reference", gram_plain, solve_plain};
+const struct od_small od_small_reference = {"reference", gram_plain, weigh_plain, project_plain,
+                                            solve_plain};
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
 #define WIDE __attribute__((target("avx2,fma")))
 
-/* h[i .. i + 4)[j .. j + 16) */
-WIDE static void gram_tile(float *h, const float *x, size_t rows, size_t n, size_t i, size_t j)
+struct tall { /* X, as the header has it */
+    const float *x;
+    size_t ld, rows;
+};
+
+/* h[i .. i + 4)[j .. j + 16). The accumulators have names, not places: arrays would live in memory.
+ */
+WIDE static void gram_tile(float *h, const struct tall *tall, size_t n, size_t i, size_t j)
 {
-    __m256 sum[4][2];
-    for (size_t a = 0; a < 4; a++)
-        for (size_t b = 0; b < 2; b++)
-            sum[a][b] = _mm256_loadu_ps(h + (i + a) * n + j + 8 * b);
-    for (size_t r = 0; r < rows; r++) {
-        const float *row = x + r * n;
+    float *h0 = h + i * n + j, *h1 = h0 + n, *h2 = h1 + n, *h3 = h2 + n;
+    __m256 a0 = _mm256_loadu_ps(h0), b0 = _mm256_loadu_ps(h0 + 8);
+    __m256 a1 = _mm256_loadu_ps(h1), b1 = _mm256_loadu_ps(h1 + 8);
+    __m256 a2 = _mm256_loadu_ps(h2), b2 = _mm256_loadu_ps(h2 + 8);
+    __m256 a3 = _mm256_loadu_ps(h3), b3 = _mm256_loadu_ps(h3 + 8);
+    const float *row = tall->x;
+    for (size_t r = tall->rows; r > 0; r--, row += tall->ld) {
         __m256 low = _mm256_loadu_ps(row + j), high = _mm256_loadu_ps(row + j + 8);
-        for (size_t a = 0; a < 4; a++) {
-            __m256 f = _mm256_broadcast_ss(row + i + a);
-            sum[a][0] = _mm256_fmadd_ps(f, low, sum[a][0]);
-            sum[a][1] = _mm256_fmadd_ps(f, high, sum[a][1]);
-        }
+        __m256 f = _mm256_broadcast_ss(row + i);
+        a0 = _mm256_fmadd_ps(f, low, a0);
+        b0 = _mm256_fmadd_ps(f, high, b0);
+        f = _mm256_broadcast_ss(row + i + 1);
+        a1 = _mm256_fmadd_ps(f, low, a1);
+        b1 = _mm256_fmadd_ps(f, high, b1);
+        f = _mm256_broadcast_ss(row + i + 2);
+        a2 = _mm256_fmadd_ps(f, low, a2);
+        b2 = _mm256_fmadd_ps(f, high, b2);
+        f = _mm256_broadcast_ss(row + i + 3);
+        a3 = _mm256_fmadd_ps(f, low, a3);
+        b3 = _mm256_fmadd_ps(f, high, b3);
     }
-    for (size_t a = 0; a < 4; a++)
-        for (size_t b = 0; b < 2; b++)
-            _mm256_storeu_ps(h + (i + a) * n + j + 8 * b, sum[a][b]);
+    _mm256_storeu_ps(h0, a0);
+    _mm256_storeu_ps(h0 + 8, b0);
+    _mm256_storeu_ps(h1, a1);
+    _mm256_storeu_ps(h1 + 8, b1);
+    _mm256_storeu_ps(h2, a2);
+    _mm256_storeu_ps(h2 + 8, b2);
+    _mm256_storeu_ps(h3, a3);
+    _mm256_storeu_ps(h3 + 8, b3);
 }
 
-WIDE static void gram_avx2(float *h, const float *x, size_t rows, size_t n)
+WIDE static void gram_avx2(float *h, const float *x, size_t ld, size_t rows, size_t n)
 {
+    struct tall tall = {x, ld, rows};
     for (size_t i = 0; i < n; i += 4)
         for (size_t j = i / 16 * 16; j < n; j += 16)
-            gram_tile(h, x, rows, n, i, j);
+            gram_tile(h, &tall, n, i, j);
+}
+
+/* 16 columns at a time, even and odd rows apart so that additions need not wait for each other. */
+WIDE static void weigh_avx2(float *out, const float *x, size_t ld, size_t rows, size_t n,
+                            const float *w)
+{
+    for (size_t j = 0; j < n; j += 16) {
+        __m256 a = _mm256_loadu_ps(out + j), b = _mm256_loadu_ps(out + j + 8);
+        __m256 c = _mm256_setzero_ps(), d = _mm256_setzero_ps();
+        const float *row = x + j;
+        size_t r = 0;
+        for (; r + 2 <= rows; r += 2, row += 2 * ld) {
+            __m256 even = _mm256_broadcast_ss(w + r), odd = _mm256_broadcast_ss(w + r + 1);
+            a = _mm256_fmadd_ps(even, _mm256_loadu_ps(row), a);
+            b = _mm256_fmadd_ps(even, _mm256_loadu_ps(row + 8), b);
+            c = _mm256_fmadd_ps(odd, _mm256_loadu_ps(row + ld), c);
+            d = _mm256_fmadd_ps(odd, _mm256_loadu_ps(row + ld + 8), d);
+        }
+        if (r < rows) {
+            __m256 last = _mm256_broadcast_ss(w + r);
+            a = _mm256_fmadd_ps(last, _mm256_loadu_ps(row), a);
+            b = _mm256_fmadd_ps(last, _mm256_loadu_ps(row + 8), b);
+        }
+        _mm256_storeu_ps(out + j, _mm256_add_ps(a, c));
+        _mm256_storeu_ps(out + j + 8, _mm256_add_ps(b, d));
+    }
+}
+
+/* The sums of four vectors. */
+WIDE static __m128 sums(__m256 a, __m256 b, __m256 c, __m256 d)
+{
+    __m256 both = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    return _mm_add_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1));
+}
+
+WIDE static void project_avx2(float *out, const float *x, size_t ld, size_t rows, size_t n,
+                              const float *w)
+{
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const float *x0 = x + r * ld, *x1 = x0 + ld, *x2 = x1 + ld, *x3 = x2 + ld;
+        __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
+        for (size_t j = 0; j < n; j += 8) {
+            __m256 v = _mm256_loadu_ps(w + j);
+            a = _mm256_fmadd_ps(v, _mm256_loadu_ps(x0 + j), a);
+            b = _mm256_fmadd_ps(v, _mm256_loadu_ps(x1 + j), b);
+            c = _mm256_fmadd_ps(v, _mm256_loadu_ps(x2 + j), c);
+            d = _mm256_fmadd_ps(v, _mm256_loadu_ps(x3 + j), d);
+        }
+        _mm_storeu_ps(out + r, _mm_add_ps(_mm_loadu_ps(out + r), sums(a, b, c, d)));
+    }
+    for (; r < rows; r++) {
+        __m256 sum = _mm256_setzero_ps();
+        for (size_t j = 0; j < n; j += 8)
+            sum = _mm256_fmadd_ps(_mm256_loadu_ps(w + j), _mm256_loadu_ps(x + r * ld + j), sum);
+        out[r] += _mm_cvtss_f32(sums(sum, sum, sum, sum));
+    }
 }
 
 /* y[from .. n) -= a p[from .. n) + b q[from .. n), begun at the eight that hold from: what lies
@@ -141,7 +235,7 @@ WIDE static bool solve_avx2(float *h, float *g, size_t n)
     return true;
 }
 
-static const struct od_small avx2 = {"avx2", gram_avx2, solve_avx2};
+static const struct od_small avx2 = {"avx2", gram_avx2, weigh_avx2, project_avx2, solve_avx2};
 
 const struct od_small *od_small_best(void)
 {

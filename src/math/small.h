@@ -16,10 +16,14 @@
 
 struct od_small {
     const char *name;
-    /* h += X'X, X row-major rows x n */
-    void (*gram)(float *h, const float *x, size_t rows, size_t n);
-    /* h := U with h = U'U, then g := h^-1 g. False, with h and g spoilt, when
-     * h is not positive definite in float32. n^3 / 3 + 2 n^2 operations. */
+    /* h[n][n] += X'X, X row-major rows x n, its rows ld floats apart */
+    void (*gram)(float *h, const float *x, size_t ld, size_t rows, size_t n);
+    /* out[n] += X'w: sum over rows of w[row] times the row */
+    void (*weigh)(float *out, const float *x, size_t ld, size_t rows, size_t n, const float *w);
+    /* out[rows] += X w */
+    void (*project)(float *out, const float *x, size_t ld, size_t rows, size_t n, const float *w);
+    /* h := U with h = U'U, then g := h^-1 g. False, with h and g spoilt, when h is not positive
+     * definite in float32. n^3 / 3 + 2 n^2 operations. */
     bool (*solve)(float *h, float *g, size_t n);
 };
 

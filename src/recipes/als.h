@@ -26,7 +26,7 @@
 #include "math/kernels.h"
 #include "recipes/part.h"
 
-#define OD_ALS_BLOCK   32   /* factors solved together; dims are a multiple of it */
+#define OD_ALS_BLOCK   16   /* factors solved together; dims are a multiple of it */
 #define OD_ALS_DIMS    512  /* most */
 #define OD_ALS_HISTORY 1000 /* newest distinct items of a query that are folded in */
 #define OD_EASE_ITEMS  6000 /* largest catalogue of EASE: 72 MB of halves, 2e11 operations a fit */

@@ -6,7 +6,11 @@
 
 #include "recipes/metrics.h"
 
-enum { MOST_DIMS = 256, LEAST_DIMS = OD_ALS_BLOCK, SWEEPS = 12 };
+enum {
+    MOST_DIMS = 256,
+    LEAST_DIMS = OD_ALS_BLOCK,
+    SWEEPS = 8
+}; /* Gowalla: more only fit the noise */
 
 #define USUAL_WEIGHT 400.0f /* of all pairs of a user together: near the best on Gowalla */
 

@@ -4,9 +4,10 @@
  * places of the judges' events: mean of 1 / log2(1 + place) over the first 20 places, past items
  * taking no part. The user of a judge is folded in, as in serving, so judges need not be among the
  * sample. The weight is tried as a multiple of 1 / items, because what it means to a user is
- * unobserved * items against the length of the history (Rendle et al. 2022, section 4.3); the best
- * of both numbers carried over from 64 factors to 256 on Gowalla, and from a sample to the whole
- * because the ridge grows with the pairs of a row.
+ * unobserved * items against the length of the history (Rendle et al. 2022, section 4.3). Both
+ * numbers are then used for all the factors of the final fit and all users: the ridge grows with
+ * the pairs of a row, so a sample may stand for all. That the choice for few
+ * factors is the best for many is assumed, not measured.
  *
  * The walk: weights outwards from the middle while they gain, then ridges likewise, then EASE with
  * its ridges where the catalogue is small. Effort is bounded by counts, never by the clock. */

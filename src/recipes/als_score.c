@@ -60,7 +60,7 @@ enum od_status od_als_fold_in(const struct od_als_model *m, const uint32_t *item
             decode(m, items[from + k], tile + k * dims);
             vector->axpy(out, tile + k * dims, 1, dims);
         }
-        small->gram(h, tile, n, dims);
+        small->gram(h, tile, dims, n, dims);
     }
     return small->solve(h, out, dims) ? OD_OK : OD_INVALID_INPUT;
 }

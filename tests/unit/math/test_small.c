@@ -31,7 +31,7 @@ static void gram_adds_products_of_columns(void **state)
             for (size_t t = 0; t < 2; t++) {
                 for (size_t k = 0; k < n * n; k++)
                     h[k] = (float)k;
-                tables[t]->gram(h, x, rows, n);
+                tables[t]->gram(h, x, n, rows, n);
                 for (size_t i = 0; i < n; i++)
                     for (size_t j = i; j < n; j++) {
                         double want = (double)(i * n + j);
@@ -39,6 +39,44 @@ static void gram_adds_products_of_columns(void **state)
                             want += (double)x[r * n + i] * (double)x[r * n + j];
                         assert_true(fabs((double)h[i * n + j] - want) <= 1e-6 * want + 1e-4);
                     }
+            }
+        }
+}
+
+static void products_from_both_sides_equal_their_sums(void **state)
+{
+    (void)state;
+    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    struct od_random rng;
+    od_random_init(&rng, 3);
+    for (size_t n = 16; n <= MOST; n += 16)
+        for (size_t rows = 0; rows < 12; rows++) {
+            size_t ld = n + 5; /* a part of wider rows */
+            float x[12 * (MOST + 5)], w[MOST], v[12];
+            fill(&rng, x, rows * ld);
+            fill(&rng, w, n);
+            fill(&rng, v, rows);
+            for (size_t t = 0; t < 2; t++) {
+                float down[MOST], across[13];
+                for (size_t j = 0; j < n; j++)
+                    down[j] = (float)j;
+                for (size_t r = 0; r < 13; r++)
+                    across[r] = (float)r;
+                tables[t]->weigh(down, x, ld, rows, n, v);
+                tables[t]->project(across, x, ld, rows, n, w);
+                for (size_t j = 0; j < n; j++) {
+                    double want = (double)j;
+                    for (size_t r = 0; r < rows; r++)
+                        want += (double)v[r] * (double)x[r * ld + j];
+                    assert_true(fabs((double)down[j] - want) < 1e-4);
+                }
+                for (size_t r = 0; r < rows; r++) {
+                    double want = (double)r;
+                    for (size_t j = 0; j < n; j++)
+                        want += (double)w[j] * (double)x[r * ld + j];
+                    assert_true(fabs((double)across[r] - want) < 1e-4);
+                }
+                assert_true(across[rows] == (float)rows); /* nothing behind the last row */
             }
         }
 }
@@ -56,7 +94,7 @@ static void solve_undoes_a_product(void **state)
             assert_non_null(h);
             fill(&rng, x, 2 * n * n);
             fill(&rng, want, n);
-            tables[t]->gram(h, x, 2 * n, n);
+            tables[t]->gram(h, x, n, 2 * n, n);
             for (size_t i = 0; i < n; i++)
                 h[i * n + i] += 1;
             for (size_t i = 0; i < n; i++) {
@@ -91,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gram_adds_products_of_columns),
+        cmocka_unit_test(products_from_both_sides_equal_their_sums),
         cmocka_unit_test(solve_undoes_a_product),
         cmocka_unit_test(an_indefinite_system_is_told),
     };

@@ -253,7 +253,7 @@ static void long_rows_need_no_more_than_their_chunks(void **state)
 {
     (void)state;
     struct od_training_builder *b = od_training_builder_new(NULL);
-    for (unsigned u = 0; u < 700; u++) { /* item 0 has more users than a chunk holds */
+    for (unsigned u = 0; u < 1300; u++) { /* item 0 has more users than a chunk holds */
         toy_add(b, u, 0, 1);
         toy_add(b, u, 1 + u % 20, 2);
     }
