@@ -10,6 +10,9 @@
  * the calendar, and by -2 to -3 % on MovieLens-1M and Amazon Toys. So how fast predictions fade by
  * date is chosen on validation. The floors keep old behaviour from being forgotten.
  *
+ * Event types: a prediction weighs as much as its target's type (eventsConfig), so what is worth
+ * nothing is never predicted, but still is a past that others are predicted from.
+ *
  * Rests: how many empty positions a pause is worth is chosen on validation too. They move a
  * prediction away from the events before the pause; its weight counts predictions, not positions,
  * so it is the same whatever the rest. */
@@ -117,6 +120,8 @@ static uint64_t fill_user(struct od_linar_events *out, const struct od_training 
         newer *= .9;
         if (fade >= OD_LINAR_SLOW)
             next *= by_date(training, training->time[e], fade);
+        if (training->type_weight)
+            next *= (double)training->type_weight[training->type[e]];
         weight = (float)next;
     }
     return p;

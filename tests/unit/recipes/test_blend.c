@@ -133,6 +133,7 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
     *s = (struct od_blend_sample){.judges = JUDGES, .room = ROOM, .parts = parts};
     s->count = calloc(JUDGES, sizeof *s->count);
     s->target = calloc(JUDGES, sizeof *s->target);
+    s->weight = calloc(JUDGES, sizeof *s->weight);
     s->item = calloc(JUDGES * ROOM, sizeof *s->item);
     for (uint32_t p = 0; p < parts; p++) {
         s->raw[p] = calloc(JUDGES * ROOM, sizeof(float));
@@ -145,6 +146,7 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
     for (size_t j = 0; j < JUDGES; j++) {
         double z[ROOM], total = 0;
         s->count[j] = ROOM - (uint32_t)(j % 3);
+        s->weight[j] = 1;
         for (uint32_t c = 0; c < s->count[j]; c++) {
             size_t at = j * ROOM + c;
             for (uint32_t p = 0; p < parts; p++)
@@ -287,10 +289,13 @@ static struct od_training *ring(unsigned users, unsigned again)
 }
 
 static struct od_metrics *train_metrics;
+static const struct od_part *const *train_parts; /* NULL: all of the recipe */
 
 static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
                           struct od_error *err)
 {
+    if (train_parts)
+        return od_blend_train_parts(train_parts, input, image, train_metrics, err);
     return od_blend_train(input, image, train_metrics, err);
 }
 
@@ -361,11 +366,59 @@ static void a_blend_tells_what_serves(void **state)
     od_buf_init(&text, 1 << 16);
     assert_true(od_blend_describe(&m.image, &text));
     od_buf_char(&text, 0);
-    assert_non_null(strstr(text.ptr, "part linar    serves"));
+    assert_non_null(strstr(text.ptr, "serves"));
     assert_non_null(strstr(text.ptr, "repeat"));
     od_buf_done(&text);
     od_memory_model_done(&m);
     od_training_free(t);
+}
+
+/* Users look at i0 .. i14 in a ring; every third time they buy what they looked at, as i15 .. i29.
+ */
+static struct od_training *shop(double view, double buy)
+{
+    struct od_event_rule rules[] = {{.type = OD_STR("view"), .weight = view},
+                                    {.type = OD_STR("buy"), .weight = buy}};
+    struct od_training_rule rule = {.events = rules, .event_count = 2, .weighted = true};
+    struct od_training_builder *b = od_training_builder_new(&rule);
+    for (unsigned u = 0; u < 600; u++)
+        for (unsigned k = 0; k < 12 + u % 3; k++) {
+            char user[16], item[16];
+            bool buys = k % 3 == 2;
+            unsigned at = (u + k - k / 3 - (buys ? 1 : 0)) % 15;
+            snprintf(user, sizeof user, "u%05u", u);
+            snprintf(item, sizeof item, "i%05u", buys ? 15 + at : at);
+            assert_int_equal(od_training_add_event(b, od_str_c(user), od_str_c(item),
+                                                   buys ? OD_STR("buy") : OD_STR("view"),
+                                                   1000 * (int64_t)u + 9 * k * k, false, 0),
+                             OD_OK);
+        }
+    return toy_finish(b);
+}
+
+static void what_weighs_nothing_is_not_predicted(void **state)
+{
+    (void)state;
+    struct od_training *even = shop(1, 1), *buying = shop(0, 1);
+    struct od_memory_model m[2];
+    float scores[2][RING];
+    static const struct od_part *const linear[] = {&od_part_linar, NULL};
+    assert_non_null(buying->type_weight);
+    train_parts = linear;
+    train(&od_recipe_user_personalization_v2, even, 2, NULL, &m[0]);
+    train(&od_recipe_user_personalization_v2, buying, 2, NULL, &m[1]);
+    train_parts = NULL;
+    for (int k = 0; k < 2; k++)
+        ask(&m[k], even, 4, 1, scores[k]); /* one look: another one is next, or a purchase */
+    for (uint32_t i = 0; i < RING; i++) {
+        assert_true(i == 5 || i == 19 || scores[0][i] < scores[0][5]);
+        assert_true(i == 19 || i == 20 ||
+                    scores[1][i] < scores[1][19]); /* of this look or the next */
+    }
+    for (int k = 0; k < 2; k++)
+        od_memory_model_done(&m[k]);
+    od_training_free(even);
+    od_training_free(buying);
 }
 
 /* Opens a copy of the image whose section has other bytes. */
@@ -401,6 +454,7 @@ static void damaged_blends_are_refused(void **state)
     assert_int_equal(od_image_array(&m.image, "blend", 1, sizeof good, &p, NULL), OD_OK);
     memcpy(&good, p, sizeof good);
     assert_int_equal(open_with(&m, "blend", 0, &good, sizeof good), OD_OK);
+    uint32_t serves = good.part[0].serves ? 0 : 1;
 #define BREAK(change)                                                                              \
     do {                                                                                           \
         bad = good;                                                                                \
@@ -411,11 +465,11 @@ static void damaged_blends_are_refused(void **state)
     BREAK(items++);
     BREAK(part_count = 0);
     BREAK(part_count = OD_BLEND_PARTS + 1);
-    BREAK(part[0].serves = 0);
+    BREAK(part[serves].serves = bad.part[1 - serves].serves = 0);
     BREAK(part[0].shape = OD_BLEND_SHAPES);
     BREAK(part[0].scale = 0);
     BREAK(part[0].weight = NAN);
-    BREAK(part[0].name[0] = 'x');
+    BREAK(part[serves].name[0] = 'x');
     BREAK(weight[0] = INFINITY);
     BREAK(temperature = 0);
     BREAK(recent_count++);
@@ -454,6 +508,7 @@ int main(void)
         cmocka_unit_test(judges_hold_out_their_last_events),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
+        cmocka_unit_test(what_weighs_nothing_is_not_predicted),
         cmocka_unit_test(damaged_blends_are_refused),
         cmocka_unit_test(a_blend_has_the_same_bytes_for_any_thread_count),
     };

@@ -1,4 +1,4 @@
-/* The recipes aws-user-personalization and aws-personalized-ranking as their callers see them. */
+/* LinAR as the only part of aws-user-personalization and aws-personalized-ranking. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,12 +40,12 @@ struct made {
 };
 
 static struct od_metrics *metrics_of_fit;
-static const struct od_recipe *recipe_of_fit;
 
 static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
                           struct od_error *err)
 {
-    return recipe_of_fit->train(input, image, metrics_of_fit, err);
+    static const struct od_part *const alone[] = {&od_part_linar, NULL};
+    return od_blend_train_parts(alone, input, image, metrics_of_fit, err);
 }
 
 static void prepare(struct made *made, const struct od_recipe *recipe,
@@ -73,7 +73,6 @@ static void set(struct made *made, enum od_param_place place, const char *name, 
 
 static enum od_status make(struct made *made, const struct od_recipe *recipe, struct od_error *err)
 {
-    recipe_of_fit = recipe;
     metrics_of_fit = &made->metrics;
     return od_memory_model_fit(recipe, fit, &made->input, &made->model, err);
 }
@@ -455,7 +454,7 @@ static void a_low_memory_bound_still_trains(void **state)
     assert_true(head > 10);
     prepare(&poor, &od_recipe_user_personalization, t);
     enum od_status st = OD_INVALID_INPUT;
-    for (uint64_t kb = 500; st != OD_OK; kb += 250) { /* the least that trains at all */
+    for (uint64_t kb = 500; st != OD_OK; kb += kb / 12) { /* the least that trains at all */
         struct od_error err = {0};
         assert_int_equal(st, OD_INVALID_INPUT);
         poor.input.memory_bytes = kb << 10;
