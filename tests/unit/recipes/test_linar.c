@@ -454,7 +454,7 @@ static void a_low_memory_bound_still_trains(void **state)
     assert_true(head > 10);
     prepare(&poor, &od_recipe_user_personalization, t);
     enum od_status st = OD_INVALID_INPUT;
-    for (uint64_t kb = 500; st != OD_OK; kb += kb / 12) { /* the least that trains at all */
+    for (uint64_t kb = 500; st != OD_OK; kb += 100) { /* the least that trains at all */
         struct od_error err = {0};
         assert_int_equal(st, OD_INVALID_INPUT);
         poor.input.memory_bytes = kb << 10;
