@@ -46,11 +46,16 @@ struct choice {
 static void fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape, float scale)
 {
     struct od_blend_sample *s = c->sample;
-    memset(s->x[p], 0, s->judges * s->room * sizeof *s->x[p]);
-    for (size_t j = 0; j < s->judges; j++)
+    size_t bytes = s->judges * s->room * sizeof *s->x[p];
+    float *to = s->x[p], *longer = s->x[OD_BLEND_LONGER + p];
+    memset(to, 0, bytes);
+    for (size_t j = 0; j < s->judges; j++) {
+        size_t first = j * s->room;
         if (s->knows[p][j])
-            od_blend_shape_add(shape, scale, 1, s->raw[p] + j * s->room, s->count[j],
-                               s->x[p] + j * s->room);
+            od_blend_shape_add(shape, scale, 1, s->raw[p] + first, s->count[j], to + first);
+        for (uint32_t i = 0; i < s->count[j]; i++)
+            longer[first + i] = to[first + i] * s->length[j];
+    }
 }
 
 /* The mean of the judges' largest scores. */
@@ -159,6 +164,12 @@ static enum od_status say(const struct choice *c, double fraction, struct od_err
     return od_progress_report(c->progress, fraction, "weighing the parts", err);
 }
 
+/* What a part's weight has for longer histories. */
+static uint32_t longer(uint32_t parts)
+{
+    return parts << OD_BLEND_LONGER;
+}
+
 static enum od_status try_parts(struct choice *c, struct od_error *err)
 {
     uint32_t parts = c->sample->parts, tried = 0;
@@ -172,7 +183,8 @@ static enum od_status try_parts(struct choice *c, struct od_error *err)
         double without = 0;
         uint32_t others = c->active & ((1u << parts) - 1) & ~(1u << weakest);
         enum od_status st = say(c, .6 + .3 * round / parts, err);
-        if (st == OD_OK && others && try_without(c, 1u << weakest, part_worth, &without) != OD_OK)
+        if (st == OD_OK && others &&
+            try_without(c, 1u << weakest | longer(1u << weakest), part_worth, &without) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
         if (st != OD_OK)
             return st;
@@ -186,7 +198,8 @@ static uint32_t all_terms(struct choice *c)
 {
     const struct od_blend_sample *s = c->sample;
     c->repeats = REPEATS | (s->real_times ? TERM(OD_BLEND_HOURS) : 0);
-    return ((1u << s->parts) - 1) | c->repeats | TERM(OD_BLEND_POPULAR) |
+    uint32_t parts = (1u << s->parts) - 1;
+    return parts | (s->parts > 1 ? longer(parts) : 0) | c->repeats | TERM(OD_BLEND_POPULAR) |
            (s->real_times ? RECENT : 0);
 }
 
@@ -197,13 +210,14 @@ static enum od_status eliminate(struct choice *c, struct od_error *err)
         struct worth worth;
     } groups[] = {{TERM(OD_BLEND_POPULAR), popular_worth},
                   {RECENT, feature_worth},
+                  {longer((1u << OD_BLEND_PARTS) - 1), feature_worth},
                   {c->repeats, feature_worth}};
     double mean, without;
     enum od_status st = OD_OK;
     if (measure(c, c->active, &c->now, &mean) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t g = 0; g < sizeof groups / sizeof *groups && st == OD_OK; g++) {
-        st = say(c, .3 + .1 * (double)g, err);
+        st = say(c, .3 + .07 * (double)g, err);
         if (st == OD_OK && groups[g].terms & c->active &&
             try_without(c, groups[g].terms, groups[g].worth, &without) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
@@ -226,6 +240,7 @@ static enum od_status settle(struct choice *c, struct od_error *err)
     for (uint32_t p = 0; p < c->sample->parts; p++) {
         h->part[p].serves = c->active >> p & 1;
         h->part[p].weight = (float)c->w[p];
+        h->part[p].longer = (float)c->w[OD_BLEND_LONGER + p];
     }
     for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
         h->weight[f] = (float)c->w[OD_BLEND_PARTS + f];

@@ -214,6 +214,7 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
     fill_terms(a, b, &query, repeats, first, s->count[j]);
     uint32_t target = a->training->item[judge->end];
     const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
+    s->length[j] = od_blend_length(query.event_count);
     s->weight[j] = od_blend_judge_weight(a->training, judge);
     s->target[j] = at ? (uint32_t)(at - (s->item + first)) : OD_NO_CODE;
     od_arena_reset(&b->arena);
@@ -265,19 +266,30 @@ static enum od_status allocate(struct od_blend_sample *s)
     s->count = calloc(s->judges + 1, sizeof *s->count);
     s->target = calloc(s->judges + 1, sizeof *s->target);
     s->weight = calloc(s->judges + 1, sizeof *s->weight);
+    s->length = calloc(s->judges + 1, sizeof *s->length);
     s->item = calloc(places, sizeof *s->item);
-    bool all = s->count && s->target && s->weight && s->item;
+    bool all = s->count && s->target && s->weight && s->length && s->item;
     for (uint32_t p = 0; p < s->parts; p++) {
         s->raw[p] = calloc(places, sizeof *s->raw[p]);
         s->knows[p] = calloc(s->judges + 1, 1);
         s->x[p] = calloc(places, sizeof *s->x[p]);
-        all = all && s->raw[p] && s->knows[p] && s->x[p];
+        s->x[OD_BLEND_LONGER + p] = calloc(places, sizeof *s->x[p]);
+        all = all && s->raw[p] && s->knows[p] && s->x[p] && s->x[OD_BLEND_LONGER + p];
     }
-    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_WEIGHTS; f++) {
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++) {
         s->x[f] = calloc(places, sizeof *s->x[f]);
         all = all && s->x[f];
     }
     return all ? OD_OK : OD_NO_MEMORY;
+}
+
+/* Judges whose candidates take no more than a quarter of the memory a recipe may use. */
+static size_t affordable(const struct od_train_input *input, size_t judges, uint32_t parts)
+{
+    size_t room = (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST;
+    size_t each = room * sizeof(float) * ((size_t)parts * 3 + OD_BLEND_FEATURES + 1);
+    uint64_t most = input->memory_bytes / 4 / each;
+    return input->memory_bytes && judges > most ? (size_t)most : judges;
 }
 
 enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od_train_input *input,
@@ -287,7 +299,8 @@ enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od
                                     struct od_error *err)
 {
     *out = (struct od_blend_sample){
-        .judges = judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
+        .judges = affordable(input, judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
+                             part_count),
         .room = (size_t)part_count * OD_BLEND_TOP + OD_BLEND_PAST,
         .parts = part_count,
         .real_times = od_recent_real(input->training),
@@ -318,6 +331,7 @@ void od_blend_sample_done(struct od_blend_sample *sample)
     free(sample->count);
     free(sample->target);
     free(sample->weight);
+    free(sample->length);
     free(sample->item);
     for (uint32_t p = 0; p < OD_BLEND_PARTS; p++) {
         free(sample->raw[p]);

@@ -45,6 +45,7 @@ struct od_blend_sample {
     bool real_times;
     uint32_t *count;
     float *weight;                  /* of a judge's word */
+    float *length;                  /* od_blend_length of a judge's history */
     uint32_t *target;               /* place of the held-out item, OD_NO_CODE when not among them */
     uint32_t *item;                 /* [judges * room] */
     float *raw[OD_BLEND_PARTS];     /* [judges * room] */

@@ -99,6 +99,15 @@ static void shapes_keep_the_order(void **state)
     }
 }
 
+static void lengths_are_bounded(void **state)
+{
+    (void)state;
+    assert_true(fabsf(od_blend_length(1) + 1) < 1e-5f);
+    assert_true(fabsf(od_blend_length(7)) < 1e-5f);
+    assert_true(fabsf(od_blend_length(31) - 1) < 1e-5f);
+    assert_true(od_blend_length(200) == od_blend_length(100000));
+}
+
 static void repeats_are_newest_first_and_counted(void **state)
 {
     (void)state;
@@ -134,23 +143,28 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
     s->count = calloc(JUDGES, sizeof *s->count);
     s->target = calloc(JUDGES, sizeof *s->target);
     s->weight = calloc(JUDGES, sizeof *s->weight);
+    s->length = calloc(JUDGES, sizeof *s->length);
     s->item = calloc(JUDGES * ROOM, sizeof *s->item);
     for (uint32_t p = 0; p < parts; p++) {
         s->raw[p] = calloc(JUDGES * ROOM, sizeof(float));
         s->knows[p] = calloc(JUDGES, 1);
         memset(s->knows[p], 1, JUDGES);
         s->x[p] = calloc(JUDGES * ROOM, sizeof(float));
+        s->x[OD_BLEND_LONGER + p] = calloc(JUDGES * ROOM, sizeof(float));
     }
-    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_WEIGHTS; f++)
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++)
         s->x[f] = calloc(JUDGES * ROOM, sizeof(float));
     for (size_t j = 0; j < JUDGES; j++) {
         double z[ROOM], total = 0;
         s->count[j] = ROOM - (uint32_t)(j % 3);
         s->weight[j] = 1;
+        s->length[j] = (float)od_random_normal(&rng);
         for (uint32_t c = 0; c < s->count[j]; c++) {
             size_t at = j * ROOM + c;
-            for (uint32_t p = 0; p < parts; p++)
+            for (uint32_t p = 0; p < parts; p++) {
                 s->x[p][at] = s->raw[p][at] = (float)od_random_normal(&rng);
+                s->x[OD_BLEND_LONGER + p][at] = s->x[p][at] * s->length[j];
+            }
             s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][at] = (float)od_random_normal(&rng);
             z[c] = 0;
             for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
@@ -198,6 +212,7 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     (void)state;
     const struct od_part *const parts[] = {&od_part_linar, &od_part_linar, &od_part_linar, NULL};
     double w[OD_BLEND_WEIGHTS] = {1.2, 0, .9};
+    w[OD_BLEND_LONGER] = .6; /* the first part knows more of long histories */
     struct od_blend_sample s;
     struct od_progress silent = {0}, stopping = {never, NULL};
     struct od_error err = {0};
@@ -210,6 +225,8 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     assert_true(h.part[1].weight == 0);
     assert_true(h.weight[OD_BLEND_POPULAR] == 0);
     assert_true(fabsf(h.part[0].weight / h.part[0].scale - 1.2f) < .1f);
+    assert_true(fabsf(h.part[0].longer / h.part[0].scale - .6f) < .1f);
+    assert_true(fabsf(h.part[2].longer / h.part[2].scale) < .1f);
     assert_true(h.part[0].without < h.together - .01f);
     assert_true(h.part[0].alone < h.together);
     assert_int_equal(od_blend_choose(&s, 2, &stopping, &h, &err), OD_STOPPED);
@@ -502,6 +519,7 @@ int main(void)
         cmocka_unit_test(made_up_times_are_told_from_real_ones),
         cmocka_unit_test(the_logarithm_is_close),
         cmocka_unit_test(shapes_keep_the_order),
+        cmocka_unit_test(lengths_are_bounded),
         cmocka_unit_test(repeats_are_newest_first_and_counted),
         cmocka_unit_test(weights_are_the_likeliest),
         cmocka_unit_test(a_part_that_tells_nothing_is_dropped),

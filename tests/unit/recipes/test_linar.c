@@ -468,6 +468,26 @@ static void a_low_memory_bound_still_trains(void **state)
     od_training_free(t);
 }
 
+static void little_memory_shortens_rests(void **state)
+{
+    (void)state;
+    struct od_training *t = sessions(500, CHAIN, 4);
+    struct made rich, poor;
+    prepare(&rich, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&rich, &od_recipe_user_personalization, NULL), OD_OK);
+    prepare(&poor, &od_recipe_user_personalization, t);
+    enum od_status st = OD_INVALID_INPUT;
+    for (uint64_t kb = 200; st != OD_OK; kb += 100) {
+        poor.input.memory_bytes = kb << 10;
+        st = make(&poor, &od_recipe_user_personalization, NULL);
+        assert_true(st == OD_OK || st == OD_INVALID_INPUT);
+    }
+    assert_true(header_of(&poor).rest < header_of(&rich).rest);
+    od_memory_model_done(&rich.model);
+    od_memory_model_done(&poor.model);
+    od_training_free(t);
+}
+
 struct stopper {
     int calls, stop_at;
     double last;
@@ -622,6 +642,7 @@ int main(void)
         cmocka_unit_test(crossed_percentiles_are_refused),
         cmocka_unit_test(nothing_to_learn_from_is_refused),
         cmocka_unit_test(a_low_memory_bound_still_trains),
+        cmocka_unit_test(little_memory_shortens_rests),
         cmocka_unit_test(progress_rises_and_a_stop_is_honoured),
         cmocka_unit_test(damaged_images_are_refused),
         cmocka_unit_test(the_temperature_is_the_most_likely_one),
