@@ -19,6 +19,11 @@ const struct od_part *const *od_blend_parts(struct od_str recipe);
 /* od_recipe.train of such a recipe. */
 enum od_status od_blend_train(const struct od_train_input *input, struct od_image_writer *image,
                               struct od_metrics *metrics, struct od_error *err) OD_MUST_USE;
+/* The same with some of the recipe's parts alone, NULL-terminated. */
+enum od_status od_blend_train_parts(const struct od_part *const *parts,
+                                    const struct od_train_input *input,
+                                    struct od_image_writer *image, struct od_metrics *metrics,
+                                    struct od_error *err) OD_MUST_USE;
 
 enum od_status od_blend_open(const struct od_image *image, struct od_model **out,
                              struct od_error *err);

@@ -4,7 +4,8 @@
  * with the repeats. Then all terms are fitted together and each group is taken away in turn; it
  * stays away unless the judges' mean of 1 / log2(1 + rank) falls by more than chance would have it
  * (paired over judges; a feature must be worth one standard error, a part, which costs memory
- * and time in every answer, 1.6) and by more than a share of it. Popularity of all
+ * and time in every answer, 1.6, or four of the likelihood, which tells more
+ * than ranks do) and by more than a share of it. Popularity of all
  * time must be worth most, for held-out events overrate it where a data set was cut to items with
  * so many events (k-core): what is rare in training is then rarer than it will be. Parts are tried
  * weakest first, and one always stays. Measures are two-fold: weights fitted on the even judges are
@@ -18,11 +19,12 @@
 enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
 
 struct worth {
-    double errors; /* standard errors */
+    double errors; /* standard errors of the measure */
     double share;  /* of the measure */
+    int likely;    /* or standard errors of the likelihood; 0: that does not count */
 };
-static const struct worth feature_worth = {1, .002}, popular_worth = {1, .01},
-                          part_worth = {1.645, .002}; /* one in twenty by chance */
+static const struct worth feature_worth = {1, .002, 0}, popular_worth = {1, .01, 0},
+                          part_worth = {1.645, .001, 4}; /* one in twenty by chance */
 
 #define TERM(feature) (1u << (OD_BLEND_PARTS + (feature)))
 
@@ -36,19 +38,24 @@ struct choice {
     struct od_blend_header *header;
     uint32_t repeats; /* terms of the history */
     uint32_t active;
-    double *gain, *other;       /* [judges] of the active terms; of a trial */
-    double w[OD_BLEND_WEIGHTS]; /* where fits start */
+    struct od_blend_verdict now, other; /* of the active terms; of a trial */
+    double w[OD_BLEND_WEIGHTS];         /* where fits start */
 };
 
 /* The part's terms under a shape. */
 static void fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape, float scale)
 {
     struct od_blend_sample *s = c->sample;
-    memset(s->x[p], 0, s->judges * s->room * sizeof *s->x[p]);
-    for (size_t j = 0; j < s->judges; j++)
+    size_t bytes = s->judges * s->room * sizeof *s->x[p];
+    float *to = s->x[p], *longer = s->x[OD_BLEND_LONGER + p];
+    memset(to, 0, bytes);
+    for (size_t j = 0; j < s->judges; j++) {
+        size_t first = j * s->room;
         if (s->knows[p][j])
-            od_blend_shape_add(shape, scale, 1, s->raw[p] + j * s->room, s->count[j],
-                               s->x[p] + j * s->room);
+            od_blend_shape_add(shape, scale, 1, s->raw[p] + first, s->count[j], to + first);
+        for (uint32_t i = 0; i < s->count[j]; i++)
+            longer[first + i] = to[first + i] * s->length[j];
+    }
 }
 
 /* The mean of the judges' largest scores. */
@@ -70,7 +77,8 @@ static float scale_of(const struct choice *c, uint32_t p)
 }
 
 /* Two-fold measure of a set of terms. */
-static enum od_status measure(struct choice *c, uint32_t active, double *gain, double *out_mean)
+static enum od_status measure(struct choice *c, uint32_t active, struct od_blend_verdict *out,
+                              double *out_mean)
 {
     enum od_status st = OD_OK;
     double likelihood, sum = 0;
@@ -80,11 +88,10 @@ static enum od_status measure(struct choice *c, uint32_t active, double *gain, d
         st = od_blend_fit(c->sample, active, fold ? OD_BLEND_EVEN : OD_BLEND_ODD, c->threads, w,
                           &likelihood);
         if (st == OD_OK)
-            st =
-                od_blend_gains(c->sample, w, fold ? OD_BLEND_ODD : OD_BLEND_EVEN, c->threads, gain);
+            st = od_blend_ask(c->sample, w, fold ? OD_BLEND_ODD : OD_BLEND_EVEN, c->threads, out);
     }
     for (size_t j = 0; j < c->sample->judges && st == OD_OK; j++)
-        sum += gain[j];
+        sum += out->gain[j];
     *out_mean = sum / (double)c->sample->judges;
     return st;
 }
@@ -110,36 +117,57 @@ static enum od_status choose_shape(struct choice *c, uint32_t p)
     }
     part->scale = scale;
     fill_shape(c, p, (enum od_blend_shape)part->shape, scale);
-    enum od_status st = measure(c, 1u << p | c->repeats, c->other, &alone);
+    enum od_status st = measure(c, 1u << p | c->repeats, &c->other, &alone);
     part->alone = (float)alone;
     return st;
+}
+
+struct paired {
+    double mean, error; /* of the differences, and the standard error of that */
+};
+
+static struct paired compare(const double *with, const double *without, size_t count)
+{
+    double sum = 0, square = 0, n = (double)count;
+    for (size_t j = 0; j < count; j++) {
+        double d = with[j] - without[j];
+        sum += d;
+        square += d * d;
+    }
+    double mean = sum / n;
+    return (struct paired){mean, sqrt(fmax(square / n - mean * mean, 0) / n)};
 }
 
 /* Takes terms away unless they are worth so much. *out_mean: the measure without them. */
 static enum od_status try_without(struct choice *c, uint32_t terms, struct worth worth,
                                   double *out_mean)
 {
-    double n = (double)c->sample->judges, sum = 0, square = 0;
-    enum od_status st = measure(c, c->active & ~terms, c->other, out_mean);
-    for (size_t j = 0; j < c->sample->judges && st == OD_OK; j++) {
-        double d = c->gain[j] - c->other[j];
-        sum += d;
-        square += d * d;
-    }
-    double mean = sum / n, error = sqrt(fmax(square / n - mean * mean, 0) / n);
-    double least = fmax(worth.errors * error, worth.share * *out_mean);
-    if (st == OD_OK && mean <= least) {
-        double *swap = c->gain;
-        c->gain = c->other;
-        c->other = swap;
-        c->active &= ~terms;
-    }
-    return st;
+    size_t judges = c->sample->judges;
+    enum od_status st = measure(c, c->active & ~terms, &c->other, out_mean);
+    if (st != OD_OK)
+        return st;
+    struct paired rank = compare(c->now.gain, c->other.gain, judges);
+    struct paired likelihood = compare(c->now.likelihood, c->other.likelihood, judges);
+    bool seen = rank.mean > worth.errors * rank.error;
+    bool likely = worth.likely && likelihood.mean > worth.likely * likelihood.error;
+    if (rank.mean > worth.share * *out_mean && (seen || likely))
+        return OD_OK;
+    struct od_blend_verdict swap = c->now;
+    c->now = c->other;
+    c->other = swap;
+    c->active &= ~terms;
+    return OD_OK;
 }
 
 static enum od_status say(const struct choice *c, double fraction, struct od_error *err)
 {
     return od_progress_report(c->progress, fraction, "weighing the parts", err);
+}
+
+/* What a part's weight has for longer histories. */
+static uint32_t longer(uint32_t parts)
+{
+    return parts << OD_BLEND_LONGER;
 }
 
 static enum od_status try_parts(struct choice *c, struct od_error *err)
@@ -155,7 +183,8 @@ static enum od_status try_parts(struct choice *c, struct od_error *err)
         double without = 0;
         uint32_t others = c->active & ((1u << parts) - 1) & ~(1u << weakest);
         enum od_status st = say(c, .6 + .3 * round / parts, err);
-        if (st == OD_OK && others && try_without(c, 1u << weakest, part_worth, &without) != OD_OK)
+        if (st == OD_OK && others &&
+            try_without(c, 1u << weakest | longer(1u << weakest), part_worth, &without) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
         if (st != OD_OK)
             return st;
@@ -169,7 +198,8 @@ static uint32_t all_terms(struct choice *c)
 {
     const struct od_blend_sample *s = c->sample;
     c->repeats = REPEATS | (s->real_times ? TERM(OD_BLEND_HOURS) : 0);
-    return ((1u << s->parts) - 1) | c->repeats | TERM(OD_BLEND_POPULAR) |
+    uint32_t parts = (1u << s->parts) - 1;
+    return parts | (s->parts > 1 ? longer(parts) : 0) | c->repeats | TERM(OD_BLEND_POPULAR) |
            (s->real_times ? RECENT : 0);
 }
 
@@ -180,13 +210,14 @@ static enum od_status eliminate(struct choice *c, struct od_error *err)
         struct worth worth;
     } groups[] = {{TERM(OD_BLEND_POPULAR), popular_worth},
                   {RECENT, feature_worth},
+                  {longer((1u << OD_BLEND_PARTS) - 1), feature_worth},
                   {c->repeats, feature_worth}};
     double mean, without;
     enum od_status st = OD_OK;
-    if (measure(c, c->active, c->gain, &mean) != OD_OK)
+    if (measure(c, c->active, &c->now, &mean) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t g = 0; g < sizeof groups / sizeof *groups && st == OD_OK; g++) {
-        st = say(c, .3 + .1 * (double)g, err);
+        st = say(c, .3 + .07 * (double)g, err);
         if (st == OD_OK && groups[g].terms & c->active &&
             try_without(c, groups[g].terms, groups[g].worth, &without) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
@@ -201,7 +232,7 @@ static enum od_status settle(struct choice *c, struct od_error *err)
     enum od_status st = say(c, .95, err);
     if (st != OD_OK)
         return st;
-    if (measure(c, c->active, c->gain, &together) != OD_OK ||
+    if (measure(c, c->active, &c->now, &together) != OD_OK ||
         od_blend_fit(c->sample, c->active, OD_BLEND_ALL, c->threads, c->w, &likelihood) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     h->together = (float)together;
@@ -209,6 +240,7 @@ static enum od_status settle(struct choice *c, struct od_error *err)
     for (uint32_t p = 0; p < c->sample->parts; p++) {
         h->part[p].serves = c->active >> p & 1;
         h->part[p].weight = (float)c->w[p];
+        h->part[p].longer = (float)c->w[OD_BLEND_LONGER + p];
     }
     for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
         h->weight[f] = (float)c->w[OD_BLEND_PARTS + f];
@@ -238,14 +270,14 @@ enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
         known += sample->target[j] != OD_NO_CODE;
     if (known < LEAST_KNOWN)
         return OD_OK;
-    struct choice c = {.sample = sample,
-                       .threads = threads,
-                       .progress = progress,
-                       .header = header,
-                       .gain = calloc(sample->judges + 1, sizeof *c.gain),
-                       .other = calloc(sample->judges + 1, sizeof *c.other)};
-    enum od_status st = c.gain && c.other ? choose(&c, err) : od_fail(err, OD_NO_MEMORY, NULL);
-    free(c.gain);
-    free(c.other);
+    double *memory = calloc(sample->judges * 4, sizeof *memory);
+    if (!memory)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    struct choice c = {
+        .sample = sample, .threads = threads, .progress = progress, .header = header};
+    c.now = (struct od_blend_verdict){memory, memory + sample->judges};
+    c.other = (struct od_blend_verdict){memory + 2 * sample->judges, memory + 3 * sample->judges};
+    enum od_status st = choose(&c, err);
+    free(memory);
     return st;
 }

@@ -1,6 +1,7 @@
 /* Maximum likelihood for the weights: a multinomial logit over each judge's candidates.
  *
- * log p(target) = w . x_target - log sum over candidates c of exp(w . x_c) is concave in w, its
+ * Each judge's log p(target) = w . x_target - log sum over candidates c of exp(w . x_c), times the
+ * weight of its event's type, is concave in w, its
  * gradient x_target - E_p x and its negative Hessian Cov_p(x). With a small ridge Newton's method,
  * its steps halved while they do not gain, finds the maximum in a few passes. Sums are made per
  * block of judges and added in the order of the blocks, so they do not depend on the threads. */
@@ -29,7 +30,7 @@ struct fitting {
     size_t terms;
     bool likelihood_only;
     struct sums *block; /* [blocks] */
-    double *gain;
+    struct od_blend_verdict verdict;
 };
 
 static bool in_fold(size_t j, enum od_blend_fold fold)
@@ -59,26 +60,26 @@ static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *
 {
     const struct od_blend_sample *s = f->sample;
     size_t first = j * s->room;
-    double total = 0, mean[MOST] = {0};
+    double total = 0, mean[MOST] = {0}, weight = (double)s->weight[j];
     float most = logits(f, j, z), target = z[s->target[j]];
     for (uint32_t c = 0; c < s->count[j]; c++) {
         z[c] = expf(z[c] - most);
         total += (double)z[c];
     }
-    to->likelihood += (double)(target - most) - log(total);
-    to->judges += 1;
+    to->likelihood += weight * ((double)(target - most) - log(total));
+    to->judges += weight;
     for (size_t a = 0; a < f->terms && !f->likelihood_only; a++) {
         const float *xa = s->x[f->term[a]] + first;
         for (uint32_t c = 0; c < s->count[j]; c++)
             mean[a] += (double)(z[c] * xa[c]);
         mean[a] /= total;
-        to->gradient[a] += (double)xa[s->target[j]] - mean[a];
+        to->gradient[a] += weight * ((double)xa[s->target[j]] - mean[a]);
         for (size_t b = 0; b <= a; b++) {
             const float *xb = s->x[f->term[b]] + first;
             double sum = 0;
             for (uint32_t c = 0; c < s->count[j]; c++)
                 sum += (double)(z[c] * xa[c] * xb[c]);
-            to->hessian[b][a] += sum / total - mean[a] * mean[b];
+            to->hessian[b][a] += weight * (sum / total - mean[a] * mean[b]);
         }
     }
 }
@@ -205,7 +206,21 @@ enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t activ
     return st;
 }
 
-static enum od_status gain_block(void *context, size_t index, unsigned thread)
+static void ask_judge(const struct fitting *f, size_t j, float *z)
+{
+    const struct od_blend_sample *s = f->sample;
+    uint32_t target = s->target[j], place = 0;
+    double total = 0;
+    float most = logits(f, j, z);
+    for (uint32_t c = 0; c < s->count[j]; c++) {
+        place += z[c] > z[target] || (z[c] >= z[target] && c < target);
+        total += (double)expf(z[c] - most);
+    }
+    f->verdict.gain[j] = place < TOP ? (double)s->weight[j] / log2((double)place + 2) : 0;
+    f->verdict.likelihood[j] = (double)s->weight[j] * ((double)(z[target] - most) - log(total));
+}
+
+static enum od_status ask_block(void *context, size_t index, unsigned thread)
 {
     (void)thread;
     const struct fitting *f = context;
@@ -216,26 +231,21 @@ static enum od_status gain_block(void *context, size_t index, unsigned thread)
     for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < s->judges; j++) {
         if (!in_fold(j, f->fold))
             continue;
-        f->gain[j] = 0;
-        if (s->target[j] == OD_NO_CODE)
-            continue;
-        (void)logits(f, j, z);
-        uint32_t target = s->target[j], place = 0;
-        for (uint32_t c = 0; c < s->count[j]; c++)
-            place += z[c] > z[target] || (z[c] >= z[target] && c < target);
-        f->gain[j] = place < TOP ? 1 / log2((double)place + 2) : 0;
+        f->verdict.gain[j] = f->verdict.likelihood[j] = 0;
+        if (s->target[j] != OD_NO_CODE)
+            ask_judge(f, j, z);
     }
     free(z);
     return OD_OK;
 }
 
-enum od_status od_blend_gains(const struct od_blend_sample *sample, const double *w,
-                              enum od_blend_fold fold, unsigned threads, double *gain)
+enum od_status od_blend_ask(const struct od_blend_sample *sample, const double *w,
+                            enum od_blend_fold fold, unsigned threads, struct od_blend_verdict *out)
 {
-    struct fitting f = {.sample = sample, .fold = fold, .w = w, .gain = gain};
+    struct fitting f = {.sample = sample, .fold = fold, .w = w, .verdict = *out};
     uint32_t active = 0;
     for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
         active |= (uint32_t)(w[t] < 0 || w[t] > 0) << t;
     list_terms(&f, active);
-    return od_parallel(threads, blocks_of(sample), gain_block, &f);
+    return od_parallel(threads, blocks_of(sample), ask_block, &f);
 }

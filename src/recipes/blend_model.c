@@ -1,6 +1,6 @@
 /* A blend in the server: opened from its image, scoring from a history.
  *
- *     score = sum over parts p that know the user of  w_p shape_p(s_p)
+ *     score = sum over parts p that know the user of  (w_p + l_p length) shape_p(s_p)
  *           + w . (features of blend_model.h) + FAINT log(1 + interactions)
  *
  * The last term orders by popularity what nothing else tells apart, so the ranking is total. Terms
@@ -90,7 +90,8 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     for (uint32_t p = 0; good && p < header->part_count; p++) {
         const struct od_blend_part *part = &header->part[p];
         good = part->shape < OD_BLEND_SHAPES && isfinite(part->scale) && part->scale > 0 &&
-               isfinite(part->weight) && memchr(part->name, 0, sizeof part->name);
+               isfinite(part->weight) && isfinite(part->longer) &&
+               memchr(part->name, 0, sizeof part->name);
         serves |= part->serves != 0;
     }
     for (size_t f = 0; good && f < OD_BLEND_FEATURES; f++)
@@ -315,8 +316,9 @@ enum od_status od_blend_score(const struct od_model *model, const struct od_quer
         st = model->serving[p].part->score(model->serving[p].opened, query, scratch, own, &personal,
                                            err);
         if (st == OD_OK && personal)
-            od_blend_shape_add((enum od_blend_shape)as->shape, as->scale, as->weight, own, n,
-                               scores);
+            od_blend_shape_add((enum od_blend_shape)as->shape, as->scale,
+                               as->weight + as->longer * od_blend_length(query->event_count), own,
+                               n, scores);
         *out_personal |= personal;
     }
     if (st != OD_OK)

@@ -20,8 +20,13 @@ enum od_blend_feature {
     OD_BLEND_FEATURES
 };
 #define OD_BLEND_REPEATS 4 /* the first so many features are of items of the history alone */
-/* Weights are numbered parts first. */
-#define OD_BLEND_WEIGHTS (OD_BLEND_PARTS + OD_BLEND_FEATURES)
+/* Weights are numbered parts first; then features; then what a part's weight has more for each unit
+ * of od_blend_length, for some parts know more of long histories and others of short ones. */
+#define OD_BLEND_LONGER  (OD_BLEND_PARTS + OD_BLEND_FEATURES)
+#define OD_BLEND_WEIGHTS (OD_BLEND_LONGER + OD_BLEND_PARTS)
+/* (log2(1 + events) - 3) / 2 of a history: -1 for one event, 0 for seven, 2.3 for 200, beyond which
+ * it does not grow, since servers look no further back. */
+float od_blend_length(size_t events);
 
 /* How a part's score s becomes a term of a logit. With a part's scores being near probabilities,
  * their logarithm is the logit: log(max(s, 0) / scale + floor). */
@@ -44,6 +49,7 @@ struct od_blend_part {
     uint32_t serves; /* 1: its sections are in the image */
     float scale;
     float weight;
+    float longer;  /* added to weight for each unit of length */
     float alone;   /* what held-out events said: mean 1 / log2(1 + rank) to rank 25, alone */
     float without; /* and of the blend without it */
 };

@@ -13,24 +13,42 @@
 enum {
     LEAST_EVENTS = 3, /* of a user that judges: one is held out, two are a transition */
     LEAST_JUDGES = 20,
-    BLOCK = 16 /* judges of a part of the work */
+    LEAST_SHARE = 300, /* judges that small data sets can do without more easily than choices */
+    BLOCK = 16         /* judges of a part of the work */
 };
+
+float od_blend_judge_weight(const struct od_training *training, const struct od_judge *judge)
+{
+    return training->type_weight ? training->type_weight[training->type[judge->end]] : 1;
+}
+
+/* Whether a user's last usable event can be asked for. */
+static bool can_judge(const struct od_training *training, uint64_t start, uint64_t end)
+{
+    struct od_judge judge = {start, end - 1};
+    return end - start >= LEAST_EVENTS && od_blend_judge_weight(training, &judge) > 0;
+}
 
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count, struct od_error *err)
 {
     const uint64_t *start = training->user_start;
     size_t able = 0, seen = 0, count = 0;
-    for (size_t u = 0; u < training->user_count; u++)
-        able += end[u] - start[u] >= LEAST_EVENTS;
+    uint64_t events = 0;
+    for (size_t u = 0; u < training->user_count; u++) {
+        events += end[u] - start[u];
+        able += can_judge(training, start[u], end[u]);
+    }
     size_t most = OD_JUDGED_SCORES / ((size_t)training->item_count + 1);
     size_t want = most < LEAST_JUDGES ? LEAST_JUDGES : most < OD_JUDGES ? most : OD_JUDGES;
+    uint64_t share = events / OD_JUDGED_EVENTS + LEAST_SHARE;
+    want = share < want ? (size_t)share : want;
     want = able < want ? able : want;
     struct od_judge *judges = malloc((want + 1) * sizeof *judges);
     if (!judges)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t u = 0; u < training->user_count; u++) {
-        if (end[u] - start[u] < LEAST_EVENTS)
+        if (!can_judge(training, start[u], end[u]))
             continue;
         size_t turn = seen++;
         if (turn * want / able != (turn + 1) * want / able)
@@ -196,6 +214,8 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
     fill_terms(a, b, &query, repeats, first, s->count[j]);
     uint32_t target = a->training->item[judge->end];
     const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
+    s->length[j] = od_blend_length(query.event_count);
+    s->weight[j] = od_blend_judge_weight(a->training, judge);
     s->target[j] = at ? (uint32_t)(at - (s->item + first)) : OD_NO_CODE;
     od_arena_reset(&b->arena);
     return OD_OK;
@@ -245,19 +265,31 @@ static enum od_status allocate(struct od_blend_sample *s)
     size_t places = s->judges * s->room + 1;
     s->count = calloc(s->judges + 1, sizeof *s->count);
     s->target = calloc(s->judges + 1, sizeof *s->target);
+    s->weight = calloc(s->judges + 1, sizeof *s->weight);
+    s->length = calloc(s->judges + 1, sizeof *s->length);
     s->item = calloc(places, sizeof *s->item);
-    bool all = s->count && s->target && s->item;
+    bool all = s->count && s->target && s->weight && s->length && s->item;
     for (uint32_t p = 0; p < s->parts; p++) {
         s->raw[p] = calloc(places, sizeof *s->raw[p]);
         s->knows[p] = calloc(s->judges + 1, 1);
         s->x[p] = calloc(places, sizeof *s->x[p]);
-        all = all && s->raw[p] && s->knows[p] && s->x[p];
+        s->x[OD_BLEND_LONGER + p] = calloc(places, sizeof *s->x[p]);
+        all = all && s->raw[p] && s->knows[p] && s->x[p] && s->x[OD_BLEND_LONGER + p];
     }
-    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_WEIGHTS; f++) {
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++) {
         s->x[f] = calloc(places, sizeof *s->x[f]);
         all = all && s->x[f];
     }
     return all ? OD_OK : OD_NO_MEMORY;
+}
+
+/* Judges whose candidates take no more than a quarter of the memory a recipe may use. */
+static size_t affordable(const struct od_train_input *input, size_t judges, uint32_t parts)
+{
+    size_t room = (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST;
+    size_t each = room * sizeof(float) * ((size_t)parts * 3 + OD_BLEND_FEATURES + 1);
+    uint64_t most = input->memory_bytes / 4 / each;
+    return input->memory_bytes && judges > most ? (size_t)most : judges;
 }
 
 enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od_train_input *input,
@@ -267,7 +299,8 @@ enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od
                                     struct od_error *err)
 {
     *out = (struct od_blend_sample){
-        .judges = judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
+        .judges = affordable(input, judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
+                             part_count),
         .room = (size_t)part_count * OD_BLEND_TOP + OD_BLEND_PAST,
         .parts = part_count,
         .real_times = od_recent_real(input->training),
@@ -297,6 +330,8 @@ void od_blend_sample_done(struct od_blend_sample *sample)
 {
     free(sample->count);
     free(sample->target);
+    free(sample->weight);
+    free(sample->length);
     free(sample->item);
     for (uint32_t p = 0; p < OD_BLEND_PARTS; p++) {
         free(sample->raw[p]);

@@ -54,6 +54,12 @@ void od_blend_shape_add(enum od_blend_shape shape, float scale, float weight, co
     }
 }
 
+float od_blend_length(size_t events)
+{
+    enum { MOST = 200 };
+    return (od_blend_log((float)(1 + (events < MOST ? events : MOST))) * 1.44269504f - 3) / 2;
+}
+
 static float hours_between(int64_t from_s, int64_t to_s)
 {
     int64_t gap;

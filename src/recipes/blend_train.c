@@ -273,14 +273,13 @@ static enum od_status fit_all(struct blend_run *run, const uint64_t *end,
     return st;
 }
 
-enum od_status od_blend_train(const struct od_train_input *input, struct od_image_writer *image,
-                              struct od_metrics *metrics, struct od_error *err)
+enum od_status od_blend_train_parts(const struct od_part *const *parts,
+                                    const struct od_train_input *input,
+                                    struct od_image_writer *image, struct od_metrics *metrics,
+                                    struct od_error *err)
 {
-    struct blend_run run = {.input = input, .parts = od_blend_parts(od_str_c(input->spec->name))};
-    if (!run.parts)
-        return od_fail(err, OD_INVALID_INPUT, "Recipe %s has no parts to blend.",
-                       input->spec->name);
-    while (run.part_count < OD_BLEND_PARTS && run.parts[run.part_count])
+    struct blend_run run = {.input = input, .parts = parts};
+    while (run.part_count < OD_BLEND_PARTS && parts[run.part_count])
         od_buf_init(&run.lesson[run.part_count++], LESSON_BYTES);
     uint64_t *end = NULL;
     od_math_init();
@@ -295,6 +294,16 @@ enum od_status od_blend_train(const struct od_train_input *input, struct od_imag
         od_buf_done(&run.lesson[p]);
     free(end);
     return st;
+}
+
+enum od_status od_blend_train(const struct od_train_input *input, struct od_image_writer *image,
+                              struct od_metrics *metrics, struct od_error *err)
+{
+    const struct od_part *const *parts = od_blend_parts(od_str_c(input->spec->name));
+    if (!parts)
+        return od_fail(err, OD_INVALID_INPUT, "Recipe %s has no parts to blend.",
+                       input->spec->name);
+    return od_blend_train_parts(parts, input, image, metrics, err);
 }
 
 /* --- for people --- */
@@ -316,11 +325,13 @@ bool od_blend_describe(const struct od_image *image, struct od_buf *out)
     od_buf_printf(out, "  blend, weighed by %u held-out events; mean 1/log2(1+rank) %.4f\n",
                   h.judges, (double)h.together);
     for (uint32_t i = 0; i < h.part_count; i++)
-        od_buf_printf(out, "    part %-8.8s %-11s weight %8.4f  %-8s alone %.4f, without it %.4f\n",
-                      h.part[i].name, h.part[i].serves ? "serves" : "was dropped",
-                      (double)h.part[i].weight,
-                      h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
-                      (double)h.part[i].alone, (double)h.part[i].without);
+        od_buf_printf(
+            out,
+            "    part %-8.8s %-11s weight %8.4f, longer %+.4f  %-8s alone %.4f, without it %.4f\n",
+            h.part[i].name, h.part[i].serves ? "serves" : "was dropped", (double)h.part[i].weight,
+            (double)h.part[i].longer,
+            h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
+            (double)h.part[i].alone, (double)h.part[i].without);
     for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
         if (h.weight[f] < 0 || h.weight[f] > 0)
             od_buf_printf(out, "    %-13s weight %8.4f\n", features[f], (double)h.weight[f]);

@@ -7,13 +7,19 @@
 
 /* --- who judges --- */
 
-/* Held-out events at most, and judges times items: what one trial of a configuration reads. Small
- * catalogues ask every user. */
+/* Held-out events at most, judges times items (what one trial of a configuration reads), and events
+ * of which one is held out: more would make the judged models poorer than those that will serve,
+ * and some parts suffer more from that than others. */
 #define OD_JUDGES        20000u
 #define OD_JUDGED_SCORES 250000000u
+#define OD_JUDGED_EVENTS 12u
 
-/* Holds out the last usable event of users with three or more, evenly spread: takes it from end[]
- * and makes it a judge. *out is in the order of users; free it with free. */
+/* What a judge's word counts: the weight of its held-out event's type. */
+float od_blend_judge_weight(const struct od_training *training, const struct od_judge *judge);
+
+/* Holds out the last usable event of users with three or more, where its type weighs something,
+ * evenly spread: takes it from end[] and makes it a judge. *out is in the order of users; free it
+ * with free. */
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;
@@ -38,6 +44,8 @@ struct od_blend_sample {
     uint32_t parts;
     bool real_times;
     uint32_t *count;
+    float *weight;                  /* of a judge's word */
+    float *length;                  /* od_blend_length of a judge's history */
     uint32_t *target;               /* place of the held-out item, OD_NO_CODE when not among them */
     uint32_t *item;                 /* [judges * room] */
     float *raw[OD_BLEND_PARTS];     /* [judges * room] */
@@ -68,10 +76,15 @@ enum od_blend_fold { OD_BLEND_ALL, OD_BLEND_EVEN, OD_BLEND_ODD };
 enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
                             enum od_blend_fold fold, unsigned threads, double *w,
                             double *out_likelihood) OD_MUST_USE;
-/* gain[j] for the fold's judges: 1 / log2(1 + rank) of the held-out item up to rank 25 among the
- * candidates, else 0. */
-enum od_status od_blend_gains(const struct od_blend_sample *sample, const double *w,
-                              enum od_blend_fold fold, unsigned threads, double *gain) OD_MUST_USE;
+/* What held-out items say of weights, for the fold's judges: gain[j], the judge's weight / log2(1 +
+ * rank) of its item among the candidates up to rank 25, else 0; and likelihood[j], the weight times
+ * log softmax(w . terms) of the item, 0 when it is no candidate. */
+struct od_blend_verdict {
+    double *gain, *likelihood; /* [judges] */
+};
+enum od_status od_blend_ask(const struct od_blend_sample *sample, const double *w,
+                            enum od_blend_fold fold, unsigned threads,
+                            struct od_blend_verdict *out) OD_MUST_USE;
 
 /* The temperature that makes softmax(score / temperature) most likely to have produced the first
  * held-out event of the split's test users. OD_BLEND_TEMPERATURE when none can be asked. */

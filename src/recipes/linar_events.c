@@ -10,6 +10,9 @@
  * the calendar, and by -2 to -3 % on MovieLens-1M and Amazon Toys. So how fast predictions fade by
  * date is chosen on validation. The floors keep old behaviour from being forgotten.
  *
+ * Event types: a prediction weighs as much as its target's type (eventsConfig), so what is worth
+ * nothing is never predicted, but still is a past that others are predicted from.
+ *
  * Rests: how many empty positions a pause is worth is chosen on validation too. They move a
  * prediction away from the events before the pause; its weight counts predictions, not positions,
  * so it is the same whatever the rest. */
@@ -117,6 +120,8 @@ static uint64_t fill_user(struct od_linar_events *out, const struct od_training 
         newer *= .9;
         if (fade >= OD_LINAR_SLOW)
             next *= by_date(training, training->time[e], fade);
+        if (training->type_weight)
+            next *= (double)training->type_weight[training->type[e]];
         weight = (float)next;
     }
     return p;
@@ -146,15 +151,22 @@ static void group(struct od_linar_events *out)
     start[0] = 0;
 }
 
+uint64_t od_linar_positions(const struct od_training *training, const uint64_t *end, uint32_t rest)
+{
+    uint64_t count = 0;
+    for (size_t u = 0; u < training->user_count; u++) {
+        uint64_t start = training->user_start[u];
+        count += end[u] - start + count_pauses(training, start, end[u], rest);
+    }
+    return count;
+}
+
 enum od_status od_linar_events_init(struct od_linar_events *out, const struct od_training *training,
                                     const uint64_t *end, enum od_linar_fade fade, uint32_t rest,
                                     struct od_error *err)
 {
     *out = (struct od_linar_events){.item_count = training->item_count};
-    for (size_t u = 0; u < training->user_count; u++) {
-        uint64_t start = training->user_start[u];
-        out->count += end[u] - start + count_pauses(training, start, end[u], rest);
-    }
+    out->count = od_linar_positions(training, end, rest);
     if (out->count >= UINT32_MAX)
         return od_fail(err, OD_LIMIT,
                        "%llu interactions are more than a model can learn from: the "

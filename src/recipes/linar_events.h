@@ -52,6 +52,9 @@ enum od_linar_fade {
 enum od_status od_linar_ends(const struct od_training *training, const struct od_linar_rule *rule,
                              uint64_t *out, struct od_error *err) OD_MUST_USE;
 
+/* Positions that the events up to end[u] take with such rests. */
+uint64_t od_linar_positions(const struct od_training *training, const uint64_t *end, uint32_t rest);
+
 /* The events of every user up to end[u], with rest empty positions in every pause between two of
  * them. out is zeroed on failure; _done frees. */
 enum od_status od_linar_events_init(struct od_linar_events *out, const struct od_training *training,

@@ -95,6 +95,24 @@ static enum od_status write_sections(const struct kind *kind, const struct od_pa
     return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
 }
 
+/* The longest rest, at most that of the configuration, whose positions with their suffix sums take
+ * no more than a third of the memory and can be numbered: on very many short sessions the empty
+ * positions would be most of a fit. */
+static uint32_t affordable_rest(const struct od_part_task *task,
+                                const struct od_linar_config *config, uint64_t memory_bytes)
+{
+    const struct od_training *training = task->input->training;
+    uint64_t sums = (uint64_t)config->kernels * (config->kernels + 1) * 2;
+    uint32_t rest = config->rest;
+    for (; rest > 0; rest /= 2) {
+        uint64_t count = od_linar_positions(training, task->end, rest);
+        uint64_t bytes = od_linar_events_bytes(count, training->item_count) + count * (4 + sums);
+        if (bytes <= memory_bytes / 3 && count < UINT32_MAX)
+            break;
+    }
+    return rest;
+}
+
 static enum od_status fit_config(const struct kind *kind, const struct od_part_task *task,
                                  const struct od_linar_config *config,
                                  const struct od_linar_shape *shape, uint64_t memory_bytes,
@@ -102,15 +120,17 @@ static enum od_status fit_config(const struct kind *kind, const struct od_part_t
                                  struct od_error *err)
 {
     const struct od_training *training = task->input->training;
+    struct od_linar_config actual = *config;
     struct od_linar_events events = {0};
     struct od_linar_fit fit = {0};
     struct od_linar_plan plan;
+    actual.rest = affordable_rest(task, config, memory_bytes);
     enum od_status st =
-        od_linar_events_init(&events, training, task->end, config->fade, config->rest, err);
+        od_linar_events_init(&events, training, task->end, actual.fade, actual.rest, err);
     if (st == OD_OK)
-        st = od_linar_plan_make(&events, config, shape, UINT32_MAX, memory_bytes, &plan, err);
+        st = od_linar_plan_make(&events, &actual, shape, UINT32_MAX, memory_bytes, &plan, err);
     if (st == OD_OK)
-        st = od_linar_fit_init(&fit, &events, config, shape, &plan, work, err);
+        st = od_linar_fit_init(&fit, &events, &actual, shape, &plan, work, err);
     if (st == OD_OK)
         st = write_sections(kind, task, shape->window, &fit, image, err);
     od_linar_fit_done(&fit);

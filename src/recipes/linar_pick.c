@@ -1,9 +1,10 @@
 /* The default configuration adapts by itself.
  *
  * A sample of users (all, when their events are few; the judges' first) is fitted, and each
- * candidate is judged by where it ranks the judges' held-out events: mean of 1 / log2(1 + rank)
- * over ranks up to 25, i.e. NDCG@25 of one relevant item. Past items of the user take no part in
- * the ranking unless users of this data do return to items (one held-out event in a hundred).
+ * candidate is judged by where it ranks the judges' held-out events: mean of weight / log2(1 +
+ * rank) over ranks up to 25 (weight: of the event's type), i.e. NDCG@25 of one relevant item. Past
+ * items of the user take no part in the ranking unless users of this data do return to items (one
+ * held-out event in a hundred).
  *
  * The search walks one coordinate at a time: kernels, the rest that a pause counts for, ridge,
  * head, fading. Alpha is judged for free with every fit, since it changes scores and not the fit.
@@ -201,8 +202,9 @@ static void ask(const struct bench *bench, const struct od_judge *judge, float *
 {
     enum { MOST = OD_LINAR_REACH * OD_LINAR_KERNELS };
     const struct pick *pick = bench->pick;
+    const struct od_training *training = pick->training;
     const struct od_linar_kernels *k = &bench->fit->kernels;
-    const uint32_t *item = pick->training->item;
+    const uint32_t *item = training->item;
     uint64_t row[MOST];
     float weight[MOST], factor[MOST];
     const uint16_t *pointer[MOST];
@@ -225,8 +227,10 @@ static void ask(const struct bench *bench, const struct od_judge *judge, float *
         if (item[e] != target)
             scores[item[e]] = -INFINITY;
     place(bench, scores, target, places);
+    double worth =
+        training->type_weight ? (double)training->type_weight[training->type[judge->end]] : 1;
     for (size_t a = 0; a < ALPHAS; a++)
-        gain[a] = places[a] < TOP ? 1 / log2((double)places[a] + 2) : 0;
+        gain[a] = places[a] < TOP ? worth / log2((double)places[a] + 2) : 0;
 }
 
 static enum od_status ask_block(void *context, size_t index, unsigned thread)

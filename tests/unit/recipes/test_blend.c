@@ -99,6 +99,15 @@ static void shapes_keep_the_order(void **state)
     }
 }
 
+static void lengths_are_bounded(void **state)
+{
+    (void)state;
+    assert_true(fabsf(od_blend_length(1) + 1) < 1e-5f);
+    assert_true(fabsf(od_blend_length(7)) < 1e-5f);
+    assert_true(fabsf(od_blend_length(31) - 1) < 1e-5f);
+    assert_true(od_blend_length(200) == od_blend_length(100000));
+}
+
 static void repeats_are_newest_first_and_counted(void **state)
 {
     (void)state;
@@ -133,22 +142,29 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
     *s = (struct od_blend_sample){.judges = JUDGES, .room = ROOM, .parts = parts};
     s->count = calloc(JUDGES, sizeof *s->count);
     s->target = calloc(JUDGES, sizeof *s->target);
+    s->weight = calloc(JUDGES, sizeof *s->weight);
+    s->length = calloc(JUDGES, sizeof *s->length);
     s->item = calloc(JUDGES * ROOM, sizeof *s->item);
     for (uint32_t p = 0; p < parts; p++) {
         s->raw[p] = calloc(JUDGES * ROOM, sizeof(float));
         s->knows[p] = calloc(JUDGES, 1);
         memset(s->knows[p], 1, JUDGES);
         s->x[p] = calloc(JUDGES * ROOM, sizeof(float));
+        s->x[OD_BLEND_LONGER + p] = calloc(JUDGES * ROOM, sizeof(float));
     }
-    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_WEIGHTS; f++)
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++)
         s->x[f] = calloc(JUDGES * ROOM, sizeof(float));
     for (size_t j = 0; j < JUDGES; j++) {
         double z[ROOM], total = 0;
         s->count[j] = ROOM - (uint32_t)(j % 3);
+        s->weight[j] = 1;
+        s->length[j] = (float)od_random_normal(&rng);
         for (uint32_t c = 0; c < s->count[j]; c++) {
             size_t at = j * ROOM + c;
-            for (uint32_t p = 0; p < parts; p++)
+            for (uint32_t p = 0; p < parts; p++) {
                 s->x[p][at] = s->raw[p][at] = (float)od_random_normal(&rng);
+                s->x[OD_BLEND_LONGER + p][at] = s->x[p][at] * s->length[j];
+            }
             s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][at] = (float)od_random_normal(&rng);
             z[c] = 0;
             for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
@@ -196,6 +212,7 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     (void)state;
     const struct od_part *const parts[] = {&od_part_linar, &od_part_linar, &od_part_linar, NULL};
     double w[OD_BLEND_WEIGHTS] = {1.2, 0, .9};
+    w[OD_BLEND_LONGER] = .6; /* the first part knows more of long histories */
     struct od_blend_sample s;
     struct od_progress silent = {0}, stopping = {never, NULL};
     struct od_error err = {0};
@@ -208,6 +225,8 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     assert_true(h.part[1].weight == 0);
     assert_true(h.weight[OD_BLEND_POPULAR] == 0);
     assert_true(fabsf(h.part[0].weight / h.part[0].scale - 1.2f) < .1f);
+    assert_true(fabsf(h.part[0].longer / h.part[0].scale - .6f) < .1f);
+    assert_true(fabsf(h.part[2].longer / h.part[2].scale) < .1f);
     assert_true(h.part[0].without < h.together - .01f);
     assert_true(h.part[0].alone < h.together);
     assert_int_equal(od_blend_choose(&s, 2, &stopping, &h, &err), OD_STOPPED);
@@ -287,10 +306,13 @@ static struct od_training *ring(unsigned users, unsigned again)
 }
 
 static struct od_metrics *train_metrics;
+static const struct od_part *const *train_parts; /* NULL: all of the recipe */
 
 static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
                           struct od_error *err)
 {
+    if (train_parts)
+        return od_blend_train_parts(train_parts, input, image, train_metrics, err);
     return od_blend_train(input, image, train_metrics, err);
 }
 
@@ -368,6 +390,54 @@ static void a_blend_tells_what_serves(void **state)
     od_training_free(t);
 }
 
+/* Users look at i0 .. i14 in a ring; every third time they buy what they looked at, as i15 .. i29.
+ */
+static struct od_training *shop(double view, double buy)
+{
+    struct od_event_rule rules[] = {{.type = OD_STR("view"), .weight = view},
+                                    {.type = OD_STR("buy"), .weight = buy}};
+    struct od_training_rule rule = {.events = rules, .event_count = 2, .weighted = true};
+    struct od_training_builder *b = od_training_builder_new(&rule);
+    for (unsigned u = 0; u < 600; u++)
+        for (unsigned k = 0; k < 12 + u % 3; k++) {
+            char user[16], item[16];
+            bool buys = k % 3 == 2;
+            unsigned at = (u + k - k / 3 - (buys ? 1 : 0)) % 15;
+            snprintf(user, sizeof user, "u%05u", u);
+            snprintf(item, sizeof item, "i%05u", buys ? 15 + at : at);
+            assert_int_equal(od_training_add_event(b, od_str_c(user), od_str_c(item),
+                                                   buys ? OD_STR("buy") : OD_STR("view"),
+                                                   1000 * (int64_t)u + 9 * k * k, false, 0),
+                             OD_OK);
+        }
+    return toy_finish(b);
+}
+
+static void what_weighs_nothing_is_not_predicted(void **state)
+{
+    (void)state;
+    struct od_training *even = shop(1, 1), *buying = shop(0, 1);
+    struct od_memory_model m[2];
+    float scores[2][RING];
+    static const struct od_part *const linear[] = {&od_part_linar, NULL};
+    assert_non_null(buying->type_weight);
+    train_parts = linear;
+    train(&od_recipe_user_personalization_v2, even, 2, NULL, &m[0]);
+    train(&od_recipe_user_personalization_v2, buying, 2, NULL, &m[1]);
+    train_parts = NULL;
+    for (int k = 0; k < 2; k++)
+        ask(&m[k], even, 4, 1, scores[k]); /* one look: another one is next, or a purchase */
+    for (uint32_t i = 0; i < RING; i++) {
+        assert_true(i == 5 || i == 19 || scores[0][i] < scores[0][5]);
+        assert_true(i == 19 || i == 20 ||
+                    scores[1][i] < scores[1][19]); /* of this look or the next */
+    }
+    for (int k = 0; k < 2; k++)
+        od_memory_model_done(&m[k]);
+    od_training_free(even);
+    od_training_free(buying);
+}
+
 /* Opens a copy of the image whose section has other bytes. */
 static enum od_status open_with(const struct od_memory_model *m, const char *section, size_t at,
                                 const void *bytes, size_t len)
@@ -401,6 +471,7 @@ static void damaged_blends_are_refused(void **state)
     assert_int_equal(od_image_array(&m.image, "blend", 1, sizeof good, &p, NULL), OD_OK);
     memcpy(&good, p, sizeof good);
     assert_int_equal(open_with(&m, "blend", 0, &good, sizeof good), OD_OK);
+    uint32_t serves = good.part[0].serves ? 0 : 1;
 #define BREAK(change)                                                                              \
     do {                                                                                           \
         bad = good;                                                                                \
@@ -411,11 +482,11 @@ static void damaged_blends_are_refused(void **state)
     BREAK(items++);
     BREAK(part_count = 0);
     BREAK(part_count = OD_BLEND_PARTS + 1);
-    BREAK(part[0].serves = 0);
+    BREAK(part[serves].serves = bad.part[1 - serves].serves = 0);
     BREAK(part[0].shape = OD_BLEND_SHAPES);
     BREAK(part[0].scale = 0);
     BREAK(part[0].weight = NAN);
-    BREAK(part[0].name[0] = 'x');
+    BREAK(part[serves].name[0] = 'x');
     BREAK(weight[0] = INFINITY);
     BREAK(temperature = 0);
     BREAK(recent_count++);
@@ -448,12 +519,14 @@ int main(void)
         cmocka_unit_test(made_up_times_are_told_from_real_ones),
         cmocka_unit_test(the_logarithm_is_close),
         cmocka_unit_test(shapes_keep_the_order),
+        cmocka_unit_test(lengths_are_bounded),
         cmocka_unit_test(repeats_are_newest_first_and_counted),
         cmocka_unit_test(weights_are_the_likeliest),
         cmocka_unit_test(a_part_that_tells_nothing_is_dropped),
         cmocka_unit_test(judges_hold_out_their_last_events),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
+        cmocka_unit_test(what_weighs_nothing_is_not_predicted),
         cmocka_unit_test(damaged_blends_are_refused),
         cmocka_unit_test(a_blend_has_the_same_bytes_for_any_thread_count),
     };

@@ -1,4 +1,4 @@
-/* The recipes aws-user-personalization and aws-personalized-ranking as their callers see them. */
+/* LinAR as the only part of aws-user-personalization and aws-personalized-ranking. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,12 +40,12 @@ struct made {
 };
 
 static struct od_metrics *metrics_of_fit;
-static const struct od_recipe *recipe_of_fit;
 
 static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
                           struct od_error *err)
 {
-    return recipe_of_fit->train(input, image, metrics_of_fit, err);
+    static const struct od_part *const alone[] = {&od_part_linar, NULL};
+    return od_blend_train_parts(alone, input, image, metrics_of_fit, err);
 }
 
 static void prepare(struct made *made, const struct od_recipe *recipe,
@@ -73,7 +73,6 @@ static void set(struct made *made, enum od_param_place place, const char *name, 
 
 static enum od_status make(struct made *made, const struct od_recipe *recipe, struct od_error *err)
 {
-    recipe_of_fit = recipe;
     metrics_of_fit = &made->metrics;
     return od_memory_model_fit(recipe, fit, &made->input, &made->model, err);
 }
@@ -454,7 +453,7 @@ static void a_low_memory_bound_still_trains(void **state)
     assert_true(head > 10);
     prepare(&poor, &od_recipe_user_personalization, t);
     enum od_status st = OD_INVALID_INPUT;
-    for (uint64_t kb = 500; st != OD_OK; kb += 250) { /* the least that trains at all */
+    for (uint64_t kb = 500; st != OD_OK; kb += 100) { /* the least that trains at all */
         struct od_error err = {0};
         assert_int_equal(st, OD_INVALID_INPUT);
         poor.input.memory_bytes = kb << 10;
@@ -463,6 +462,26 @@ static void a_low_memory_bound_still_trains(void **state)
     }
     assert_true(poor.input.memory_bytes > 1 << 20);
     assert_true(header_of(&poor).head < head);
+    od_memory_model_done(&rich.model);
+    od_memory_model_done(&poor.model);
+    od_training_free(t);
+}
+
+static void little_memory_shortens_rests(void **state)
+{
+    (void)state;
+    struct od_training *t = sessions(500, CHAIN, 4);
+    struct made rich, poor;
+    prepare(&rich, &od_recipe_user_personalization, t);
+    assert_int_equal(make(&rich, &od_recipe_user_personalization, NULL), OD_OK);
+    prepare(&poor, &od_recipe_user_personalization, t);
+    enum od_status st = OD_INVALID_INPUT;
+    for (uint64_t kb = 200; st != OD_OK; kb += 100) {
+        poor.input.memory_bytes = kb << 10;
+        st = make(&poor, &od_recipe_user_personalization, NULL);
+        assert_true(st == OD_OK || st == OD_INVALID_INPUT);
+    }
+    assert_true(header_of(&poor).rest < header_of(&rich).rest);
     od_memory_model_done(&rich.model);
     od_memory_model_done(&poor.model);
     od_training_free(t);
@@ -623,6 +642,7 @@ int main(void)
         cmocka_unit_test(crossed_percentiles_are_refused),
         cmocka_unit_test(nothing_to_learn_from_is_refused),
         cmocka_unit_test(a_low_memory_bound_still_trains),
+        cmocka_unit_test(little_memory_shortens_rests),
         cmocka_unit_test(progress_rises_and_a_stop_is_honoured),
         cmocka_unit_test(damaged_images_are_refused),
         cmocka_unit_test(the_temperature_is_the_most_likely_one),
