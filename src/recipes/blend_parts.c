@@ -13,6 +13,7 @@ static const struct od_part *const sequence[] = {
 static const struct od_part *const sequence_v2[] = {
     &od_part_linar,
     &od_part_far,
+    &od_part_seq,
     NULL,
 };
 
