@@ -63,7 +63,8 @@ static enum od_status check_config(struct od_call *call, const struct od_resourc
                        "Recipe %s is for batch segment jobs and has no campaigns.", spec->name);
     if (!config)
         return OD_OK;
-    if (config->ranking_influence.count)
+    if (config->ranking_influence.count &&
+        od_recipe_param_find(spec, OD_PARAM_CAMPAIGN, OD_STR("POPULARITY")) == SIZE_MAX)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "rankingInfluence is not supported by recipe %s.", spec->name);
     if (config->item_exploration_config.count && !spec->supports_exploration)

@@ -567,6 +567,28 @@ static struct od_str sensitivity_of(const struct od_personalize_optimization_obj
     return objective->objective_sensitivity.ptr ? objective->objective_sensitivity : OD_STR("LOW");
 }
 
+/* The file that a text parameter "location" names. */
+static enum od_status add_external(struct segment_list *list,
+                                   const struct od_api_string_map *params)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        struct od_str *files;
+        size_t count;
+        struct od_error cause;
+        if (!od_str_eq_c(params->items[i].key, "location"))
+            continue;
+        enum od_status s = od_objects_list(list->app->objects, params->items[i].value, list->arena,
+                                           &files, &count, &cause);
+        if (s != OD_OK)
+            return od_fail(list->err, s, "The file of item vectors: %s", cause.message);
+        if (count != 1)
+            return od_fail(list->err, OD_INVALID_INPUT,
+                           "The location of item vectors must name one file.");
+        add_text(list->spec, "external", files[0]);
+    }
+    return OD_OK;
+}
+
 static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
 {
     struct od_buf *spec = list->spec;
@@ -581,6 +603,7 @@ static enum od_status write_training(struct segment_list *list, const struct tra
         add_text(spec, "recipe", od_str_c(facts->recipe->name));
     add_text(spec, "image", image);
     add_number(spec, "seed", 1);
+    add_number(spec, "now_s", list->app->io->now_ms(list->app->io) / 1000);
     add_number(spec, "threads", list->app->config.worker_threads);
     add_events(spec, facts);
     add_tuning(spec, facts);
@@ -600,6 +623,8 @@ static enum od_status write_training(struct segment_list *list, const struct tra
     enum od_status s = facts->in_place ? OD_OK : add_serving(list, facts);
     if (s == OD_OK)
         s = add_update(list, facts);
+    if (s == OD_OK && config)
+        s = add_external(list, &config->algorithm_hyper_parameters);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
         s = add_dataset(list, keys[t], &facts->datasets[t]);
     od_buf_char(spec, '}');

@@ -37,6 +37,9 @@ static enum od_status check_all_params(struct od_call *call, const struct od_rec
                          &config->feature_transformation_parameters, values);
     if (s == OD_OK)
         s = od_recipe_params_check(spec, values, &call->err);
+    size_t location = od_recipe_param_find(spec, OD_PARAM_ALGORITHM, OD_STR("location"));
+    if (s == OD_OK && location != SIZE_MAX)
+        s = od_objects_check(call->app->objects, values[location].text, &call->err);
     return s;
 }
 

@@ -13,6 +13,7 @@ void od_exam_done(struct od_exam *exam)
     od_training_free(exam->owned);
     od_dict_free(exam->items);
     free(exam->candidates);
+    free(exam->gain);
     free(exam->known);
     free(exam->events);
     free(exam->relevant);

@@ -36,7 +36,9 @@ struct od_exam {
     struct od_dict *items;     /* the catalogue */
     uint32_t item_count;
     uint64_t *candidates; /* bitmap over the catalogue of the items that are ranked; NULL: all */
-    bool *known;          /* [item_count] has an event in the training part */
+    float *gain;      /* [item_count] what listing an item is worth; NULL: relevant or not is all */
+    double best_gain; /* of OD_LIST_MOST items at most */
+    bool *known;      /* [item_count] has an event in the training part */
     struct od_past_event *events; /* item: catalogue code; type: the training part's code */
     uint64_t event_count, event_cap;
     uint32_t *relevant;

@@ -80,6 +80,7 @@ od_csv_walk(struct od_str bytes, const char *name, const struct od_csv_header *h
 struct column {
     uint64_t values; /* that are not null */
     uint64_t bytes;  /* of them */
+    bool reserved;   /* its type is known, whatever is in it */
     bool numbers, lists, many;
     struct od_dict *distinct;
 };
@@ -97,7 +98,7 @@ static enum od_status look(void *context, const struct od_str *cells, struct od_
         struct column *column = &survey->columns[c];
         double number;
         uint32_t code;
-        if (cells[c].len == 0)
+        if (column->reserved || cells[c].len == 0)
             continue;
         column->values++;
         column->bytes += cells[c].len;
@@ -222,14 +223,18 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
     *out_dropped = dropped;
 }
 
-static enum od_status survey_init(struct survey *survey, const struct od_csv_header *header)
+static enum od_status survey_init(struct survey *survey, const struct od_csv_header *header,
+                                  enum od_dataset_type type)
 {
     survey->header = header;
     survey->columns = calloc(header->column_count, sizeof *survey->columns);
     if (!survey->columns)
         return OD_NO_MEMORY;
     for (size_t c = 0; c < header->column_count; c++) {
-        survey->columns[c] = (struct column){.numbers = true, .distinct = od_dict_new()};
+        survey->columns[c] =
+            (struct column){.reserved = reserved_type(type, header->columns[c]) != NULL,
+                            .numbers = true,
+                            .distinct = od_dict_new()};
         if (!survey->columns[c].distinct)
             return OD_NO_MEMORY;
     }
@@ -255,7 +260,7 @@ enum od_status od_infer_schema(struct od_arena *arena, struct od_str bytes, cons
     if (s != OD_OK)
         return od_fail(err, s, "%s: %s", name, inner.message);
     od_buf_init(&text, OD_MAX_SCHEMA_CHARS * 4);
-    s = survey_init(&survey, &header);
+    s = survey_init(&survey, &header, type);
     if (s != OD_OK)
         od_fail(err, s, NULL);
     else

@@ -6,7 +6,8 @@
  * aws-external   Amazon's notebooks: all users, the same 9n/10 of each are training and input.
  * loo            Leave one out, strict: the last event is relevant, all before are input, and
  *                training has all but the last two (the one before last is for validation, which
- *                happens inside training and needs no event of ours).
+ *                happens inside training and needs no event of ours). Relaxed, as some papers do:
+ *                training has all but the last.
  *
  * Users whose share of input is empty are skipped; for leave one out those with fewer than three
  * events, which are trained on whole. */
@@ -134,7 +135,7 @@ static enum od_status make_loo(const struct od_protocol_input *input, uint32_t f
     enum od_status s = division_init(&d, input->full);
     for (uint32_t u = 0; s == OD_OK && u < input->full->user_count; u++) {
         uint64_t n = length_of(input->full, u);
-        d.keep[u] = n < 3 ? n : n - 2;
+        d.keep[u] = n < 3 ? n : n - (input->relaxed ? 1 : 2);
         hold_out(&d, input->full, u, n < 3 ? 0 : n - 1);
     }
     return finish(input, &d, s, out, err);

@@ -9,10 +9,10 @@
 
 #include "eval/report.h"
 
-#define WIDTH       960.0
+#define WIDTH       1140.0
 #define HEIGHT      560.0
 #define LEFT        80.0
-#define RIGHT       40.0
+#define RIGHT       220.0
 #define TOP         70.0
 #define BOTTOM      70.0
 #define LABEL_GAP   17.0 /* least distance of two labels' lines */
@@ -184,33 +184,34 @@ static void draw_head(struct picture *p)
     od_buf_done(&text);
 }
 
-/* Labels at the right end: of the lowest line below it, of the others above and apart. */
+static int lowest_first(const void *a, const void *b)
+{
+    return -by_height(a, b);
+}
+
+/* Lines across, labelled in the right margin, from the lowest up and apart. */
 static void draw_baselines(struct picture *p)
 {
-    const struct od_eval_row *rows = p->result->rows;
-    double lowest = INFINITY, label_y = NAN;
+    struct point lines[OD_EVAL_BASELINES];
+    size_t count = 0;
     struct od_buf text;
     od_buf_init(&text, 256);
-    for (size_t r = 0; r < p->result->row_count && !rows[r].recipe; r++) {
-        const struct od_interval *value = shown(p->result, &rows[r]);
-        lowest = value && !isnan(value->mean) ? fmin(lowest, value->mean) : lowest;
+    for (size_t r = 0; r < p->result->row_count && !p->result->rows[r].recipe; r++) {
+        const struct od_interval *value = shown(p->result, &p->result->rows[r]);
+        if (value && !isnan(value->mean))
+            lines[count++] = (struct point){
+                .row = &p->result->rows[r], .value = value, .y = y_of(p, value->mean)};
     }
-    for (size_t r = 0; r < p->result->row_count && !rows[r].recipe; r++) {
-        const struct od_interval *value = shown(p->result, &rows[r]);
-        if (!value || isnan(value->mean))
-            continue;
-        double y = y_of(p, value->mean), at = y - 5;
+    qsort(lines, count, sizeof *lines, lowest_first);
+    for (size_t i = 0; i < count; i++) {
+        double y = lines[i].y, at = y + 4;
+        if (i > 0)
+            at = fmin(at, lines[i - 1].label_y - LABEL_GAP);
+        lines[i].label_y = at;
         put_line(p, LEFT, y, WIDTH - RIGHT, y, "stroke=\"#b5532a\" stroke-dasharray=\"6 4\"");
-        if (!(value->mean > lowest) && lowest > 0) {
-            at = y + 15;
-            lowest = -INFINITY; /* one label alone */
-        } else {
-            at = !isnan(label_y) && fabs(at - label_y) < LABEL_GAP ? label_y - LABEL_GAP : at;
-            label_y = at;
-        }
         od_buf_clear(&text);
-        od_buf_printf(&text, "%s %.4f", rows[r].name, value->mean);
-        put_text(p, WIDTH - RIGHT - 6, at, "text-anchor=\"end\" fill=\"#b5532a\"", text.ptr);
+        od_buf_printf(&text, "%s %.4f", lines[i].row->name, lines[i].value->mean);
+        put_text(p, WIDTH - RIGHT + 8, at, "fill=\"#b5532a\"", text.ptr);
     }
     od_buf_done(&text);
 }

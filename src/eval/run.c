@@ -236,7 +236,7 @@ static enum od_status list_rows(struct od_eval_result *result)
 {
     const struct od_eval_plan *plan = result->plan;
     size_t n = 0;
-    result->rows = calloc(plan->recipe_count + 3, sizeof *result->rows);
+    result->rows = calloc(plan->recipe_count + OD_EVAL_BASELINES, sizeof *result->rows);
     if (!result->rows)
         return OD_NO_MEMORY;
     bool segments = plan->protocol->segments;

@@ -66,7 +66,9 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "objective":{"attribute":"PRICE", "sensitivity":"LOW"} or absent,
  *    "update":{"image":"/abs/trained.image", "metrics":{}}: no training, that image with new items,
  *    "serving":{"arn":"x", "image":"/abs/old.image", "metrics":{}} or absent: to compare with,
- *    "seed":1, "threads":0, "image":"/abs/out.image"}; the card goes to /abs/out.card.json
+ *    "external":"/abs/vectors.txt": the file of an external model, or absent,
+ *    "seed":1, "now_s":N (when it was asked for), "threads":0,
+ *    "image":"/abs/out.image"}; the card goes to /abs/out.card.json
  *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
  *           "items":N, "recipe":"aws-x", "tuned":{...}, "search":{...}} */
 

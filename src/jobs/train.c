@@ -182,7 +182,10 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         .action_table = run->action_table,
         .spec = run->recipe_spec,
         .params = run->params,
+        .external = run->external.ptr ? (struct od_str){run->external.ptr, run->external.bytes}
+                                      : OD_STR_NONE,
         .seed = (uint64_t)od_json_get_i64(run->spec, "seed", 1),
+        .now_s = od_json_get_i64(run->spec, "now_s", 0),
         .threads = (unsigned)od_json_get_i64(run->spec, "threads", 0),
         .memory_bytes = run->memory_bytes,
         .progress = {report_training, run},
@@ -201,6 +204,12 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
     input.spec = run->recipe_spec;
     input.params = run->params;
     return make_model(run, &input, metrics);
+}
+
+static enum od_status map_external(struct od_run *run)
+{
+    struct od_str path = od_json_get_str(run->spec, "external", OD_STR_NONE);
+    return path.ptr ? run->io->map(run->io, path.ptr, &run->external, run->err) : OD_OK;
 }
 
 /* What outlives the run. */
@@ -237,6 +246,8 @@ enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
     od_arena_init(&run.arena, 64u << 20);
     enum od_status s = read_recipe(&run);
     if (s == OD_OK)
+        s = map_external(&run);
+    if (s == OD_OK)
         s = od_run_read_inputs(&run);
     if (s == OD_OK && run.recipe_spec && !od_json_get(spec, OD_STR("update")))
         s = od_run_check_inputs(&run);
@@ -245,6 +256,8 @@ enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
     if (s == OD_OK)
         s = give_result(&run, &metrics, begun, arena, out);
     od_run_free_inputs(&run);
+    if (run.external.ptr)
+        io->unmap(io, &run.external);
     od_arena_done(&run.arena);
     return s;
 }

@@ -33,6 +33,7 @@ struct od_run {
     double told;              /* the bar never goes back */
     struct od_card_curve curve;
     struct od_str without_dataset, without_field; /* left out of what is read; absent: nothing */
+    struct od_io_map external;   /* the file of an external model; ptr NULL: none */
     double done;                 /* of the training's part of the bar, before what comes next */
     struct od_str objective;     /* JSON: what it weighs and costs; absent: none */
     struct od_str tuned, search; /* JSON: values found, and how; absent: nothing was searched */

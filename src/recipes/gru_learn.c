@@ -7,7 +7,6 @@
  * and of the user's state. At steps that are multiples of bptt nothing goes further back. */
 #include <string.h>
 
-#include "math/kernels.h"
 #include "math/nn/layers.h"
 #include "math/nn/vector.h"
 #include "recipes/gru_inner.h"
@@ -225,7 +224,7 @@ static void start_back(struct pass *p, float *ds, const float *s, const float *c
 
 static void end_sessions_back(struct pass *p, uint32_t step)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     struct od_nn_gru user = od_gru_user(p->net, p->params);
     size_t h = p->net->hidden, at = p->rows->packed.at[step];
     size_t from = p->paused_at[step], n = p->paused_at[step + 1] - from;
@@ -252,7 +251,7 @@ static void end_sessions_back(struct pass *p, uint32_t step)
  * the gradient of the starts, c that of the users' states before any event. */
 static void through_time(struct pass *p)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const struct od_nn_packed *packed = &p->rows->packed;
     struct od_nn_gru session = od_gru_session(p->net, p->params);
     size_t h = p->net->hidden;
@@ -278,7 +277,7 @@ static struct od_nn_gru_grad grads(const struct pass *p, uint32_t first)
 
 static void begin_back(struct pass *p)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const struct od_features *f = p->net->users;
     size_t h = p->net->hidden, n = p->rows->sequences;
     float *person = od_nn_in(p->params, p->gradient, GRU_PERSON);
@@ -294,7 +293,7 @@ static void begin_back(struct pass *p)
 
 static void inputs_back(struct pass *p, float *dv)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const struct od_seq_rows *rows = p->rows;
     struct od_nn_gru session = od_gru_session(p->net, p->params);
     struct od_nn_gru user = od_gru_user(p->net, p->params);

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/kernels.h"
 #include "math/nn/layers.h"
 #include "math/nn/vector.h"
 #include "recipes/gru_inner.h"
@@ -97,7 +96,7 @@ uint32_t od_gru_gap_before(const struct od_seq_rows *rows, uint32_t step, size_t
 void od_gru_begin(const struct od_gru_net *net, const struct od_nn_params *params,
                   const struct od_seq_rows *rows, float *c)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const float *person = od_nn_of(params, GRU_PERSON);
     const struct od_features *f = net->users;
     size_t h = net->hidden;
@@ -123,7 +122,7 @@ void od_gru_start(const struct od_gru_net *net, const struct od_nn_params *param
 void od_gru_inputs(const struct od_gru_net *net, const struct od_nn_params *params,
                    const struct od_seq_rows *rows, float *x)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const float *gap = od_nn_of(params, GRU_GAP_IN);
     size_t w = net->width;
     od_nn_gather(x, rows->v, rows->item, rows->rows, w);

@@ -20,25 +20,77 @@ void od_item_space_done(struct od_item_space *space)
 
 /* --- from a matrix --- */
 
+#define SAMPLE                                                                                     \
+    (1u << 18) /* rows the directions are found on: bounds the decomposition's memory              \
+                */
+
+/* Evenly spaced rows of a matrix that has more than SAMPLE. */
+struct sample {
+    uint64_t *at;
+    uint32_t *column;
+    float *value;
+};
+
+static void sample_done(struct sample *s)
+{
+    free(s->at);
+    free(s->column);
+    free(s->value);
+}
+
+static enum od_status sample_rows(const struct od_sparse *rows, struct sample *own,
+                                  struct od_sparse *out)
+{
+    uint64_t entries = 0;
+    own->at = malloc((SAMPLE + 1) * sizeof *own->at);
+    if (!own->at)
+        return OD_NO_MEMORY;
+    for (uint64_t k = 0; k < SAMPLE; k++) {
+        uint64_t row = k * rows->rows / SAMPLE;
+        own->at[k] = entries;
+        entries += rows->at[row + 1] - rows->at[row];
+    }
+    own->at[SAMPLE] = entries;
+    own->column = malloc((entries + 1) * sizeof *own->column);
+    own->value = malloc((entries + 1) * sizeof *own->value);
+    if (!own->column || !own->value)
+        return OD_NO_MEMORY;
+    for (uint64_t k = 0; k < SAMPLE; k++) {
+        uint64_t from = rows->at[k * rows->rows / SAMPLE], n = own->at[k + 1] - own->at[k];
+        memcpy(own->column + own->at[k], rows->column + from, n * sizeof *own->column);
+        memcpy(own->value + own->at[k], rows->value + from, n * sizeof *own->value);
+    }
+    *out = (struct od_sparse){SAMPLE, rows->columns, own->at, own->column, own->value};
+    return OD_OK;
+}
+
 struct placing {
+    const struct od_sparse *rows;
     const struct od_svd *svd;
+    const struct od_kernels *kernels;
     const float *scale;
     float power;
     struct od_item_space *space;
 };
 
+/* A row times V is its row of U diag(s). */
 static enum od_status place_block(void *context, size_t index, unsigned thread)
 {
     (void)thread;
     const struct placing *p = context;
+    const struct od_matrix *right = &p->svd->right;
     uint32_t items = p->space->items, rank = p->space->dimension;
     float row[OD_SVD_MOST], factor[OD_SVD_MOST];
     for (uint32_t c = 0; c < rank; c++)
-        factor[c] = powf(p->svd->sigma[c], p->power);
+        factor[c] = powf(p->svd->sigma[c], p->power - 1);
     for (size_t i = index * BLOCK; i < (index + 1) * BLOCK && i < items; i++) {
         double square = 0;
+        memset(row, 0, rank * sizeof *row);
+        for (uint64_t k = p->rows->at[i]; k < p->rows->at[i + 1]; k++)
+            p->kernels->axpy(row, right->at + p->rows->column[k] * right->ld, p->rows->value[k],
+                             rank);
         for (uint32_t c = 0; c < rank; c++) {
-            row[c] = p->svd->left.at[i * p->svd->left.ld + c] * factor[c];
+            row[c] *= factor[c];
             square += (double)row[c] * row[c];
         }
         float scale = square > 1e-20 ? (float)(1 / sqrt(square)) : 0;
@@ -50,25 +102,37 @@ static enum od_status place_block(void *context, size_t index, unsigned thread)
     return OD_OK;
 }
 
-enum od_status od_item_space_svd(const struct od_sparse *rows, uint32_t dimension, float power,
-                                 const float *scale, uint64_t seed, const struct od_work *work,
-                                 struct od_item_space *out, struct od_error *err)
+static enum od_status place_rows(const struct od_sparse *rows, const struct od_svd *svd,
+                                 float power, const float *scale, unsigned threads,
+                                 struct od_item_space *out)
 {
-    struct od_svd svd;
-    enum od_status s = od_svd_sparse(rows, dimension, seed, work, &svd, err);
-    if (s != OD_OK)
-        return s;
-    struct od_item_space space = {.items = rows->rows, .dimension = svd.rank};
+    struct od_item_space space = {.items = rows->rows, .dimension = svd->rank};
     space.at = malloc(((size_t)space.items * space.dimension + 1) * sizeof *space.at);
-    struct placing placing = {&svd, scale, power, &space};
-    s = space.at ? od_parallel(work->threads, ((size_t)space.items + BLOCK - 1) / BLOCK,
-                               place_block, &placing)
-                 : OD_NO_MEMORY;
-    od_svd_done(&svd);
+    struct placing placing = {rows, svd, od_kernels_best(), scale, power, &space};
+    enum od_status s = space.at ? od_parallel(threads, ((size_t)space.items + BLOCK - 1) / BLOCK,
+                                              place_block, &placing)
+                                : OD_NO_MEMORY;
     if (s == OD_OK)
         *out = space;
     else
         od_item_space_done(&space);
+    return s;
+}
+
+enum od_status od_item_space_svd(const struct od_sparse *rows, uint32_t dimension, float power,
+                                 const float *scale, uint64_t seed, const struct od_work *work,
+                                 struct od_item_space *out, struct od_error *err)
+{
+    struct sample sample = {0};
+    struct od_sparse seen = *rows;
+    struct od_svd svd = {0};
+    enum od_status s = rows->rows > SAMPLE ? sample_rows(rows, &sample, &seen) : OD_OK;
+    s = s == OD_OK ? od_svd_sparse(&seen, dimension, seed, work, &svd, err) : od_fail(err, s, NULL);
+    sample_done(&sample);
+    if (s != OD_OK)
+        return s;
+    s = place_rows(rows, &svd, power, scale, work->threads, out);
+    od_svd_done(&svd);
     return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
 }
 

@@ -16,8 +16,9 @@ struct od_item_space {
 };
 void od_item_space_done(struct od_item_space *space);
 
-/* From rows: the first `dimension` directions of the matrix, each item's row of U diag(s^power)
- * scaled to length 1 and then by scale[item] (NULL: 1). An item without an entry is at 0. */
+/* From rows: the first `dimension` directions of the matrix (of 262,144 rows spread over it, when
+ * there are more), each item's row of U diag(s^power) scaled to length 1 and then by scale[item]
+ * (NULL: 1). An item without an entry is at 0. Memory besides the result: that of od_svd_sparse. */
 enum od_status od_item_space_svd(const struct od_sparse *rows, uint32_t dimension, float power,
                                  const float *scale, uint64_t seed, const struct od_work *work,
                                  struct od_item_space *out, struct od_error *err) OD_MUST_USE;

@@ -116,6 +116,7 @@ struct od_train_input {
     const struct od_recipe_spec *spec;
     const struct od_param_value *params;
     uint64_t seed;
+    int64_t now_s;         /* when the training was asked for; 0: as if at its newest interaction */
     unsigned threads;      /* 0: all cores; never changes the bytes of the image */
     uint64_t memory_bytes; /* what the recipe may use beyond the training set */
     struct od_progress progress;

@@ -3,6 +3,9 @@
 
 static const struct od_recipe *const recipes[] = {
     &od_recipe_external_vectors,        //
+    &od_recipe_hrnn,                    //
+    &od_recipe_hrnn_coldstart,          //
+    &od_recipe_hrnn_metadata,           //
     &od_recipe_item_affinity,           //
     &od_recipe_item_attribute_affinity, //
     &od_recipe_next_best_action,        //

@@ -22,7 +22,7 @@
 #include "recipes/features.h"
 #include "recipes/part.h"
 
-#define OD_SEQ_PARTS   8   /* of a batch: more than cores of small machines, for even shares */
+#define OD_SEQ_PARTS   4 /* of a batch: more would have too few sequences each for their products */
 #define OD_SEQ_HISTORY 200 /* newest events a state is made of, in judging and serving */
 
 /* Rows of sequences, packed step by step (math/nn/packed.h). Row r is an event the network sees and
@@ -85,6 +85,8 @@ struct od_seq_plan {
     float last; /* over the epochs the rate falls to this share, by half a cosine; 0: it does not */
     bool bias;  /* the last entry of an item's vector starts from the logarithm of its interactions
                    over the mean: a network whose states end in 1 begins at popularity */
+    bool start; /* item vectors start from the neighbourhoods in histories (seqtrain_start.c), which
+                   takes a second and 24 bytes an event; else from random numbers */
     const float *weight; /* [event_count] of predicting that event, NULL: 1 */
     /* Items from their records: vector = share n / (n + kappa) of the id's vector, n its
      * interactions, and the sum of its features' vectors. NULL: ids alone, whole. */

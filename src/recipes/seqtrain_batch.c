@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/kernels.h"
+#include "math/nn/vector.h"
 #include "math/nn/layers.h"
 #include "math/nn/softmax.h"
 #include "os/parallel.h"
@@ -245,7 +245,7 @@ static enum od_status step_all(struct od_seq_batch *b, const struct od_nn_step *
 /* Rows of all parts by item, in the order of their first appearance. */
 static enum od_status merge(struct od_seq_batch *b, uint32_t *out_count)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     size_t width = b->items->width, most = 0;
     uint32_t count = 0;
     for (size_t p = 0; p < OD_SEQ_PARTS; p++)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/kernels.h"
+#include "math/nn/vector.h"
 #include "math/nn/layers.h"
 #include "os/parallel.h"
 #include "recipes/seqtrain_inner.h"
@@ -122,7 +122,7 @@ static float id_share(const struct od_seq_items *items, uint32_t item, uint64_t 
 void od_seq_items_mix(const struct od_seq_items *items, const uint32_t *row, uint32_t count,
                       uint64_t key, float *out)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const struct od_features *f = items->plan->features;
     size_t w = items->width;
     for (uint32_t r = 0; r < count; r++, out += w) {
@@ -163,7 +163,7 @@ enum od_status od_seq_items_mix_all(const struct od_seq_items *items, uint64_t k
 void od_seq_items_unmix(struct od_seq_items *items, const uint32_t *row, uint32_t count,
                         uint64_t key, float *dv)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     const struct od_features *f = items->plan->features;
     size_t w = items->width;
     for (uint32_t r = 0; r < count; r++, dv += w) {

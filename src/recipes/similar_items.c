@@ -155,6 +155,7 @@ static enum od_status prepare(struct fit *f, struct od_error *err)
         return s;
     struct od_feature_options options = od_feature_options_default();
     options.threads = input->threads;
+    options.grams = true;
     s = od_item_space_records(t->item_table, t->items, &options,
                               (uint32_t)param(input, "item_metadata_hidden_dim"), input->seed,
                               &f->work, &f->metadata, err);

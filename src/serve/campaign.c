@@ -75,6 +75,8 @@ static void configure(struct od_campaign *campaign, const struct od_campaign_set
     campaign->explore_cutoff_s =
         (int64_t)((days < MOST_CUTOFF_DAYS ? days : MOST_CUTOFF_DAYS) * 86400);
     campaign->explore_share = share_of(campaign->spec, setup->exploration_weight);
+    campaign->popularity_influence = (float)setup->popularity_influence;
+    campaign->freshness_influence = (float)setup->freshness_influence;
     campaign->metadata = setup->enable_metadata || od_str_ends(name, OD_STR("-v2")) ||
                          od_str_eq_c(name, "aws-semantic-similarity");
 }

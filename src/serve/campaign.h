@@ -27,8 +27,9 @@ struct od_campaign {
     struct od_item_map map;
     bool has_scores; /* answers carry probabilities */
     float temperature;
-    bool metadata;        /* metadataColumns allowed */
-    double explore_share; /* of the places of an answer; 0: none */
+    bool metadata;                                   /* metadataColumns allowed */
+    double explore_share;                            /* of the places of an answer; 0: none */
+    float popularity_influence, freshness_influence; /* handed to the recipe with each query */
     int64_t explore_cutoff_s;
     struct od_keep_cache keeps;
     struct od_young_place young;

@@ -27,7 +27,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from targets import FLOORS, MEASUREMENTS, QUICK, QUICK_SECONDS, TARGETS  # noqa: E402
+from targets import FLOORS, MEASUREMENTS, QUICK, QUICK_CALL, QUICK_SECONDS, TARGETS  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -56,9 +56,11 @@ def known_recipes():
 
 
 def recipes_for(measurement, recipes):
+    if measurement.protocol == "trend":  # the others train in minutes, and this asks for twenty trainings
+        return [name for name, kind in recipes.items() if kind == "POPULAR_ITEMS" or name == "aws-popularity-count"]
     lists_users = {"USER_SEGMENTATION"}
     apart = {"PERSONALIZED_ACTIONS"}
-    wanted = [name for name, kind in recipes.items() if kind not in apart]
+    wanted = [name for name, kind in recipes.items() if kind not in apart and name != "ondol-external-vectors"]  # needs a file
     wanted = [name for name in wanted if (recipes[name] in lists_users) == (measurement.protocol == "segment")]
     if measurement.protocol != "segment":
         return wanted
@@ -281,9 +283,9 @@ def quick_plan():
                 timed.append((values["training, s"], name, recipe))
                 seen.add(recipe)
     for seconds, name, recipe in sorted(timed):
-        if spent + seconds > QUICK_SECONDS:
+        spent += seconds + QUICK_CALL
+        if spent > QUICK_SECONDS:
             break
-        spent += seconds
         plan.append((BY_NAME[name], recipe))
     return plan
 

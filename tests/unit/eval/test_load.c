@@ -193,6 +193,54 @@ static void one_type_of_events_may_be_asked_for(void **state)
     assert_non_null(strstr(err.message, "no interactions"));
 }
 
+/* A segment of interactions with two rows. */
+static void write_segment(struct folder *f)
+{
+    struct od_field fields[] = {{.name = OD_STR("USER_ID"), .type = OD_FIELD_STRING},
+                                {.name = OD_STR("ITEM_ID"), .type = OD_FIELD_STRING},
+                                {.name = OD_STR("TIMESTAMP"), .type = OD_FIELD_LONG}};
+    struct od_schema schema = {.name = OD_STR("Interactions"),
+                               .type = OD_INTERACTIONS,
+                               .field_count = 3,
+                               .fields = fields};
+    struct od_chunk_writer *writer = od_chunk_writer_new(&schema);
+    for (int i = 0; i < 2; i++) {
+        struct od_value values[] = {{.kind = OD_VALUE_TEXT, .text = OD_STR("u")},
+                                    {.kind = OD_VALUE_TEXT, .text = OD_STR("i")},
+                                    {.kind = OD_VALUE_INTEGER, .integer = 5 + i}};
+        assert_int_equal(od_chunk_writer_add(writer, values), OD_OK);
+    }
+    struct od_buf bytes;
+    struct od_chunk_place place = {.rows = 2};
+    od_buf_init(&bytes, 1u << 20);
+    assert_int_equal(od_segment_head(&schema, &bytes), OD_OK);
+    place.offset = bytes.len;
+    assert_int_equal(od_chunk_writer_finish(writer, &bytes), OD_OK);
+    place.bytes = bytes.len - place.offset;
+    assert_int_equal(od_segment_tail(&place, 1, bytes.len, &bytes), OD_OK);
+    write_file(f, bytes.ptr, bytes.len);
+    od_buf_done(&bytes);
+    od_chunk_writer_free(writer);
+}
+
+static void segments_of_an_import_are_taken_as_they_are(void **state)
+{
+    struct folder *f = *state;
+    const char *paths[] = {f->file};
+    struct od_load_files files = {.interactions = paths, .interactions_count = 1};
+    struct od_loaded data;
+    struct od_error err = {0};
+    write_segment(f);
+    assert_int_equal(od_load(&files, &od_io_real, &data, NULL), OD_OK);
+    assert_int_equal(data.training->event_count, 2);
+    assert_int_equal(data.training->last_time, 6);
+    od_loaded_done(&data);
+    files.users = f->file; /* of another type */
+    assert_int_equal(od_load(&files, &od_io_real, &data, &err), OD_INVALID_INPUT);
+    assert_non_null(strstr(err.message, "a.csv"));
+    assert_non_null(strstr(err.message, "INTERACTIONS"));
+}
+
 /* --- hostile --- */
 
 static void a_bad_file_is_told_where_and_why(void **state)
@@ -262,6 +310,12 @@ static void test_files_are_read_or_refused(void **state)
                      OD_INVALID_INPUT);
     assert_non_null(strstr(err.message, "line 3"));
     assert_non_null(strstr(err.message, "PREFIX"));
+    const char *hole = "PREFIX,TARGET\na||b,c\n";
+    write_file(f, hole, strlen(hole));
+    assert_int_equal(od_test_file_read(&file, &od_io_real, f->file, OD_TEST_SESSIONS, &err),
+                     OD_INVALID_INPUT);
+    assert_non_null(strstr(err.message, "line 2"));
+    assert_non_null(strstr(err.message, "\"a||b\""));
 }
 
 int main(void)
@@ -273,6 +327,7 @@ int main(void)
         cmocka_unit_test(without_a_time_the_order_of_the_file_is_kept_with_repeats),
         cmocka_unit_test(records_become_tables),
         cmocka_unit_test(one_type_of_events_may_be_asked_for),
+        cmocka_unit_test(segments_of_an_import_are_taken_as_they_are),
         cmocka_unit_test(a_bad_file_is_told_where_and_why),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
         cmocka_unit_test(test_files_are_read_or_refused),

@@ -163,6 +163,14 @@ static void leave_one_out_is_strict_and_does_not_tell_the_time_unless_asked(void
             assert_int_equal(question->now_s, full->time[told ? end - 1 : end - 2]);
             assert_int_equal(question->context_event, told ? end - 1 : end - 2);
         }
+        uint32_t asked = exam.question_count;
+        od_exam_done(&exam);
+        input.relaxed = true;
+        assert_int_equal(od_protocol_loo.make(&input, 0, &exam, NULL), OD_OK);
+        assert_int_equal(exam.question_count, asked);
+        assert_int_equal(exam.train->event_count, full->event_count - asked);
+        for (uint32_t q = 0; q < exam.question_count; q++)
+            check_question(&exam, full, &exam.questions[q], told);
         od_exam_done(&exam);
         od_training_free(full);
     }
@@ -260,6 +268,41 @@ static void questions_may_be_thinned_evenly(void **state)
     for (uint32_t q = 1; q < 10; q++)
         assert_in_range(exam.questions[q].user - exam.questions[q - 1].user, 28, 32);
     assert_true(exam.train->user_count > 250); /* training is whole */
+    od_exam_done(&exam);
+    od_training_free(full);
+}
+
+static void growth_is_the_day_after_less_the_days_before(void **state)
+{
+    (void)state;
+    /* item 1: four events a day for ten days; item 2: one, then nine on the day after; the rest
+     * later, so that the moment of fold 0 is the end of day ten */
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    unsigned user = 0;
+    for (int64_t d = 0; d < 10; d++)
+        for (unsigned k = 0; k < 4; k++)
+            toy_add(b, user++ % 50, 1, d * 86400 + k);
+    toy_add(b, 3, 2, 10 * 86400 - 1);
+    int64_t moment = 10 * 86400;
+    toy_add(b, 4, 1, moment);
+    for (unsigned k = 0; k < 9; k++)
+        toy_add(b, k, 2, moment + 60 + k);
+    toy_add(b, 5, 1, moment + 2 * 86400); /* after the day: does not count */
+    struct od_training *full = toy_finish(b);
+    assert_int_equal(full->event_count, 52);
+    struct od_protocol_input input = input_of(full);
+    struct od_exam exam;
+    assert_int_equal(od_protocol_trend.make(&input, 0, &exam, NULL), OD_OK);
+    assert_int_equal(exam.question_count, 1);
+    assert_int_equal(exam.questions[0].now_s, moment);
+    assert_int_equal(exam.train->event_count, 42);
+    assert_int_equal(exam.train->last_time, moment);
+    float one = exam.gain[od_dict_find(exam.items, OD_STR("i00001"))];
+    float two = exam.gain[od_dict_find(exam.items, OD_STR("i00002"))];
+    assert_true(one > -4.11f && one < -4.09f); /* 41 events in ten days, none on the day */
+    assert_true(two > 8.899f && two < 8.901f); /* 9 less 0.1 */
+    assert_int_equal(exam.questions[0].relevant_count, 1);
+    assert_true(exam.best_gain > 8.899 && exam.best_gain < 8.901);
     od_exam_done(&exam);
     od_training_free(full);
 }
@@ -396,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_set_of_one_moment_cannot_be_cut),
         cmocka_unit_test(users_with_one_event_are_never_asked),
         cmocka_unit_test(questions_may_be_thinned_evenly),
+        cmocka_unit_test(growth_is_the_day_after_less_the_days_before),
         cmocka_unit_test(hidden_items_are_in_no_event_and_are_all_that_is_ranked),
         cmocka_unit_test(sessions_are_asked_as_the_file_has_them),
         cmocka_unit_test(pairs_are_gathered_by_user),

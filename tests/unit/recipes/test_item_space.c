@@ -109,6 +109,46 @@ static void a_bad_vector_is_refused(void **state)
     shelf_done(&s);
 }
 
+/* Half the rows lie along (3, 4, 0), half along (0, 0, 1): two directions, whatever the sample. */
+static void many_rows_are_placed_by_the_directions_of_some(void **state)
+{
+    (void)state;
+    enum { ROWS = 300000 };
+    uint64_t *at = malloc((ROWS + 1) * sizeof *at);
+    uint32_t *column = malloc(2 * ROWS * sizeof *column);
+    float *value = malloc(2 * ROWS * sizeof *value);
+    uint64_t n = 0;
+    for (uint32_t r = 0; r < ROWS; r++) {
+        at[r] = n;
+        if (r == 77)
+            continue; /* without an entry */
+        if (r % 2 == 0) {
+            column[n] = 0;
+            value[n++] = 3;
+        }
+        column[n] = r % 2 ? 2 : 1;
+        value[n++] = r % 2 ? 1 : 4;
+    }
+    at[ROWS] = n;
+    struct od_sparse rows = {ROWS, 3, at, column, value};
+    struct od_work work = {.threads = 2};
+    struct od_item_space space;
+    od_math_init();
+    assert_int_equal(od_item_space_svd(&rows, 8, 1, NULL, 1, &work, &space, NULL), OD_OK);
+    assert_int_equal(space.dimension, 2);
+    struct od_item_view view = od_item_space_view(&space);
+    float *p = malloc(ROWS * sizeof *p);
+    od_item_space_products(&view, ROWS - 1, p);
+    for (uint32_t r = 0; r < ROWS; r += 1001)
+        assert_true(fabsf(p[r] - (float)(r % 2 && r != 77)) < 2e-3f);
+    assert_true(p[77] == 0);
+    od_item_space_done(&space);
+    free(p);
+    free(at);
+    free(column);
+    free(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +156,7 @@ int main(void)
         cmocka_unit_test(vectors_of_the_user_take_the_place_of_records),
         cmocka_unit_test(nothing_said_gives_no_dimension),
         cmocka_unit_test(a_bad_vector_is_refused),
+        cmocka_unit_test(many_rows_are_placed_by_the_directions_of_some),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,8 +31,8 @@ static void every_recipe_is_found_and_agrees_with_its_specification(void **state
 static void recipes_without_code_are_not_found(void **state)
 {
     (void)state;
-    assert_non_null(od_recipe_spec_find(OD_STR("aws-hrnn")));
-    assert_null(od_recipe_find(OD_STR("aws-hrnn")));
+    assert_non_null(od_recipe_spec_find(OD_STR("aws-vod-top-picks")));
+    assert_null(od_recipe_find(OD_STR("aws-vod-top-picks")));
     assert_null(od_recipe_find(OD_STR("aws-sims ")));
     assert_null(od_recipe_find(OD_STR("")));
 }
