@@ -126,7 +126,8 @@ static struct od_seq_plan plan_for(const struct od_train_input *input, uint64_t 
                                 .rate = 4e-3f,
                                 .clip = 1,
                                 .fall = .9f,
-                                .bias = true};
+                                .bias = true,
+                                .start = true};
 }
 
 enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,
