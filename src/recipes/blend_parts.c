@@ -15,6 +15,7 @@ static const struct od_part *const sequence_v2[] = {
     &od_part_linar,
     &od_part_far,
     &od_part_knn,
+    &od_part_seq,
     NULL,
 };
 

@@ -26,7 +26,7 @@
 #define FITTED  0.80 /* of them: step 2 */
 #define WEIGHED 0.92 /* step 3 */
 #define LESSON_BYTES                                                                               \
-    (64u << 20) /* most that a part may learn: networks keep numbers to start from */
+    ((size_t)2 << 30) /* most that a part may learn: networks keep their items' vectors */
 
 struct blend_run {
     const struct od_train_input *input; /* the whole */

@@ -10,6 +10,10 @@
  * even one pass fits in, users are left out, evenly by their code: a network of a few million
  * parameters learns little more from the next ten million histories.
  *
+ * Memory: 16 bytes an item and unit of width while training (vectors, gradients, moments, the best
+ * so far), as many in the lesson and the image together: 2 GB for a million items of width 64. An
+ * allowance that is too small for that halves the width, down to LEAST_WIDTH.
+ *
  * Events weigh by what eventsConfig says of their type and, with apply_recency_bias, by age:
  * exp(-age / span of the data), so that the oldest count a third of the newest. Where times are
  * made up there is no age. */
@@ -19,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 64, LAYERS = 2 };
+enum { WIDTH = 64, LEAST_WIDTH = 16, LAYERS = 2, UNIT_BYTES = 32 };
 enum { WINDOW = 150, CONTEXT = OD_SEQ_HISTORY - WINDOW };
 enum { ALL_CANDIDATES = 20000, SAMPLE = 2048 }; /* items up to which the softmax is whole */
 enum { LEAST_BATCH = 128, MOST_BATCH = 6400, BATCHES = 300 };
@@ -97,9 +101,20 @@ static uint32_t batch_for(uint64_t predictions)
     return rows < LEAST_BATCH ? LEAST_BATCH : rows > MOST_BATCH ? MOST_BATCH : (uint32_t)rows;
 }
 
-static struct od_seq_plan plan_for(uint32_t items, uint64_t predictions)
+/* An allowance of 0 means that nobody set one. */
+static uint32_t width_for(uint32_t items, uint64_t memory_bytes)
 {
-    return (struct od_seq_plan){.width = WIDTH,
+    uint32_t width = WIDTH;
+    while (memory_bytes && width > LEAST_WIDTH &&
+           (uint64_t)items * width * UNIT_BYTES > memory_bytes)
+        width /= 2;
+    return width;
+}
+
+static struct od_seq_plan plan_for(const struct od_train_input *input, uint64_t predictions)
+{
+    uint32_t items = input->training->item_count;
+    return (struct od_seq_plan){.width = width_for(items, input->memory_bytes),
                                 .window = WINDOW,
                                 .context = CONTEXT,
                                 .batch_rows = batch_for(predictions),
@@ -111,7 +126,8 @@ static struct od_seq_plan plan_for(uint32_t items, uint64_t predictions)
                                 .rate = 4e-3f,
                                 .clip = 1,
                                 .fall = .9f,
-                                .bias = true};
+                                .bias = true,
+                                .start = true};
 }
 
 enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,
@@ -128,12 +144,12 @@ enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t col
     uint64_t predictions = count_predictions(t, s.end), users = 0;
     for (uint32_t u = 0; u < t->user_count; u++)
         users += s.end[u] > t->user_start[u] + 1;
-    s.plan = plan_for(t->item_count, predictions);
+    s.plan = plan_for(task->input, predictions);
     s.plan.weight = s.weight;
     s.shape = (struct od_seq_shape){
-        .width = WIDTH,
+        .width = s.plan.width,
         .layers = LAYERS,
-        .hidden = (WIDTH * 8 / 3 + 7) / 8 * 8,
+        .hidden = (s.plan.width * 8 / 3 + 7) / 8 * 8,
         .types = t->type_count > 1 ? t->type_count : 0,
         .columns = columns,
         .times = times,

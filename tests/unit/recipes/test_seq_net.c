@@ -164,7 +164,7 @@ static void gradients_by_differences(void **state)
 {
     (void)state;
     struct net_case c;
-    for (uint64_t key = 0; key < 4; key++) {
+    for (uint64_t key = 0; key < 2; key++) {
         set_up(&c);
         c.rows.key =
             key; /* the same entries are dropped, the same questions silent in every call */

@@ -269,6 +269,12 @@ static void plans_follow_the_data(void **state)
         .number = 0;
     assert_int_equal(od_seq_setting_make(&task, 90, true, &s, NULL), OD_OK);
     assert_null(s.weight);
+    assert_int_equal(s.plan.width, 64);
+    od_seq_setting_done(&s);
+    f.input.memory_bytes = ITEMS * 64 * 32 - 1;
+    assert_int_equal(od_seq_setting_make(&task, 90, true, &s, NULL), OD_OK);
+    assert_int_equal(s.plan.width, 32);
+    assert_int_equal(s.shape.width, 32);
     od_seq_setting_done(&s);
     tear_down(&f);
 }
