@@ -167,7 +167,7 @@ def section_crash():
 def section_quality():
     if not (ROOT / "tests/quality/run.py").exists():
         return missing("there is no tests/quality/run.py")
-    if make("build", "quality-programs")[0]:
+    if make("build")[0]:
         return 0, 1, 0, "it does not build"
     return own_counts("quality", *stream([PYTHON, "tests/quality/run.py", "--quick"]))
 

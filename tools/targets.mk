@@ -43,7 +43,7 @@ torture: ## crash tests with many more rounds
 .PHONY: unit-programs
 unit-programs: $(UNIT_BIN)
 
-# --- small programs: tests/fuzz/fuzz_X.c, bench/bench_X.c, tests/quality/X.c
+# --- small programs: tests/fuzz/fuzz_X.c, bench/bench_X.c
 # Each is linked with the rooms it includes and those below them.
 
 rooms_in = $(filter $(ROOMS),$(shell sed -n 's|^\#include "\([a-z]*\)/.*|\1|p' $(1) | sort -u))
@@ -60,17 +60,13 @@ endef
 
 FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SRC   := $(sort $(wildcard bench/*.c))
-QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
 FUZZ_BIN    := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_BIN   := $(BENCH_SRC:bench/%.c=$(VARIANT)/bench/%)
-QUALITY_BIN := $(QUALITY_SRC:tests/quality/%.c=$(VARIANT)/quality/%)
 $(foreach s,$(FUZZ_SRC),$(eval $(call program_rules,$(s),$(s:tests/fuzz/%.c=$(BUILD)/fuzz/%),-fsanitize=fuzzer)))
 $(foreach s,$(BENCH_SRC),$(eval $(call program_rules,$(s),$(s:bench/%.c=$(VARIANT)/bench/%),)))
-$(foreach s,$(QUALITY_SRC),$(eval $(call program_rules,$(s),$(s:tests/quality/%.c=$(VARIANT)/quality/%),)))
 
-.PHONY: bench-programs quality-programs fuzz bench quality
+.PHONY: bench-programs fuzz bench quality
 bench-programs: $(BENCH_BIN)
-quality-programs: $(QUALITY_BIN)
 
 fuzz: ## fuzz every target, FUZZ_SECONDS=600 altogether
 	@tools/deps.sh test
@@ -84,9 +80,9 @@ bench: ## measure: import, store, answers, each beside a peer
 	  for p in $(sort $(wildcard bench/*.py)); do echo "== $$p"; \
 	    $(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) $$p; done
 
-quality: ## measure ranking quality and rewrite its table
+quality: ## measure every recipe on every data set and rewrite the tables; takes hours
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory -j$(JOBS) build quality-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@$(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) tests/quality/run.py
 
 # --- the rest

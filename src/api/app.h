@@ -40,6 +40,7 @@ struct od_app_config {
     uint64_t worker_memory_bytes;
     unsigned worker_threads; /* of one job; 0: all cores */
     unsigned jobs_at_once;
+    unsigned auto_update_s; /* between automatic updates of a deployed version; 0: none */
 };
 
 /* A piece of work for the store or the loader thread. Embed it first in a larger struct. */

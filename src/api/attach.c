@@ -128,6 +128,14 @@ static double config_number(const struct od_personalize_campaign_config *config,
     return fallback;
 }
 
+static double influence(const struct od_personalize_campaign_config *config, const char *type)
+{
+    for (size_t i = 0; config && i < config->ranking_influence.count; i++)
+        if (od_str_eq_c(config->ranking_influence.items[i].key, type))
+            return config->ranking_influence.items[i].value;
+    return 0;
+}
+
 enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_arn,
                                   struct od_str group, const struct od_resource *version,
                                   const struct od_personalize_campaign_config *config,
@@ -149,6 +157,8 @@ enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_a
         .exploration_weight = config_number(config, "explorationWeight", "exploration_weight", -1),
         .exploration_cutoff_days =
             config_number(config, "explorationItemAgeCutOff", "exploration_item_age_cut_off", -1),
+        .popularity_influence = influence(config, "POPULARITY"),
+        .freshness_influence = influence(config, "FRESHNESS"),
         .min_provisioned_tps = min_tps,
     };
     return od_serve_campaign_set(call->app->serve, &setup, &call->err);

@@ -81,7 +81,7 @@ static enum od_status look_at(struct od_call *call, const struct od_resource *so
     if (s == OD_OK)
         s = is_due(call, solution, &value, &due);
     return s == OD_OK && due
-               ? od_solution_train(call, solution, OD_STR_NONE, "AUTOMATIC", NULL, &arn)
+               ? od_solution_train(call, solution, OD_STR_NONE, "AUTOMATIC", NULL, NULL, &arn)
                : s;
 }
 

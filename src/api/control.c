@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/runner.h"
+
 #define SOCKET_NAME    "control.sock"
 #define LINE_MAX_BYTES 65536
 #define PATIENCE_S     5  /* of the server, for a slow other side */
@@ -168,6 +170,17 @@ static enum od_status answer_on_store(struct od_app *app, void *context, struct 
     return s == OD_OK ? od_app_reload_keys(app, err) : s;
 }
 
+/* What runs is known without the store. */
+static enum od_status answer(struct od_app *app, struct question *q, struct od_error *err)
+{
+    if (!od_str_eq_c(od_json_get_str(q->request, "do", OD_STR("")), "list-jobs"))
+        return od_app_on_store(app, answer_on_store, q, err);
+    od_buf_puts(q->reply, "{\"jobs\":");
+    od_runner_progress(app, q->reply);
+    od_buf_char(q->reply, '}');
+    return OD_OK;
+}
+
 static void serve_one(struct od_app *app, int fd)
 {
     struct od_arena arena;
@@ -182,7 +195,7 @@ static void serve_one(struct od_app *app, int fd)
         struct question q = {&request, &reply};
         enum od_status s = od_json_parse(&arena, od_buf_view(&line), &request, &err);
         if (s == OD_OK)
-            s = od_app_on_store(app, answer_on_store, &q, &err);
+            s = answer(app, &q, &err);
         if (s != OD_OK) {
             od_buf_clear(&reply);
             od_buf_puts(&reply, "{\"error\":");

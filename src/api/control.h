@@ -1,11 +1,12 @@
-/* The control socket: how `ondol keys` speaks to a running server, which alone may open its
- * database.
+/* The control socket: how `ondol keys` and `ondol jobs` speak to a running server, which alone may
+ * open its database.
  *
  * A Unix socket in the data folder (mode 0600, so the folder's owner only). One JSON object a
  * connection each way, ended by a newline:
  *   {"do":"create-key","note":"..."}     {"id":"...","secret":"..."}
  *   {"do":"list-keys"}                   {"keys":[{"id":..,"note":..,"created":ms,"revoked":ms}]}
  *   {"do":"revoke-key","id":"..."}       {}
+ *   {"do":"list-jobs"}                   {"jobs":[as /ondol/jobs]}; only of a running server
  * or {"error":"..."}. */
 #ifndef OD_API_CONTROL_H
 #define OD_API_CONTROL_H

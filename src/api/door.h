@@ -11,8 +11,11 @@ bool od_door_handle(void *context, struct od_http_exchange *exchange);
 enum od_status od_door_metrics_init(struct od_app *app, struct od_error *err) OD_MUST_USE;
 void od_door_count(struct od_app *app, const struct od_operation *op, int http_status, int64_t ns);
 
-/* What is not an API operation: /health, /ready, /metrics, /ondol/jobs, CORS. False: not one of
- * those. */
+/* Answers GET /ondol/models/<arn>: door_models.c. */
+void od_door_model(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
+
+/* What is not an API operation: /health, /ready, /metrics, /ondol/jobs, /ondol/models/, CORS.
+ * False: not one of those. */
 bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange);
 
 /* Verifies the request's signature; with --no-auth takes the region a signature would have named.

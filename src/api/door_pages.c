@@ -32,23 +32,36 @@ static void preflight(struct od_http_response *response)
         response->extra[response->extra_count++] = headers[i];
 }
 
-static void jobs_page(struct od_app *app, struct od_http_exchange *exchange)
+/* Pages under /ondol/ want a key and a server that has its data; otherwise the error is written. */
+static bool may_look(struct od_app *app, struct od_http_exchange *exchange)
 {
     struct od_http_response *response = od_http_response(exchange);
     struct od_error err;
     struct od_str region;
     const char *type;
     response->content_type = OD_STR(OD_AWS_JSON);
-    if (od_door_verify(app, exchange, &region, &err) != OD_OK) {
+    enum od_status s = od_door_verify(app, exchange, &region, &err);
+    if (s == OD_OK && !atomic_load(&app->ready))
+        s = od_fail(&err, OD_UNAVAILABLE, "The server is loading its data.");
+    if (s != OD_OK)
         od_aws_error_render(&err, false, &response->status, &type, &response->body);
-        return;
+    return s == OD_OK;
+}
+
+/* False: no page of ours. */
+static bool own_page(struct od_app *app, struct od_http_exchange *exchange, struct od_str path)
+{
+    static const char models[] = "/ondol/models/";
+    if (od_str_eq_c(path, "/ondol/jobs")) {
+        if (may_look(app, exchange))
+            od_runner_progress(app, &od_http_response(exchange)->body);
+        return true;
     }
-    if (!atomic_load(&app->ready)) {
-        od_fail(&err, OD_UNAVAILABLE, "The server is loading its data.");
-        od_aws_error_render(&err, false, &response->status, &type, &response->body);
-        return;
-    }
-    od_runner_progress(app, &response->body);
+    if (!od_str_starts(path, od_str_c(models)))
+        return false;
+    if (may_look(app, exchange))
+        od_door_model(app, exchange, od_str_sub(path, sizeof models - 1, path.len));
+    return true;
 }
 
 bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
@@ -73,9 +86,7 @@ bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
     else if (od_str_eq_c(request->path, "/metrics")) {
         response->content_type = OD_STR("text/plain; version=0.0.4");
         od_registry_write(app->registry, &response->body);
-    } else if (od_str_eq_c(request->path, "/ondol/jobs"))
-        jobs_page(app, exchange);
-    else
-        return false;
+    } else
+        return own_page(app, exchange, request->path);
     return true;
 }

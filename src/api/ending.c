@@ -8,6 +8,61 @@
 
 #define ARENA_MAX (256u << 20)
 
+/* What is kept of a training beside its version's shape: where the image is, what it learnt from,
+ * its metrics, and what was tuned when. */
+static void write_extra(struct od_buf *extra, const struct od_json *before,
+                        const struct od_json *result, int64_t job_id, int64_t now_ms)
+{
+    static const char *const kept[] = {"metrics", "tuned", "search"};
+    const struct od_json *from = od_json_get(before, OD_STR("from"));
+    const struct od_json *reuse = from ? from : od_json_get(before, OD_STR("reuse"));
+    od_buf_printf(extra,
+                  "{\"event_seq\":%lld,\"record_seq\":%lld,\"image\":\"images/%lld.image\","
+                  "\"card\":\"images/%lld.card.json\",\"hash\":",
+                  (long long)od_json_get_i64(before, "event_seq", 0),
+                  (long long)od_json_get_i64(before, "record_seq", 0), (long long)job_id,
+                  (long long)job_id);
+    od_buf_json(extra, od_json_get_str(result, "hash", OD_STR("")));
+    od_buf_printf(extra, ",\"events\":%lld,\"users\":%lld,\"items\":%lld,\"recipe\":",
+                  (long long)od_json_get_i64(result, "events", 0),
+                  (long long)od_json_get_i64(result, "users", 0),
+                  (long long)od_json_get_i64(result, "items", 0));
+    od_buf_json(extra, od_json_get_str(result, "recipe", OD_STR("")));
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const struct od_json *value = od_json_get(result, od_str_c(kept[i]));
+        if (!value)
+            continue;
+        od_buf_printf(extra, ",\"%s\":", kept[i]);
+        od_json_write(value, extra);
+    }
+    if (od_json_get(result, OD_STR("tuned")))
+        od_buf_printf(extra, ",\"tuned_ms\":%lld",
+                      (long long)od_json_get_i64(reuse, "tuned_ms", now_ms));
+    od_buf_char(extra, '}');
+}
+
+/* tunedHPOParams from the result's "tuned". */
+static enum od_status set_tuned(struct od_call *call, const struct od_json *result,
+                                struct od_personalize_solution_version *value)
+{
+    const struct od_json *tuned = od_json_get(result, OD_STR("tuned"));
+    if (!tuned || tuned->count == 0)
+        return OD_OK;
+    struct od_personalize_tuned_hpo_params *params =
+        OD_NEW(call->arena, struct od_personalize_tuned_hpo_params);
+    struct od_api_string_entry *entries =
+        OD_NEW_ARRAY(call->arena, struct od_api_string_entry, tuned->count);
+    if (!params || !entries)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < tuned->count; i++)
+        entries[i] =
+            (struct od_api_string_entry){tuned->members[i].key, tuned->members[i].value.text};
+    params->algorithm_hyper_parameters.items = entries;
+    params->algorithm_hyper_parameters.count = tuned->count;
+    value->tuned_hpo_params = params;
+    return OD_OK;
+}
+
 static enum od_status pack_training(struct od_call *call, struct od_resource *version,
                                     const struct od_json *result, int64_t job_id)
 {
@@ -16,33 +71,53 @@ static enum od_status pack_training(struct od_call *call, struct od_resource *ve
     enum od_status s = od_resource_read(call, &od_kind_solution_version, version, &value);
     if (s == OD_OK)
         s = od_json_parse(call->arena, version->extra, &before, &call->err);
+    if (s == OD_OK)
+        s = set_tuned(call, result, &value);
     if (s != OD_OK)
         return s;
     value.training_hours =
         (struct od_opt_double){true, od_json_get_double(result, "seconds", 0) / 3600};
+    if (!value.recipe_arn.ptr) { /* AutoML */
+        struct od_str name = od_json_get_str(result, "recipe", OD_STR(""));
+        value.recipe_arn =
+            od_arena_printf(call->arena, "arn:aws:personalize:::recipe/%.*s", OD_STR_ARG(name));
+    }
     struct od_buf extra;
     od_buf_init(&extra, 1u << 20);
-    od_buf_printf(&extra, "{\"event_seq\":%lld,\"image\":\"images/%lld.image\",\"hash\":",
-                  (long long)od_json_get_i64(&before, "event_seq", 0), (long long)job_id);
-    od_buf_json(&extra, od_json_get_str(result, "hash", OD_STR("")));
-    od_buf_printf(&extra, ",\"events\":%lld,\"users\":%lld,\"items\":%lld,\"metrics\":{",
-                  (long long)od_json_get_i64(result, "events", 0),
-                  (long long)od_json_get_i64(result, "users", 0),
-                  (long long)od_json_get_i64(result, "items", 0));
-    const struct od_json *metrics = od_json_get(result, OD_STR("metrics"));
-    for (size_t i = 0; metrics && i < metrics->count; i++) {
-        od_buf_puts(&extra, i ? "," : "");
-        od_buf_json(&extra, metrics->members[i].key);
-        od_buf_char(&extra, ':');
-        od_buf_double(&extra, metrics->members[i].value.number);
-    }
-    od_buf_puts(&extra, "}}");
+    write_extra(&extra, &before, result, job_id, call->now_ms);
     version->extra = od_arena_str(call->arena, od_buf_view(&extra));
     s = od_buf_status(&extra);
     od_buf_done(&extra);
     if (s != OD_OK || !version->extra.ptr)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     return od_resource_pack(call, &od_kind_solution_version, &value, version);
+}
+
+/* autoMLResult of the solution whose version chose a recipe; out->arn stays absent when there is
+ * nothing to change. */
+static enum od_status pack_choice(struct od_call *call, const struct od_resource *version,
+                                  struct od_resource *out)
+{
+    struct od_personalize_solution_version value = {0};
+    struct od_personalize_solution solution = {0};
+    struct od_resource resource;
+    enum od_status s = od_resource_read(call, &od_kind_solution_version, version, &value);
+    if (s != OD_OK || !value.perform_auto_ml.value)
+        return s;
+    struct od_personalize_auto_ml_result *choice =
+        OD_NEW(call->arena, struct od_personalize_auto_ml_result);
+    if (!choice)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    choice->best_recipe_arn = value.recipe_arn;
+    s = od_resource_get(call, &od_kind_solution, version->parent, &resource);
+    if (s == OD_OK)
+        s = od_resource_read(call, &od_kind_solution, &resource, &solution);
+    solution.auto_ml_result = choice;
+    if (s == OD_OK)
+        s = od_resource_pack(call, &od_kind_solution, &solution, &resource);
+    if (s == OD_OK)
+        *out = resource;
+    return s;
 }
 
 /* The resource as the ending leaves it. */
@@ -65,9 +140,92 @@ static enum od_status set_outcome(struct od_call *call, const struct ending *end
     return OD_OK;
 }
 
-/* One commit: the outcome, an import's rows, and the end of the job row. */
+/* ---- automatic updates: the version stays, its image is another ---- */
+
+static enum od_status is_update(struct od_call *call, int64_t id, bool *out)
+{
+    struct od_job *jobs;
+    size_t count;
+    enum od_status s = od_jobs_list(call->app->store, call->arena, &jobs, &count, &call->err);
+    *out = false;
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        *out |= jobs[i].id == id && od_str_eq_c(jobs[i].kind, "update");
+    return s;
+}
+
+/* The version's extra with the new image; the trained one stays its "base". */
+static struct od_str updated_extra(struct od_call *call, const struct od_json *before,
+                                   int64_t job_id)
+{
+    struct od_buf text;
+    struct od_str image = od_json_get_str(before, "image", OD_STR(""));
+    od_buf_init(&text, 1u << 20);
+    od_buf_printf(&text, "{\"image\":\"images/%lld.image\",\"card\":\"images/%lld.card.json\",",
+                  (long long)job_id, (long long)job_id);
+    od_buf_puts(&text, "\"base\":");
+    od_buf_json(&text, od_json_get_str(before, "base", image));
+    for (size_t i = 0; i < before->count; i++) {
+        struct od_str key = before->members[i].key;
+        if (od_str_eq_c(key, "image") || od_str_eq_c(key, "card") || od_str_eq_c(key, "base"))
+            continue;
+        od_buf_char(&text, ',');
+        od_buf_json(&text, key);
+        od_buf_char(&text, ':');
+        od_json_write(&before->members[i].value, &text);
+    }
+    od_buf_char(&text, '}');
+    struct od_str out =
+        od_buf_status(&text) == OD_OK ? od_arena_str(call->arena, od_buf_view(&text)) : OD_STR_NONE;
+    od_buf_done(&text);
+    return out;
+}
+
+static enum od_status commit_update(struct od_call *call, const struct ending *end,
+                                    struct od_resource *version)
+{
+    struct od_store *store = call->app->store;
+    struct od_json before;
+    bool changed = version->arn.ptr && end->status == OD_OK;
+    enum od_status s = OD_OK;
+    if (changed) {
+        s = od_json_parse(call->arena, version->extra, &before, &call->err);
+        if (s != OD_OK)
+            return s;
+        version->extra = updated_extra(call, &before, end->id);
+        if (!version->extra.ptr)
+            return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    }
+    s = od_store_begin(store, &call->err);
+    if (s != OD_OK)
+        return s;
+    if (changed)
+        s = od_catalog_update(store, version, &call->err);
+    if (s == OD_OK)
+        s = od_jobs_delete(store, end->id, &call->err);
+    if (s == OD_OK)
+        return od_store_commit(store, &call->err);
+    od_store_rollback(store);
+    return s;
+}
+
+static enum od_status end_update(struct od_call *call, const struct ending *end,
+                                 struct od_resource *version)
+{
+    if (end->status != OD_OK)
+        fprintf(stderr, "ondol: the automatic update of %.*s failed: %s\n", OD_STR_ARG(end->arn),
+                end->err.message);
+    enum od_status s = commit_update(call, end, version);
+    od_runner_forget(call->app, end->id);
+    if (s == OD_OK && version->arn.ptr && end->status == OD_OK)
+        s = od_campaigns_reopen(call, version);
+    od_files_collect(call);
+    return s;
+}
+
+/* One commit: the outcome, what it says of the solution (arn absent: nothing), an import's rows,
+ * and the end of the job row. */
 static enum od_status commit_outcome(struct od_call *call, const struct ending *end,
-                                     struct od_resource *resource)
+                                     struct od_resource *resource, struct od_resource *solution)
 {
     struct od_store *store = call->app->store;
     bool known = resource->arn.ptr != NULL;
@@ -76,6 +234,8 @@ static enum od_status commit_outcome(struct od_call *call, const struct ending *
         return s;
     if (known)
         s = od_catalog_update(store, resource, &call->err);
+    if (s == OD_OK && solution->arn.ptr)
+        s = od_catalog_update(store, solution, &call->err);
     if (s == OD_OK && known && end->status == OD_OK && end->bulk.path.ptr)
         s = od_bulk_add(store, &end->bulk, end->replace_all, &call->err);
     if (s == OD_OK)
@@ -104,17 +264,31 @@ enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_
     struct ending *end = context;
     struct od_arena arena;
     struct od_call call;
-    struct od_resource resource = {0};
+    struct od_resource resource = {0}, solution = {0};
     od_arena_init(&arena, ARENA_MAX);
     od_call_internal(&call, app, &arena);
-    enum od_status s = od_catalog_get(app->store, end->arn, &arena, &resource, &call.err);
+    bool update = false;
+    enum od_status s = is_update(&call, end->id, &update);
+    if (s == OD_OK)
+        s = od_catalog_get(app->store, end->arn, &arena, &resource, &call.err);
     if (s == OD_NOT_FOUND)
         s = OD_OK; /* deleted meanwhile: only the job row is left to remove */
-    else if (s == OD_OK)
+    else if (s == OD_OK && !update)
         s = set_outcome(&call, end, &resource);
+    if (update) {
+        s = s == OD_OK ? end_update(&call, end, &resource) : s;
+        if (s != OD_OK)
+            od_error_copy(err, &call.err);
+        od_arena_done(&arena);
+        return s;
+    }
     resource.updated_ms = call.now_ms;
+    if (s == OD_OK && resource.arn.ptr && od_str_eq_c(resource.status, "ACTIVE") &&
+        od_str_eq_c(resource.kind, od_kind_solution_version.name))
+        s = pack_choice(&call, &resource, &solution);
+    solution.updated_ms = call.now_ms;
     if (s == OD_OK)
-        s = commit_outcome(&call, end, &resource);
+        s = commit_outcome(&call, end, &resource, &solution);
     od_runner_forget(app, end->id);
     if (s == OD_OK && resource.arn.ptr)
         s = after_outcome(&call, end, &resource);

@@ -24,6 +24,10 @@ static enum od_status collect_used(struct od_call *call, struct od_dict *used)
                           &extra, &call->err);
         if (s == OD_OK)
             s = od_dict_add(used, od_json_get_str(&extra, "image", OD_STR("")), &code);
+        if (s == OD_OK)
+            s = od_dict_add(used, od_json_get_str(&extra, "card", OD_STR("")), &code);
+        if (s == OD_OK)
+            s = od_dict_add(used, od_json_get_str(&extra, "base", OD_STR("")), &code);
     }
     return s;
 }

@@ -42,7 +42,8 @@ void od_job_prepare(struct od_app *app, struct od_task *task)
     if (!atomic_load(&app->draining)) {
         enum od_status s = strcmp(t->kind, "import") == 0
                                ? od_prepare_import(app, t->id, t->arn, &spec, &err)
-                               : od_prepare_training(app, t->id, t->arn, &spec, &err);
+                               : od_prepare_training(app, t->id, t->arn,
+                                                     strcmp(t->kind, "update") == 0, &spec, &err);
         if (s == OD_OK && od_jobs_submit(app->jobs, t->id, od_buf_view(&spec)) != OD_OK)
             s = od_fail(&err, OD_NO_MEMORY, NULL);
         if (s != OD_OK)

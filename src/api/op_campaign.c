@@ -63,7 +63,8 @@ static enum od_status check_config(struct od_call *call, const struct od_resourc
                        "Recipe %s is for batch segment jobs and has no campaigns.", spec->name);
     if (!config)
         return OD_OK;
-    if (config->ranking_influence.count)
+    if (config->ranking_influence.count &&
+        od_recipe_param_find(spec, OD_PARAM_CAMPAIGN, OD_STR("POPULARITY")) == SIZE_MAX)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "rankingInfluence is not supported by recipe %s.", spec->name);
     if (config->item_exploration_config.count && !spec->supports_exploration)
@@ -222,6 +223,22 @@ enum od_status od_campaigns_follow(struct od_call *call, const struct od_resourc
             s = is_newer(call, version, value.solution_version_arn, &newer);
         if (s == OD_OK && newer)
             s = deploy(call, &list[i], &value, version);
+    }
+    return s;
+}
+
+enum od_status od_campaigns_reopen(struct od_call *call, const struct od_resource *version)
+{
+    struct od_resource *list;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_campaign, version->parent, OD_STR_NONE,
+                                        OD_STR_NONE, &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        struct od_personalize_campaign value = {0};
+        s = od_resource_read(call, &od_kind_campaign, &list[i], &value);
+        if (s == OD_OK && od_str_eq(value.solution_version_arn, version->arn))
+            s = od_attach_campaign(call, list[i].arn, list[i].group, version, value.campaign_config,
+                                   value.min_provisioned_tps.value);
     }
     return s;
 }

@@ -54,7 +54,8 @@ enum od_status od_op_describe_recipe(struct od_call *call)
 
 static bool is_listed(const struct od_recipe_spec *spec, struct od_str domain)
 {
-    return !spec->legacy && (!domain.ptr || od_str_eq(domain, od_str_c(spec->domain)));
+    return !spec->legacy && !spec->extension &&
+           (!domain.ptr || od_str_eq(domain, od_str_c(spec->domain)));
 }
 
 enum od_status od_op_list_recipes(struct od_call *call)

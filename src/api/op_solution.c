@@ -24,12 +24,6 @@ static enum od_status find_recipe(struct od_call *call,
                                   const struct od_personalize_create_solution_request *in,
                                   const struct od_recipe_spec **spec)
 {
-    if (in->perform_auto_ml.value)
-        return in->recipe_arn.ptr ? od_fail(&call->err, OD_INVALID_INPUT,
-                                            "recipeArn must be omitted when performAutoML is true.")
-                                  : od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                                            "performAutoML is not available in this version: "
-                                            "choose a recipe by recipeArn.");
     if (!in->recipe_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT, "recipeArn is required.");
     enum od_status s = od_recipe_by_arn(call, in->recipe_arn, spec);
@@ -44,6 +38,19 @@ static enum od_status find_recipe(struct od_call *call,
     return OD_OK;
 }
 
+/* Of solutionConfig only autoMLConfig is looked at (recipes.md section 3), and the schedule. */
+static enum od_status check_auto_ml(struct od_call *call,
+                                    const struct od_personalize_create_solution_request *in)
+{
+    const struct od_personalize_solution_config *config = in->solution_config;
+    int64_t days;
+    if (in->recipe_arn.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "recipeArn must be omitted when performAutoML is true.");
+    enum od_status s = od_automl_check(call, config ? config->auto_ml_config : NULL);
+    return s == OD_OK && config ? od_schedule_check(call, config->auto_training_config, &days) : s;
+}
+
 static enum od_status check_request(struct od_call *call,
                                     const struct od_personalize_create_solution_request *in,
                                     struct od_str arn)
@@ -55,9 +62,11 @@ static enum od_status check_request(struct od_call *call,
         s = od_resource_get(call, &od_kind_dataset_group, in->dataset_group_arn, &group);
     if (s == OD_OK)
         s = od_resource_active(call, &group);
-    if (s == OD_OK)
+    if (s == OD_OK && in->perform_auto_ml.value)
+        s = check_auto_ml(call, in);
+    else if (s == OD_OK)
         s = find_recipe(call, in, &spec);
-    if (s == OD_OK)
+    if (s == OD_OK && !in->perform_auto_ml.value)
         s = od_solution_check(call, in, spec);
     return s == OD_OK ? od_quota_check(call, OD_QUOTA_SOLUTIONS, in->dataset_group_arn) : s;
 }
@@ -77,7 +86,7 @@ enum od_status od_op_create_solution(struct od_call *call)
         .name = in->name,
         .solution_arn = resource.arn,
         .perform_hpo = {true, in->perform_hpo.value},
-        .perform_auto_ml = {true, false},
+        .perform_auto_ml = {true, in->perform_auto_ml.value},
         .perform_auto_training = {true, !in->perform_auto_training.set ||
                                             in->perform_auto_training.value},
         .perform_incremental_update = in->perform_incremental_update,
@@ -148,13 +157,17 @@ static enum od_status apply_update(struct od_call *call,
     return OD_OK;
 }
 
+/* Stands for whatever AutoML chooses: it has none of the options that hang on a recipe. */
+static const struct od_recipe_spec no_recipe = {.name = "AutoML"};
+
 static enum od_status check_update(struct od_call *call,
                                    const struct od_personalize_update_solution_request *in,
                                    const struct od_personalize_solution *value)
 {
-    const struct od_recipe_spec *spec;
+    const struct od_recipe_spec *spec = &no_recipe;
     int64_t days;
-    enum od_status s = od_recipe_by_arn(call, value->recipe_arn, &spec);
+    enum od_status s =
+        value->recipe_arn.ptr ? od_recipe_by_arn(call, value->recipe_arn, &spec) : OD_OK;
     if (s != OD_OK)
         return s;
     if (in->perform_incremental_update.value)

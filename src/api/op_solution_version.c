@@ -5,37 +5,103 @@
 #include "api/runner.h"
 #include "api/solution.h"
 
-static enum od_status check_mode(struct od_call *call,
-                                 const struct od_personalize_solution *solution, struct od_str mode)
+/* *out_base: the version to bring up to date; arn absent: the mode is FULL. */
+static enum od_status check_mode(struct od_call *call, const struct od_resource *solution,
+                                 struct od_str mode, struct od_resource *out_base)
 {
-    const struct od_recipe_spec *spec;
+    const struct od_recipe_spec *spec = NULL;
+    struct od_personalize_solution_version value = {0};
+    *out_base = (struct od_resource){0};
     if (!mode.ptr || od_str_eq_c(mode, "FULL"))
         return OD_OK;
-    enum od_status s = od_recipe_by_arn(call, solution->recipe_arn, &spec);
-    if (s != OD_OK)
-        return s;
     if (od_str_eq_c(mode, "AUTOTRAIN"))
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "trainingMode AUTOTRAIN cannot be asked for; use FULL.");
-    if (!spec->supports_update)
+    enum od_status s = od_solution_newest_full(call, solution->arn, out_base);
+    if (s == OD_OK && out_base->arn.ptr)
+        s = od_resource_read(call, &od_kind_solution_version, out_base, &value);
+    if (s == OD_OK && out_base->arn.ptr)
+        s = od_recipe_by_arn(call, value.recipe_arn, &spec);
+    if (s == OD_OK && (!spec || !spec->supports_update))
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "UPDATE needs an active solution version trained with FULL and a recipe "
                        "that supports it.");
-    return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                   "trainingMode UPDATE is not available in this version: use FULL, which takes "
-                   "seconds to minutes.");
+    return s;
 }
 
-/* How far the event log had come: tells automatic training later what is new. */
-static enum od_status note_progress(struct od_call *call, struct od_resource *resource)
+/* Of the version that an update starts from: its image, metrics and tuned values. */
+static enum od_status note_base(struct od_call *call, const struct od_resource *base,
+                                struct od_buf *extra)
+{
+    static const char *const kept[] = {"metrics", "tuned", "tuned_ms"};
+    struct od_json json;
+    enum od_status s = od_json_parse(call->arena, base->extra, &json, &call->err);
+    if (s != OD_OK)
+        return s;
+    struct od_str image = od_json_get_str(&json, "image", OD_STR(""));
+    od_buf_puts(extra, ",\"from\":{\"image\":");
+    od_buf_json(extra, od_json_get_str(&json, "base", image));
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const struct od_json *value = od_json_get(&json, od_str_c(kept[i]));
+        if (!value)
+            continue;
+        od_buf_printf(extra, ",\"%s\":", kept[i]);
+        od_json_write(value, extra);
+    }
+    od_buf_char(extra, '}');
+    return OD_OK;
+}
+
+/* What the training takes over of an earlier one: the recipe and values that were found. */
+static enum od_status take_over(struct od_call *call, const struct od_resource *solution,
+                                struct od_buf *extra)
+{
+    struct od_json earlier;
+    bool found;
+    enum od_status s = od_tuning_to_reuse(call, solution, &earlier, &found);
+    if (s != OD_OK || !found)
+        return s;
+    od_buf_puts(extra, ",\"reuse\":{\"recipe\":");
+    od_buf_json(extra, od_json_get_str(&earlier, "recipe", OD_STR("")));
+    od_buf_printf(extra, ",\"tuned_ms\":%lld,\"tuned\":",
+                  (long long)od_json_get_i64(&earlier, "tuned_ms", 0));
+    od_json_write(od_json_get(&earlier, OD_STR("tuned")), extra);
+    od_buf_char(extra, '}');
+    return OD_OK;
+}
+
+/* How far the event log had come, which tells automatic training later what is new; and, for an
+ * automatic training that would be tuned, what to reuse. */
+static enum od_status note_progress(struct od_call *call, const struct od_resource *solution,
+                                    bool may_reuse, const struct od_resource *base,
+                                    struct od_resource *resource)
 {
     struct od_dataset_info info;
-    int64_t event_seq = 0, record_seq;
-    enum od_status s = od_group_dataset(call, resource->group, OD_INTERACTIONS, &info);
+    int64_t event_seq = 0, record_seq = 0, none;
+    enum od_status s = od_group_dataset(call, resource->group, OD_ITEMS, &info);
     if (s == OD_OK && info.arn.ptr)
-        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq,
-                               &record_seq, &call->err);
-    resource->extra = od_arena_printf(call->arena, "{\"event_seq\":%lld}", (long long)event_seq);
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &none, &record_seq,
+                               &call->err);
+    if (s == OD_OK)
+        s = od_group_dataset(call, resource->group, OD_INTERACTIONS, &info);
+    if (s == OD_OK && info.arn.ptr)
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq, &none,
+                               &call->err);
+    if (s != OD_OK)
+        return s;
+    struct od_buf extra;
+    od_buf_init(&extra, 1u << 20);
+    od_buf_printf(&extra, "{\"event_seq\":%lld,\"record_seq\":%lld", (long long)event_seq,
+                  (long long)record_seq);
+    if (base)
+        s = note_base(call, base, &extra);
+    else if (may_reuse)
+        s = take_over(call, solution, &extra);
+    od_buf_char(&extra, '}');
+    resource->extra = od_arena_str(call->arena, od_buf_view(&extra));
+    if (s == OD_OK && (od_buf_status(&extra) != OD_OK || !resource->extra.ptr))
+        s = od_fail(&call->err, OD_NO_MEMORY, NULL);
+    od_buf_done(&extra);
     return s;
 }
 
@@ -59,6 +125,7 @@ static enum od_status insert(struct od_call *call,
 
 enum od_status od_solution_train(struct od_call *call, const struct od_resource *solution,
                                  struct od_str name, const char *training_type,
+                                 const struct od_resource *base,
                                  const struct od_personalize_tags *tags, struct od_str *out_arn)
 {
     struct od_personalize_solution from = {0};
@@ -80,10 +147,17 @@ enum od_status od_solution_train(struct od_call *call, const struct od_resource 
     od_api_copy(od_kind_solution_version.shape, &value, od_kind_solution.shape, &from);
     value.name = resource.name;
     value.solution_version_arn = resource.arn;
-    value.training_mode = OD_STR("FULL");
+    value.training_mode = base ? OD_STR("UPDATE") : OD_STR("FULL");
     value.training_type = od_str_c(training_type);
     int64_t job;
-    s = note_progress(call, &resource);
+    bool tunes = from.perform_hpo.value || from.perform_auto_ml.value;
+    bool automatic = od_str_eq_c(value.training_type, "AUTOMATIC");
+    s = note_progress(call, solution, tunes && automatic, base, &resource);
+    if (s == OD_OK && base) {
+        struct od_personalize_solution_version before = {0};
+        s = od_resource_read(call, &od_kind_solution_version, base, &before);
+        value.recipe_arn = before.recipe_arn;
+    }
     if (s == OD_OK)
         s = insert(call, &value, tags, &resource, &job);
     if (s != OD_OK)
@@ -116,22 +190,19 @@ enum od_status od_op_create_solution_version(struct od_call *call)
 {
     const struct od_personalize_create_solution_version_request *in =
         OD_IN(call, create_solution_version_request);
-    struct od_resource solution;
-    struct od_personalize_solution value = {0};
+    struct od_resource solution, base;
     enum od_status s = od_resource_get(call, &od_kind_solution, in->solution_arn, &solution);
     if (s == OD_OK)
         s = od_resource_active(call, &solution);
     if (s == OD_OK)
-        s = od_resource_read(call, &od_kind_solution, &solution, &value);
-    if (s == OD_OK)
-        s = check_mode(call, &value, in->training_mode);
+        s = check_mode(call, &solution, in->training_mode, &base);
     if (s == OD_OK)
         s = check_name(call, &solution, in->name);
     if (s == OD_OK)
         s = od_quota_check(call, OD_QUOTA_SOLUTION_VERSIONS, OD_STR_NONE);
     if (s == OD_OK)
         s = od_solution_train(
-            call, &solution, in->name, "MANUAL", &in->tags,
+            call, &solution, in->name, "MANUAL", base.arn.ptr ? &base : NULL, &in->tags,
             &OD_OUT(call, create_solution_version_response)->solution_version_arn);
     return s;
 }

@@ -112,9 +112,29 @@ struct training_facts {
     struct od_str arn;
     struct od_resource version;
     struct od_personalize_solution_version value;
-    const struct od_recipe_spec *recipe;
+    struct od_json extra;                /* of the version */
+    bool in_place;                       /* an automatic update: the version stays what it is */
+    const struct od_recipe_spec *recipe; /* NULL: AutoML chooses */
+    struct od_resource serving;          /* the version a campaign serves; arn absent: none */
+    struct od_json serving_extra;
     struct dataset_sources datasets[OD_DATASET_TYPES];
 };
+
+/* The version that a campaign of the solution serves, for comparison. */
+static enum od_status read_serving(struct od_call *call, struct training_facts *facts)
+{
+    const struct od_resource *campaign;
+    struct od_personalize_campaign value = {0};
+    enum od_status s = od_resource_any(call, &od_kind_campaign, facts->version.parent, OD_STR_NONE,
+                                       OD_STR_NONE, &campaign);
+    if (s != OD_OK || !campaign)
+        return s;
+    s = od_resource_read(call, &od_kind_campaign, campaign, &value);
+    if (s != OD_OK || od_catalog_get(call->app->store, value.solution_version_arn, facts->arena,
+                                     &facts->serving, &call->err) != OD_OK)
+        return s; /* "$LATEST" names none by itself */
+    return od_json_parse(facts->arena, facts->serving.extra, &facts->serving_extra, &call->err);
+}
 
 static enum od_status read_training(struct od_app *app, void *context, struct od_error *err)
 {
@@ -126,7 +146,11 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
     if (s == OD_OK)
         s = od_resource_read(&call, &od_kind_solution_version, &facts->version, &facts->value);
     if (s == OD_OK)
+        s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
+    if (s == OD_OK && facts->value.recipe_arn.ptr)
         s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
+    if (s == OD_OK)
+        s = read_serving(&call, facts);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
         struct dataset_sources *d = &facts->datasets[t];
         s = od_group_dataset(&call, facts->version.group, (enum od_dataset_type)t, &d->info);
@@ -278,10 +302,17 @@ static bool leaves_out(const struct od_personalize_solution_version *value, cons
     return has_type && !included;
 }
 
+/* AutoML looks at autoMLConfig alone. */
+static const struct od_personalize_solution_config *config_of(const struct training_facts *facts)
+{
+    return facts->value.perform_auto_ml.value ? NULL : facts->value.solution_config;
+}
+
 static void add_excluded(struct od_buf *spec, const struct training_facts *facts)
 {
+    const struct od_personalize_solution_config *whole = config_of(facts);
     const struct od_personalize_training_data_config *config =
-        facts->value.solution_config ? facts->value.solution_config->training_data_config : NULL;
+        whole ? whole->training_data_config : NULL;
     if (!config)
         return;
     add_key(spec, "exclude_columns");
@@ -320,9 +351,10 @@ static void add_event(struct od_buf *spec, struct od_str type, const double *thr
 }
 
 /* Which events count: eventsConfig, or eventType and eventValueThreshold. */
-static void add_events(struct od_buf *spec, const struct od_personalize_solution_version *value)
+static void add_events(struct od_buf *spec, const struct training_facts *facts)
 {
-    const struct od_personalize_solution_config *config = value->solution_config;
+    const struct od_personalize_solution_version *value = &facts->value;
+    const struct od_personalize_solution_config *config = config_of(facts);
     double threshold; /* "+3" is a number to CreateSolution but not to JSON */
     bool has_threshold = config && od_str_to_double(config->event_value_threshold, &threshold);
     if (config && config->events_config) {
@@ -347,27 +379,251 @@ static void add_events(struct od_buf *spec, const struct od_personalize_solution
     }
 }
 
+/* ---- what is tuned ---- */
+
+static void open_range(struct od_buf *spec, struct od_str name)
+{
+    char last = spec->len ? spec->ptr[spec->len - 1] : '\0';
+    od_buf_puts(spec, last == '[' ? "{" : ",{");
+    add_text(spec, "name", name);
+}
+
+static void add_bound(struct od_buf *spec, const char *key, bool set, double value)
+{
+    if (!set)
+        return;
+    add_key(spec, key);
+    od_buf_double(spec, value);
+}
+
+static void add_ranges(struct od_buf *spec,
+                       const struct od_personalize_hyper_parameter_ranges *ranges)
+{
+    add_key(spec, "ranges");
+    od_buf_char(spec, '[');
+    for (size_t i = 0; i < ranges->integer_hyper_parameter_ranges.count; i++) {
+        const struct od_personalize_integer_hyper_parameter_range *r =
+            &ranges->integer_hyper_parameter_ranges.items[i];
+        open_range(spec, r->name);
+        add_bound(spec, "min", r->min_value.set, (double)r->min_value.value);
+        add_bound(spec, "max", r->max_value.set, (double)r->max_value.value);
+        od_buf_char(spec, '}');
+    }
+    for (size_t i = 0; i < ranges->continuous_hyper_parameter_ranges.count; i++) {
+        const struct od_personalize_continuous_hyper_parameter_range *r =
+            &ranges->continuous_hyper_parameter_ranges.items[i];
+        open_range(spec, r->name);
+        add_bound(spec, "min", r->min_value.set, r->min_value.value);
+        add_bound(spec, "max", r->max_value.set, r->max_value.value);
+        od_buf_char(spec, '}');
+    }
+    for (size_t i = 0; i < ranges->categorical_hyper_parameter_ranges.count; i++) {
+        const struct od_personalize_categorical_hyper_parameter_range *r =
+            &ranges->categorical_hyper_parameter_ranges.items[i];
+        open_range(spec, r->name);
+        add_key(spec, "values");
+        od_buf_char(spec, '[');
+        for (size_t v = 0; v < r->values.count; v++) {
+            od_buf_puts(spec, v ? "," : "");
+            od_buf_json(spec, r->values.items[v]);
+        }
+        od_buf_puts(spec, "]}");
+    }
+    od_buf_char(spec, ']');
+}
+
+static void add_hpo(struct od_buf *spec, const struct od_personalize_hpo_config *config,
+                    struct od_str metric)
+{
+    int64_t number;
+    add_key(spec, "hpo");
+    od_buf_char(spec, '{');
+    if (config && config->hpo_objective && config->hpo_objective->metric_name.ptr)
+        metric = config->hpo_objective->metric_name;
+    if (metric.ptr)
+        add_text(spec, "metric", metric);
+    if (config && config->hpo_resource_config) {
+        if (od_str_to_i64(config->hpo_resource_config->max_number_of_training_jobs, &number))
+            add_number(spec, "jobs", number);
+        if (od_str_to_i64(config->hpo_resource_config->max_parallel_training_jobs, &number))
+            add_number(spec, "parallel", number);
+    }
+    if (config && config->algorithm_hyper_parameter_ranges)
+        add_ranges(spec, config->algorithm_hyper_parameter_ranges);
+    od_buf_char(spec, '}');
+}
+
+/* The recipes given, or all that may take part. */
+static void add_auto_ml(struct od_buf *spec, const struct od_personalize_auto_ml_config *config)
+{
+    bool any = false;
+    add_key(spec, "automl");
+    od_buf_char(spec, '[');
+    for (size_t i = 0; config && i < config->recipe_list.count; i++) {
+        struct od_str arn = config->recipe_list.items[i];
+        size_t at = arn.len;
+        while (at > 0 && arn.ptr[at - 1] != '/')
+            at--;
+        od_buf_puts(spec, any ? "," : "");
+        od_buf_json(spec, od_str_sub(arn, at, arn.len));
+        any = true;
+    }
+    const struct od_recipe_spec *recipe;
+    for (size_t i = 0; !any && (recipe = od_recipe_spec_at(i)); i++) {
+        char last = spec->ptr[spec->len - 1];
+        if (!od_automl_may_try(recipe))
+            continue;
+        od_buf_puts(spec, last == '[' ? "" : ",");
+        od_buf_json(spec, od_str_c(recipe->name));
+    }
+    od_buf_char(spec, ']');
+}
+
+/* The image to bring up to date, relative; absent: a training. */
+static struct od_str updates_image(const struct training_facts *facts)
+{
+    const struct od_json *from = od_json_get(&facts->extra, OD_STR("from"));
+    if (facts->in_place && facts->recipe && facts->recipe->auto_recount)
+        return OD_STR_NONE;
+    if (from)
+        return od_json_get_str(from, "image", OD_STR_NONE);
+    struct od_str image = od_json_get_str(&facts->extra, "image", OD_STR_NONE);
+    return facts->in_place ? od_json_get_str(&facts->extra, "base", image) : OD_STR_NONE;
+}
+
+static enum od_status add_update(struct segment_list *list, const struct training_facts *facts)
+{
+    const struct od_json *from = od_json_get(&facts->extra, OD_STR("from"));
+    const struct od_json *metrics = od_json_get(from ? from : &facts->extra, OD_STR("metrics"));
+    struct od_str image = updates_image(facts);
+    if (!image.ptr)
+        return OD_OK;
+    struct od_str path = od_app_path(list->app, list->arena, "%.*s", OD_STR_ARG(image));
+    if (!path.ptr)
+        return od_fail(list->err, OD_NO_MEMORY, NULL);
+    add_key(list->spec, "update");
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "image", path);
+    if (metrics) {
+        add_key(list->spec, "metrics");
+        od_json_write(metrics, list->spec);
+    }
+    od_buf_char(list->spec, '}');
+    return OD_OK;
+}
+
+static void add_tuning(struct od_buf *spec, const struct training_facts *facts)
+{
+    const struct od_json *from = od_json_get(&facts->extra, OD_STR("from"));
+    const struct od_json *known = od_json_get(from ? from : &facts->extra, OD_STR("tuned"));
+    if (from || facts->in_place) {
+        if (known) {
+            add_key(spec, "tuned");
+            od_json_write(known, spec);
+        }
+        return;
+    }
+    const struct od_personalize_solution_config *config = facts->value.solution_config;
+    const struct od_json *reuse = od_json_get(&facts->extra, OD_STR("reuse"));
+    bool auto_ml = facts->value.perform_auto_ml.value;
+    if (reuse) {
+        if (auto_ml)
+            add_text(spec, "recipe", od_json_get_str(reuse, "recipe", OD_STR("")));
+        add_key(spec, "tuned");
+        od_json_write(od_json_get(reuse, OD_STR("tuned")), spec);
+    } else if (auto_ml) {
+        const struct od_personalize_auto_ml_config *choice = config ? config->auto_ml_config : NULL;
+        add_auto_ml(spec, choice);
+        add_hpo(spec, NULL, choice ? choice->metric_name : OD_STR_NONE);
+    } else if (facts->value.perform_hpo.value) {
+        add_hpo(spec, config ? config->hpo_config : NULL, OD_STR_NONE);
+    }
+}
+
+static enum od_status add_serving(struct segment_list *list, const struct training_facts *facts)
+{
+    struct od_str image = od_json_get_str(&facts->serving_extra, "image", OD_STR(""));
+    const struct od_json *metrics = od_json_get(&facts->serving_extra, OD_STR("metrics"));
+    if (!facts->serving.arn.ptr || !image.len)
+        return OD_OK;
+    struct od_str path = od_app_path(list->app, list->arena, "%.*s", OD_STR_ARG(image));
+    if (!path.ptr)
+        return od_fail(list->err, OD_NO_MEMORY, NULL);
+    add_key(list->spec, "serving");
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "arn", facts->serving.arn);
+    add_text(list->spec, "image", path);
+    if (metrics) {
+        add_key(list->spec, "metrics");
+        od_json_write(metrics, list->spec);
+    }
+    od_buf_char(list->spec, '}');
+    return OD_OK;
+}
+
+/* LOW when an attribute is named and no sensitivity. */
+static struct od_str sensitivity_of(const struct od_personalize_optimization_objective *objective)
+{
+    return objective->objective_sensitivity.ptr ? objective->objective_sensitivity : OD_STR("LOW");
+}
+
+/* The file that a text parameter "location" names. */
+static enum od_status add_external(struct segment_list *list,
+                                   const struct od_api_string_map *params)
+{
+    for (size_t i = 0; i < params->count; i++) {
+        struct od_str *files;
+        size_t count;
+        struct od_error cause;
+        if (!od_str_eq_c(params->items[i].key, "location"))
+            continue;
+        enum od_status s = od_objects_list(list->app->objects, params->items[i].value, list->arena,
+                                           &files, &count, &cause);
+        if (s != OD_OK)
+            return od_fail(list->err, s, "The file of item vectors: %s", cause.message);
+        if (count != 1)
+            return od_fail(list->err, OD_INVALID_INPUT,
+                           "The location of item vectors must name one file.");
+        add_text(list->spec, "external", files[0]);
+    }
+    return OD_OK;
+}
+
 static enum od_status write_training(struct segment_list *list, const struct training_facts *facts)
 {
     struct od_buf *spec = list->spec;
-    const struct od_personalize_solution_config *config = facts->value.solution_config;
+    const struct od_personalize_solution_config *config = config_of(facts);
     static const char *const keys[] = {"interactions", "items", "users", "actions",
                                        "action_interactions"};
     struct od_str image =
         od_app_path(list->app, list->arena, "images/%lld.image", (long long)list->job_id);
     od_buf_char(spec, '{');
     add_text(spec, "kind", OD_STR("train"));
-    add_text(spec, "recipe", od_str_c(facts->recipe->name));
+    if (facts->recipe)
+        add_text(spec, "recipe", od_str_c(facts->recipe->name));
     add_text(spec, "image", image);
     add_number(spec, "seed", 1);
     add_number(spec, "threads", list->app->config.worker_threads);
-    add_events(spec, &facts->value);
+    add_events(spec, facts);
+    add_tuning(spec, facts);
     if (config) {
         add_map(spec, "params", &config->algorithm_hyper_parameters);
         add_map(spec, "feature_params", &config->feature_transformation_parameters);
     }
+    if (config && config->optimization_objective &&
+        config->optimization_objective->item_attribute.ptr) {
+        add_key(spec, "objective");
+        od_buf_char(spec, '{');
+        add_text(spec, "attribute", config->optimization_objective->item_attribute);
+        add_text(spec, "sensitivity", sensitivity_of(config->optimization_objective));
+        od_buf_char(spec, '}');
+    }
     add_excluded(spec, facts);
-    enum od_status s = OD_OK;
+    enum od_status s = facts->in_place ? OD_OK : add_serving(list, facts);
+    if (s == OD_OK)
+        s = add_update(list, facts);
+    if (s == OD_OK && config)
+        s = add_external(list, &config->algorithm_hyper_parameters);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
         s = add_dataset(list, keys[t], &facts->datasets[t]);
     od_buf_char(spec, '}');
@@ -377,11 +633,11 @@ static enum od_status write_training(struct segment_list *list, const struct tra
 }
 
 enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
-                                   struct od_buf *spec, struct od_error *err)
+                                   bool in_place, struct od_buf *spec, struct od_error *err)
 {
     struct od_arena arena;
     od_arena_init(&arena, ARENA_MAX);
-    struct training_facts facts = {.arena = &arena, .arn = arn};
+    struct training_facts facts = {.arena = &arena, .arn = arn, .in_place = in_place};
     struct segment_list list = {
         .app = app, .arena = &arena, .spec = spec, .job_id = job_id, .err = err};
     struct od_str work = od_app_path(app, &arena, "work/%lld", (long long)job_id);

@@ -23,6 +23,7 @@ enum od_status od_import_facts_read(struct od_app *app, void *facts,
 enum od_status od_prepare_import(struct od_app *app, int64_t job_id, struct od_str arn,
                                  struct od_buf *spec, struct od_error *err) OD_MUST_USE;
 enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
-                                   struct od_buf *spec, struct od_error *err) OD_MUST_USE;
+                                   bool in_place, struct od_buf *spec,
+                                   struct od_error *err) OD_MUST_USE;
 
 #endif

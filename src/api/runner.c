@@ -15,7 +15,8 @@ struct running {
     char kind[16];
     char *arn;
     double fraction;
-    char stage[64];
+    char stage[160];    /* networks tell epoch, loss and validation NDCG here */
+    int64_t started_ns; /* monotonic; 0: waits or is prepared */
 };
 
 struct od_runner {
@@ -60,19 +61,46 @@ void od_runner_forget(struct od_app *app, int64_t id)
     pthread_mutex_unlock(&app->runner->lock);
 }
 
+/* Fractions below say too little of the whole to tell a time by. */
+#define LEAST_FRACTION 0.02
+
+static void write_progress(const struct running *r, int64_t now_ns, struct od_buf *out)
+{
+    double seconds = r->started_ns ? (double)(now_ns - r->started_ns) * 1e-9 : 0;
+    od_buf_puts(out, "{\"arn\":");
+    od_buf_json(out, od_str_c(r->arn));
+    od_buf_printf(out, ",\"kind\":\"%s\",\"progress\":%.4f,\"stage\":", r->kind, r->fraction);
+    od_buf_json(out, od_str_c(r->stage));
+    od_buf_printf(out, ",\"seconds\":%.1f", seconds);
+    if (r->started_ns && r->fraction >= LEAST_FRACTION)
+        od_buf_printf(out, ",\"secondsLeft\":%.1f", seconds * (1 - r->fraction) / r->fraction);
+    od_buf_char(out, '}');
+}
+
 void od_runner_progress(struct od_app *app, struct od_buf *out)
 {
+    int64_t now_ns = app->io->monotonic_ns(app->io);
     od_buf_char(out, '[');
     pthread_mutex_lock(&app->runner->lock);
     for (const struct running *r = app->runner->list; r; r = r->next) {
-        od_buf_puts(out, r == app->runner->list ? "{\"arn\":" : ",{\"arn\":");
-        od_buf_json(out, od_str_c(r->arn));
-        od_buf_printf(out, ",\"kind\":\"%s\",\"progress\":%.4f,\"stage\":", r->kind, r->fraction);
-        od_buf_json(out, od_str_c(r->stage));
-        od_buf_char(out, '}');
+        od_buf_puts(out, r == app->runner->list ? "" : ",");
+        write_progress(r, now_ns, out);
     }
     pthread_mutex_unlock(&app->runner->lock);
     od_buf_char(out, ']');
+}
+
+void od_runner_progress_of(struct od_app *app, struct od_str arn, struct od_buf *out)
+{
+    int64_t now_ns = app->io->monotonic_ns(app->io);
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r; r = r->next)
+        if (od_str_eq_c(arn, r->arn)) {
+            od_buf_puts(out, ",\"job\":");
+            write_progress(r, now_ns, out);
+            break;
+        }
+    pthread_mutex_unlock(&app->runner->lock);
 }
 
 void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running)
@@ -99,6 +127,15 @@ static enum od_status mark_running(struct od_app *app, void *context, struct od_
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (jobs[i].id != q->id)
             continue;
+        if (od_str_eq_c(jobs[i].kind, "update")) { /* its version is ACTIVE and stays so */
+            q->go = true;
+            s = od_store_begin(app->store, err);
+            if (s == OD_OK)
+                s = od_jobs_set_running(app->store, q->id, true, err);
+            if (s == OD_OK)
+                s = od_store_commit(app->store, err);
+            break;
+        }
         s = od_catalog_get(app->store, jobs[i].arn, &arena, &resource, err);
         if (s != OD_OK)
             break;
@@ -139,6 +176,15 @@ static bool arn_of(struct od_app *app, int64_t id, char *text, size_t size, char
     return found;
 }
 
+static void note_start(struct od_app *app, int64_t id)
+{
+    pthread_mutex_lock(&app->runner->lock);
+    for (struct running *r = app->runner->list; r; r = r->next)
+        if (r->id == id)
+            r->started_ns = app->io->monotonic_ns(app->io);
+    pthread_mutex_unlock(&app->runner->lock);
+}
+
 static bool on_started(void *context, int64_t job_id)
 {
     struct od_app *app = context;
@@ -146,8 +192,10 @@ static bool on_started(void *context, int64_t job_id)
     struct start_question q = {.id = job_id};
     char arn[512], kind[16];
     enum od_status s = od_app_on_store(app, mark_running, &q, &err);
-    if (s == OD_OK && q.go)
+    if (s == OD_OK && q.go) {
+        note_start(app, job_id);
         return true;
+    }
     if (s == OD_OK)
         s = od_fail(&err, OD_STOPPED, "The job was stopped.");
     if (arn_of(app, job_id, arn, sizeof arn, kind))
@@ -288,6 +336,16 @@ enum od_status od_runner_resume(struct od_call *call)
                     call->err.message);
     }
     return s;
+}
+
+bool od_runner_has(struct od_app *app, struct od_str arn)
+{
+    bool found = false;
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r && !found; r = r->next)
+        found = od_str_eq_c(arn, r->arn);
+    pthread_mutex_unlock(&app->runner->lock);
+    return found;
 }
 
 bool od_runner_stop(struct od_app *app, struct od_str arn)

@@ -25,12 +25,17 @@ enum od_status od_runner_add(struct od_call *call, const char *kind, struct od_s
 void od_runner_go(struct od_app *app, int64_t id, const char *kind, struct od_str arn);
 /* Takes up every job of the store (at start). */
 enum od_status od_runner_resume(struct od_call *call) OD_MUST_USE;
+/* Whether a resource has a job that waits or runs. Any thread. */
+bool od_runner_has(struct od_app *app, struct od_str arn);
 /* Stops the job of a resource if it is queued or running. Store thread. */
 bool od_runner_stop(struct od_app *app, struct od_str arn);
 
-/* Progress of all jobs as JSON: [{"arn":...,"kind":...,"progress":0.5,"stage":"..."}]. Any thread.
- */
+/* Progress of all jobs as JSON: [{"arn":...,"kind":...,"progress":0.5,"stage":"...","seconds":8.1,
+ * "secondsLeft":8.1}]. seconds counts from the start of its worker; secondsLeft is absent while too
+ * little is done to tell. Any thread. */
 void od_runner_progress(struct od_app *app, struct od_buf *out);
+/* Appends ',"job":{...}' when the resource has a job. Any thread. */
+void od_runner_progress_of(struct od_app *app, struct od_str arn, struct od_buf *out);
 void od_runner_counts(struct od_app *app, unsigned *out_waiting, unsigned *out_running);
 void od_runner_free(struct od_app *app);
 

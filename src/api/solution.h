@@ -24,6 +24,17 @@ enum od_status od_events_config_check(struct od_call *call, struct od_str group,
 bool od_solution_needs_column(struct od_str event_type,
                               const struct od_personalize_solution_config *config,
                               struct od_str column);
+/* solution_tuning.c: hpoConfig and autoMLConfig. */
+enum od_status od_hpo_check(struct od_call *call, const struct od_personalize_hpo_config *config,
+                            const struct od_recipe_spec *spec) OD_MUST_USE;
+enum od_status od_automl_check(struct od_call *call,
+                               const struct od_personalize_auto_ml_config *config) OD_MUST_USE;
+/* Whether a recipe takes part in AutoML when no list is given. */
+bool od_automl_may_try(const struct od_recipe_spec *spec);
+/* The "extra" of the newest version of the solution that was tuned less than 90 days ago, with its
+ * members "tuned", "tuned_ms" and "recipe". */
+enum od_status od_tuning_to_reuse(struct od_call *call, const struct od_resource *solution,
+                                  struct od_json *out, bool *out_found) OD_MUST_USE;
 enum od_status od_schedule_check(struct od_call *call,
                                  const struct od_personalize_auto_training_config *config,
                                  int64_t *out_days) OD_MUST_USE; /* absent: 7 days */
@@ -32,14 +43,25 @@ enum od_status od_schedule_check(struct od_call *call,
 enum od_status od_solution_decorate(struct od_call *call, const struct od_resource *resource,
                                     void *value);
 
-/* Begins a training of the solution: the version's resource and job. type: MANUAL or AUTOMATIC. */
+/* Begins a training of the solution: the version's resource and job. type: MANUAL or AUTOMATIC.
+ * base: the version whose model is brought up to date (trainingMode UPDATE); NULL: FULL. */
 enum od_status od_solution_train(struct od_call *call, const struct od_resource *solution,
                                  struct od_str name, const char *training_type,
+                                 const struct od_resource *base,
                                  const struct od_personalize_tags *tags,
                                  struct od_str *out_arn) OD_MUST_USE;
 
 /* Every minute: starts the automatic trainings that are due. */
 void od_training_tick(struct od_app *app);
+
+/* auto_update.c: the newest ACTIVE version trained in full; arn absent: none. Every tick: begins
+ * the automatic updates that are due. */
+enum od_status od_solution_newest_full(struct od_call *call, struct od_str solution,
+                                       struct od_resource *out) OD_MUST_USE;
+void od_update_tick(struct od_app *app);
+/* Serves a version's image anew in the campaigns that serve it: it was updated. */
+enum od_status od_campaigns_reopen(struct od_call *call,
+                                   const struct od_resource *version) OD_MUST_USE;
 
 /* Deploys a version that became ACTIVE to the campaigns that follow their solution. */
 enum od_status od_campaigns_follow(struct od_call *call,

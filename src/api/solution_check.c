@@ -37,6 +37,9 @@ static enum od_status check_all_params(struct od_call *call, const struct od_rec
                          &config->feature_transformation_parameters, values);
     if (s == OD_OK)
         s = od_recipe_params_check(spec, values, &call->err);
+    size_t location = od_recipe_param_find(spec, OD_PARAM_ALGORITHM, OD_STR("location"));
+    if (s == OD_OK && location != SIZE_MAX)
+        s = od_objects_check(call->app->objects, values[location].text, &call->err);
     return s;
 }
 
@@ -127,27 +130,33 @@ static enum od_status check_training_data(struct od_call *call,
     return s;
 }
 
-static enum od_status check_count(struct od_call *call, struct od_str value, const char *name,
-                                  int64_t most)
+/* One numeric column of Items without nulls (recipes.md section 3); with OFF nothing is asked of
+ * it.
+ */
+static enum od_status check_objective(struct od_call *call,
+                                      const struct od_personalize_create_solution_request *in)
 {
-    int64_t number;
-    if (!value.ptr || (od_str_to_i64(value, &number) && number >= 1 && number <= most))
+    const struct od_personalize_optimization_objective *objective =
+        in->solution_config->optimization_objective;
+    struct od_str name = objective->item_attribute;
+    struct od_dataset_info info;
+    if (od_str_eq_c(objective->objective_sensitivity, "OFF"))
         return OD_OK;
-    return od_fail(&call->err, OD_INVALID_INPUT,
-                   "%s must be at most %lld, and a whole number from 1.", name, (long long)most);
-}
-
-static enum od_status check_hpo(struct od_call *call,
-                                const struct od_personalize_hpo_config *config)
-{
-    if (!config || !config->hpo_resource_config)
-        return OD_OK;
-    enum od_status s = check_count(call, config->hpo_resource_config->max_number_of_training_jobs,
-                                   "hpoResourceConfig.maxNumberOfTrainingJobs", 40);
-    if (s == OD_OK)
-        s = check_count(call, config->hpo_resource_config->max_parallel_training_jobs,
-                        "hpoResourceConfig.maxParallelTrainingJobs", 10);
-    return s;
+    if (!name.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "optimizationObjective: itemAttribute is required.");
+    enum od_status s = od_group_dataset(call, in->dataset_group_arn, OD_ITEMS, &info);
+    if (s != OD_OK)
+        return s;
+    size_t at = info.schema ? od_schema_find(info.schema, name) : SIZE_MAX;
+    const struct od_field *field = at == SIZE_MAX ? NULL : &info.schema->fields[at];
+    bool number = field && field->type != OD_FIELD_STRING && field->type != OD_FIELD_BOOLEAN;
+    if (!number || field->nullable)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "optimizationObjective: %.*s is not a numeric column of the Items dataset "
+                       "that cannot be null.",
+                       OD_STR_ARG(name));
+    return OD_OK;
 }
 
 enum od_status od_solution_check(struct od_call *call,
@@ -160,20 +169,17 @@ enum od_status od_solution_check(struct od_call *call,
         return unsupported(call, "performIncrementalUpdate", spec);
     if ((in->perform_hpo.value || (config && config->hpo_config)) && !spec->supports_hpo)
         return unsupported(call, "HPO", spec);
-    if (in->perform_hpo.value)
-        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                       "performHPO is not available in this version: recipes choose their settings "
-                       "on held-out "
-                       "events by themselves, or take them from algorithmHyperParameters.");
     enum od_status s = od_solution_events_check(call, in, spec);
     if (s != OD_OK || !config)
         return s;
     if (config->optimization_objective && !spec->supports_objective)
         return unsupported(call, "optimizationObjective", spec);
     if (config->optimization_objective)
-        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                       "optimizationObjective is not available in this version.");
-    s = check_hpo(call, config->hpo_config);
+        s = check_objective(call, in);
+    if (s != OD_OK)
+        return s;
+    if (config->hpo_config)
+        s = od_hpo_check(call, config->hpo_config, spec);
     if (s == OD_OK)
         s = check_all_params(call, spec, config);
     if (s == OD_OK)

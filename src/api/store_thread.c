@@ -1,9 +1,16 @@
 /* The store thread: takes all tasks that wait, in order. Neighbouring Put* calls become one commit;
- * everything else runs by itself. Once a minute it looks whether a training is due. */
+ * everything else runs by itself. Once a minute it looks whether a training or an update
+ * is due, and more often where updates are wanted more often than every other minute. */
 #include "api/puts.h"
 #include "api/solution.h"
 
 #define TICK_MS 60000
+
+static int tick_ms(const struct od_app *app)
+{
+    unsigned update_s = app->config.auto_update_s;
+    return update_s && update_s < 2 * TICK_MS / 1000 ? (int)update_s * 500 : TICK_MS;
+}
 
 /* Cuts the Put* tasks at the head of the list off; *rest is what follows them. */
 static struct od_task *cut_puts(struct od_task *list, struct od_task **rest)
@@ -22,7 +29,7 @@ void *od_store_thread(void *arg)
     int64_t next_tick = 0;
     bool quit = false;
     while (!quit) {
-        struct od_task *list = od_queue_take(&app->store_queue, TICK_MS, &quit);
+        struct od_task *list = od_queue_take(&app->store_queue, tick_ms(app), &quit);
         while (list) {
             struct od_task *rest;
             if (list->is_put) {
@@ -36,7 +43,8 @@ void *od_store_thread(void *arg)
         int64_t now = app->io->monotonic_ns(app->io);
         if (!quit && now >= next_tick && atomic_load(&app->ready) && !atomic_load(&app->draining)) {
             od_training_tick(app);
-            next_tick = now + TICK_MS * 1000000LL;
+            od_update_tick(app);
+            next_tick = now + tick_ms(app) * 1000000LL;
         }
     }
     return NULL;

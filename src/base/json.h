@@ -49,6 +49,10 @@ enum od_status od_json_parse(struct od_arena *arena, struct od_str text, struct 
 /* The member's value, NULL when absent or when node is no object. JSON null is returned as such. */
 const struct od_json *od_json_get(const struct od_json *node, struct od_str key);
 
+/* Appends the value as JSON text; what was read comes out equal (json_write.c). */
+struct od_buf;
+void od_json_write(const struct od_json *value, struct od_buf *out);
+
 /* Convenience for our own files: absent or of another kind gives the fallback. */
 struct od_str od_json_get_str(const struct od_json *node, const char *key, struct od_str fallback);
 int64_t od_json_get_i64(const struct od_json *node, const char *key, int64_t fallback);

@@ -31,16 +31,19 @@ static const struct od_option defaults[] = {
      NULL},
     {"target-time", "false", "queries know the time of the event to be predicted", NULL, false, 0,
      NULL},
+    {"relaxed", "false", "loo: training has the event before last too, as some papers do", NULL,
+     false, 0, NULL},
     {"seed", "1", "of splits, training and intervals", "N", false, 0, NULL},
     {"threads", "0", "0: all cores", "N", false, 0, NULL},
     {"memory", "0", "MiB a recipe may use beyond the data; 0: no limit", "N", false, 0, NULL},
-    {"folds", "5", "of aws-internal", "N", false, 0, NULL},
+    {"folds", "5", "of aws-internal and trend", "N", false, 0, NULL},
     {"cut", "0.9", "share of the events before the moment that protocol time cuts at", "SHARE",
      false, 0, NULL},
     {"segment-by", NULL, "protocol segment asks for values of this item column, not for items",
      "COLUMN", false, 0, NULL},
     {"users-most", "100000", "questions asked at most, spread evenly; 0: all", "N", false, 0, NULL},
     {"json", NULL, "writes the report as JSON there", "FILE", false, 0, NULL},
+    {"svg", NULL, "draws quality against training time there", "FILE", false, 0, NULL},
     {"list", "false", "prints protocols and recipes, and does nothing else", NULL, false, 0, NULL},
 };
 #define OPTION_COUNT (sizeof defaults / sizeof *defaults)
@@ -51,6 +54,7 @@ struct command {
     struct od_eval_recipe recipes[OD_EVAL_RECIPES];
     const char *paths[FILES_MAX];
     char *path_text;
+    struct od_event_rule rule;
     struct od_loaded data;
     struct od_test_file test;
 };
@@ -174,6 +178,7 @@ static bool read_numbers(struct command *c)
     c->plan.input.seed = (uint64_t)seed;
     c->plan.input.folds = (uint32_t)folds;
     c->plan.input.most = (uint32_t)most;
+    c->plan.input.relaxed = od_option_flag(o, OPTION_COUNT, "relaxed");
     c->plan.input.target_time = od_option_flag(o, OPTION_COUNT, "target-time");
     return true;
 }
@@ -190,6 +195,8 @@ static enum od_status read_plan(struct command *c, struct od_error *err)
     c->plan.input.segment_column = od_str_c(option(c, "segment-by"));
     if (!option(c, "interactions"))
         return od_fail(err, OD_INVALID_INPUT, "--interactions FILE is needed.");
+    if (c->plan.input.relaxed && c->plan.protocol != &od_protocol_loo)
+        return od_fail(err, OD_INVALID_INPUT, "--relaxed is for protocol loo.");
     bool has_test = option(c, "test") != NULL;
     if (has_test != (c->plan.protocol->test != OD_TEST_NONE))
         return od_fail(err, OD_INVALID_INPUT, "--test FILE %s protocol %s.",
@@ -284,6 +291,8 @@ static enum od_status evaluate(struct command *c, struct od_error *err)
     s = print_report(&result, err);
     if (s == OD_OK)
         s = write_report(option(c, "json"), &result, od_report_json, err);
+    if (s == OD_OK)
+        s = write_report(option(c, "svg"), &result, od_report_svg, err);
     od_eval_done(&result);
     return s;
 }

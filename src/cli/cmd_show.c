@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "data/image.h"
 #include "data/segment.h"
@@ -67,6 +68,30 @@ static enum od_status show_segment(struct od_str bytes, struct od_arena *arena,
     return OD_OK;
 }
 
+/* The card, a line a member. */
+static void show_card(const struct od_image *image)
+{
+    struct od_str text;
+    struct od_arena arena;
+    struct od_json card;
+    struct od_error err;
+    if (!od_image_section(image, "card", &text))
+        return;
+    od_arena_init(&arena, 16u << 20);
+    if (od_json_parse(&arena, text, &card, &err) == OD_OK) {
+        printf("card:\n");
+        for (size_t i = 0; i < card.count; i++) {
+            struct od_buf value;
+            od_buf_init(&value, 16u << 20);
+            od_json_write(&card.members[i].value, &value);
+            printf("  %.*s: %.*s\n", OD_STR_ARG(card.members[i].key),
+                   OD_STR_ARG(od_buf_view(&value)));
+            od_buf_done(&value);
+        }
+    }
+    od_arena_done(&arena);
+}
+
 static enum od_status show_image(struct od_str bytes, struct od_error *err)
 {
     struct od_image image;
@@ -89,6 +114,7 @@ static enum od_status show_image(struct od_str bytes, struct od_error *err)
     if (od_blend_describe(&image, &blend))
         printf("%.*s", OD_STR_ARG(od_buf_view(&blend)));
     od_buf_done(&blend);
+    show_card(&image);
     return OD_OK;
 }
 

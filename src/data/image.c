@@ -152,6 +152,15 @@ static enum od_status give_suffixed(struct od_image_writer *writer, const char *
     return OD_TOO_LARGE;
 }
 
+const char *od_image_writer_section(const struct od_image_writer *writer, uint32_t index,
+                                    uint64_t *out_bytes)
+{
+    if (index >= writer->count)
+        return NULL;
+    *out_bytes = writer->parts[index].len;
+    return writer->parts[index].name;
+}
+
 enum od_status od_image_add_dict(struct od_image_writer *writer, const char *name,
                                  const struct od_dict *dict)
 {

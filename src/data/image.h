@@ -22,6 +22,9 @@ enum od_status od_image_add(struct od_image_writer *writer, const char *name, co
 /* The same for bytes from malloc that become the writer's, also when adding fails. */
 enum od_status od_image_give(struct od_image_writer *writer, const char *name, void *bytes,
                              uint64_t len) OD_MUST_USE;
+/* Name and bytes of a section added so far, by place; NULL past the last. */
+const char *od_image_writer_section(const struct od_image_writer *writer, uint32_t index,
+                                    uint64_t *out_bytes);
 /* A dictionary as two sections: <name>.at (uint64 offsets) and <name>.text. */
 enum od_status od_image_add_dict(struct od_image_writer *writer, const char *name,
                                  const struct od_dict *dict) OD_MUST_USE;

@@ -49,6 +49,14 @@ static uint32_t cold_only(const struct od_exam *exam, const struct od_question *
     return count;
 }
 
+static float gained(const struct od_exam *exam, const struct od_list *list, uint32_t k)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < k && i < list->count; i++)
+        sum += (double)exam->gain[list->item[i]];
+    return sum > 0 ? (float)(sum / exam->best_gain) : 0;
+}
+
 static void judge(const struct asking *a, uint32_t question, const struct od_list *list, float *out)
 {
     const struct od_question *q = &a->exam->questions[question];
@@ -61,7 +69,10 @@ static void judge(const struct asking *a, uint32_t question, const struct od_lis
             count = cold_only(a->exam, q, list, &cold);
             judged = &cold;
         }
-        out[m] = count ? (float)od_list_metric(metric, judged, count) : NAN;
+        if (metric->kind == OD_LIST_GAIN)
+            out[m] = gained(a->exam, list, metric->k);
+        else
+            out[m] = count ? (float)od_list_metric(metric, judged, count) : NAN;
     }
 }
 

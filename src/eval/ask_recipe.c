@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/ask.h"
+#include "recipes/split.h"
 
 enum od_status od_recipe_answerer_init(struct od_recipe_answerer *answerer,
                                        const struct od_exam *exam, const struct od_recipe *recipe,
@@ -32,43 +33,17 @@ void od_recipe_answerer_done(struct od_recipe_answerer *answerer)
     answerer->to_model = NULL;
 }
 
-/* --- the user's record --- */
-
-static enum od_status read_cell(const struct od_table *table, size_t column, uint32_t row,
-                                struct od_arena *arena, struct od_query_value *out)
-{
-    struct od_buf text;
-    od_buf_init(&text, 1u << 20);
-    *out = (struct od_query_value){.name = od_table_schema(table)->fields[column].name};
-    bool has = od_table_cell_text(table, column, row, &text);
-    enum od_status s = od_buf_status(&text);
-    if (s == OD_OK && has) {
-        out->value = od_arena_str(arena, od_buf_view(&text));
-        s = out->value.ptr ? OD_OK : OD_NO_MEMORY;
-    }
-    od_buf_done(&text);
-    return s;
-}
-
-/* Columns that are null are left out, and the id is not a column a model learns from. */
-static enum od_status read_user(const struct od_exam *exam, struct od_str user,
+/* What a request would carry: the user's record, and the context of an event. */
+static enum od_status add_facts(const struct od_exam *exam, const struct od_question *q,
                                 struct od_arena *arena, struct od_query *query)
 {
-    const struct od_table *table = exam->train->user_table;
-    uint32_t row = table && user.ptr ? od_table_find(table, user) : OD_NO_ROW;
-    if (row == OD_NO_ROW || !od_table_schema(table))
+    struct od_training bare = *exam->full;
+    if (q->user == OD_NO_CODE)
         return OD_OK;
-    size_t columns = od_table_column_count(table);
-    struct od_query_value *values = OD_NEW_ARRAY(arena, struct od_query_value, columns);
-    enum od_status s = values ? OD_OK : OD_NO_MEMORY;
-    for (size_t c = 0; s == OD_OK && c < columns; c++) {
-        s = read_cell(table, c, row, arena, &values[query->user_value_count]);
-        if (s == OD_OK && values[query->user_value_count].value.ptr &&
-            !od_str_eq_c(values[query->user_value_count].name, "USER_ID"))
-            query->user_value_count++;
-    }
-    query->user = values;
-    return s;
+    if (q->context_event != OD_NO_EVENT)
+        return od_query_at(exam->full, q->user, q->context_event, arena, query);
+    bare.context_count = 0;
+    return od_query_at(&bare, q->user, 0, arena, query);
 }
 
 /* --- the question --- */
@@ -93,7 +68,7 @@ static enum od_status make_query(const struct od_recipe_answerer *answerer,
         .events = events, .event_count = q->event_count, .item = OD_NO_CODE, .now_s = q->now_s};
     if (answerer->related && q->event_count)
         out->item = events[q->event_count - 1].item;
-    return read_user(answerer->exam, q->user, arena, out);
+    return add_facts(answerer->exam, q, arena, out);
 }
 
 static enum od_status score(void *context, void *state, uint32_t question, struct od_arena *scratch,

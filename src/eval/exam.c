@@ -13,6 +13,7 @@ void od_exam_done(struct od_exam *exam)
     od_training_free(exam->owned);
     od_dict_free(exam->items);
     free(exam->candidates);
+    free(exam->gain);
     free(exam->known);
     free(exam->events);
     free(exam->relevant);
@@ -74,7 +75,7 @@ enum od_status od_exam_begin(struct od_exam *exam, const struct od_training *ful
                              const struct od_dict *more, struct od_training *train, bool owned,
                              struct od_error *err)
 {
-    *exam = (struct od_exam){.train = train, .owned = owned ? train : NULL};
+    *exam = (struct od_exam){.full = full, .train = train, .owned = owned ? train : NULL};
     enum od_status s = make_catalogue(exam, full, more);
     if (s == OD_OK)
         s = mark_known(exam);
@@ -101,14 +102,17 @@ static enum od_status grow(void *array, uint64_t count, uint64_t *cap, size_t si
     return OD_OK;
 }
 
-enum od_status od_exam_question(struct od_exam *exam, struct od_str user)
+enum od_status od_exam_question(struct od_exam *exam, uint32_t user, uint64_t context_event)
 {
     uint64_t cap = exam->question_cap;
     enum od_status s = grow(&exam->questions, exam->question_count, &cap, sizeof *exam->questions);
     exam->question_cap = (uint32_t)cap;
     if (s == OD_OK)
-        exam->questions[exam->question_count] = (struct od_question){
-            .user = user, .event_at = exam->event_count, .relevant_at = exam->relevant_count};
+        exam->questions[exam->question_count] =
+            (struct od_question){.user = user,
+                                 .context_event = context_event,
+                                 .event_at = exam->event_count,
+                                 .relevant_at = exam->relevant_count};
     return s;
 }
 
@@ -182,7 +186,7 @@ static enum od_status make_maps(const struct od_exam *exam, const struct od_trai
         out->item[i] = od_dict_find(exam->items, od_dict_text(full->items, i));
     for (uint32_t i = 0; i < full->type_count; i++) {
         uint32_t code = od_dict_find(exam->train->types, od_dict_text(full->types, i));
-        out->type[i] = code == OD_NO_CODE ? 0 : (uint16_t)code;
+        out->type[i] = code == OD_NO_CODE ? OD_NO_TYPE : (uint16_t)code;
     }
     return OD_OK;
 }
@@ -197,13 +201,21 @@ static int64_t now_of(const struct od_training *full, const struct od_exam_user 
     return full->time[who->input_end - 1];
 }
 
+static uint64_t context_of(const struct od_training *full, const struct od_exam_user *who,
+                           const struct od_exam_asking *asking)
+{
+    if (asking->clock == OD_NOW_TARGET)
+        return who->input_end;
+    return who->input_end == full->user_start[who->user] ? OD_NO_EVENT : who->input_end - 1;
+}
+
 static enum od_status ask_user(struct od_exam *exam, const struct od_training *full,
                                const struct maps *maps, const struct od_exam_user *who,
                                const struct od_exam_asking *asking)
 {
     struct od_str id = od_dict_text(full->users, who->user);
     assert(who->input_end < who->relevant_end);
-    enum od_status s = od_exam_question(exam, id);
+    enum od_status s = od_exam_question(exam, who->user, context_of(full, who, asking));
     for (uint64_t e = full->user_start[who->user]; s == OD_OK && e < who->input_end; e++)
         s = od_exam_event(exam, &(struct od_past_event){.item = maps->item[full->item[e]],
                                                         .type = maps->type[full->type[e]],

@@ -17,9 +17,11 @@ enum od_exam_group {
     OD_EXAM_GROUPS
 };
 
+#define OD_NO_EVENT UINT64_MAX
 struct od_question {
-    struct od_str user; /* id, for its record in the user table; borrowed. Absent: nobody's */
-    uint64_t event_at;  /* the input, oldest first: exam->events[event_at ...] */
+    uint32_t user;          /* code of full, for its record; OD_NO_CODE: nobody's */
+    uint64_t context_event; /* of full: the query's context is that event's; OD_NO_EVENT: none */
+    uint64_t event_at;      /* the input, oldest first: exam->events[event_at ...] */
     uint32_t event_count;
     uint32_t relevant_count;
     uint64_t relevant_at; /* distinct codes, ascending: exam->relevant[relevant_at ...] */
@@ -28,12 +30,15 @@ struct od_question {
 };
 
 struct od_exam {
+    const struct od_training *full; /* borrowed: records and context of queries */
     const struct od_training *train;
     struct od_training *owned; /* train when it is the exam's to free, else NULL */
     struct od_dict *items;     /* the catalogue */
     uint32_t item_count;
     uint64_t *candidates; /* bitmap over the catalogue of the items that are ranked; NULL: all */
-    bool *known;          /* [item_count] has an event in the training part */
+    float *gain;      /* [item_count] what listing an item is worth; NULL: relevant or not is all */
+    double best_gain; /* of OD_LIST_MOST items at most */
+    bool *known;      /* [item_count] has an event in the training part */
     struct od_past_event *events; /* item: catalogue code; type: the training part's code */
     uint64_t event_count, event_cap;
     uint32_t *relevant;
@@ -60,7 +65,9 @@ struct od_exam_user {
     uint32_t user;
     uint64_t input_end, relevant_end;
 };
-/* Which clock questions have. */
+/* Which clock questions have. With the target's time comes the target's context, else the last
+ * input event's: a request carries where and on what device it is made, but the columns of the
+ * event to be predicted may give it away. */
 enum od_exam_clock { OD_NOW_LAST_INPUT, OD_NOW_TARGET, OD_NOW_FIXED };
 struct od_exam_asking {
     enum od_exam_clock clock;
@@ -73,9 +80,10 @@ enum od_status od_exam_ask_users(struct od_exam *exam, const struct od_training 
                                  const struct od_exam_asking *asking,
                                  struct od_error *err) OD_MUST_USE;
 
-/* One question piece by piece: begin, events oldest first, relevant items (each may be given more
- * than once), end. user stays borrowed. */
-enum od_status od_exam_question(struct od_exam *exam, struct od_str user) OD_MUST_USE;
+/* One question piece by piece: begin (user and context_event as in struct od_question), events
+ * oldest first, relevant items (each may be given more than once), end. */
+enum od_status od_exam_question(struct od_exam *exam, uint32_t user,
+                                uint64_t context_event) OD_MUST_USE;
 enum od_status od_exam_event(struct od_exam *exam, const struct od_past_event *event) OD_MUST_USE;
 enum od_status od_exam_relevant(struct od_exam *exam, uint32_t item) OD_MUST_USE;
 void od_exam_close(struct od_exam *exam, int64_t now_s, uint32_t groups);

@@ -79,6 +79,8 @@ od_csv_walk(struct od_str bytes, const char *name, const struct od_csv_header *h
 
 struct column {
     uint64_t values; /* that are not null */
+    uint64_t bytes;  /* of them */
+    bool reserved;   /* its type is known, whatever is in it */
     bool numbers, lists, many;
     struct od_dict *distinct;
 };
@@ -96,9 +98,10 @@ static enum od_status look(void *context, const struct od_str *cells, struct od_
         struct column *column = &survey->columns[c];
         double number;
         uint32_t code;
-        if (cells[c].len == 0)
+        if (column->reserved || cells[c].len == 0)
             continue;
         column->values++;
+        column->bytes += cells[c].len;
         column->numbers = column->numbers && od_str_to_double(cells[c], &number);
         column->lists = column->lists || od_str_find(cells[c], '|', 0) != SIZE_MAX;
         if (column->many)
@@ -154,14 +157,27 @@ static bool says_prose(struct od_str name)
     return false;
 }
 
-static const char *guess(const struct survey *survey, size_t c, enum od_dataset_type type)
+/* The column of prose with most text in it, for a schema may have one such field; SIZE_MAX: none.
+ */
+static size_t find_prose(const struct survey *survey, enum od_dataset_type type)
 {
-    struct od_str name = survey->header->columns[c];
+    size_t found = SIZE_MAX;
+    for (size_t c = 0; type != OD_INTERACTIONS && c < survey->header->column_count; c++) {
+        const struct column *column = &survey->columns[c];
+        if (says_prose(survey->header->columns[c]) && column->values && !column->numbers &&
+            (found == SIZE_MAX || column->bytes > survey->columns[found].bytes))
+            found = c;
+    }
+    return found;
+}
+
+static const char *guess(const struct survey *survey, size_t c, size_t prose)
+{
     const struct column *column = &survey->columns[c];
     bool repeats = !column->many && od_dict_count(column->distinct) <= column->values / 2;
     if (column->values && column->numbers)
         return "[\"null\",\"double\"]";
-    if (type != OD_INTERACTIONS && says_prose(name))
+    if (c == prose)
         return "[\"null\",\"string\"],\"textual\":true";
     if (column->lists || repeats)
         return "[\"null\",\"string\"],\"categorical\":true";
@@ -184,7 +200,7 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
                          struct od_buf *text, size_t *out_dropped)
 {
     static const char *const names[] = {"Interactions", "Items", "Users"};
-    size_t fields = 0, own = 0, dropped = 0;
+    size_t fields = 0, own = 0, dropped = 0, prose = find_prose(survey, type);
     bool timed = type != OD_INTERACTIONS;
     od_buf_printf(text,
                   "{\"type\":\"record\",\"name\":\"%s\",\"namespace\":"
@@ -199,7 +215,7 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
             continue;
         }
         own += !avro;
-        put_field(text, name, avro ? avro : guess(survey, c, type), &fields);
+        put_field(text, name, avro ? avro : guess(survey, c, prose), &fields);
     }
     if (!timed)
         put_field(text, OD_STR("TIMESTAMP"), "\"long\"", &fields);
@@ -207,14 +223,18 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
     *out_dropped = dropped;
 }
 
-static enum od_status survey_init(struct survey *survey, const struct od_csv_header *header)
+static enum od_status survey_init(struct survey *survey, const struct od_csv_header *header,
+                                  enum od_dataset_type type)
 {
     survey->header = header;
     survey->columns = calloc(header->column_count, sizeof *survey->columns);
     if (!survey->columns)
         return OD_NO_MEMORY;
     for (size_t c = 0; c < header->column_count; c++) {
-        survey->columns[c] = (struct column){.numbers = true, .distinct = od_dict_new()};
+        survey->columns[c] =
+            (struct column){.reserved = reserved_type(type, header->columns[c]) != NULL,
+                            .numbers = true,
+                            .distinct = od_dict_new()};
         if (!survey->columns[c].distinct)
             return OD_NO_MEMORY;
     }
@@ -240,7 +260,7 @@ enum od_status od_infer_schema(struct od_arena *arena, struct od_str bytes, cons
     if (s != OD_OK)
         return od_fail(err, s, "%s: %s", name, inner.message);
     od_buf_init(&text, OD_MAX_SCHEMA_CHARS * 4);
-    s = survey_init(&survey, &header);
+    s = survey_init(&survey, &header, type);
     if (s != OD_OK)
         od_fail(err, s, NULL);
     else

@@ -88,6 +88,8 @@ double od_list_metric(const struct od_list_metric *metric, const struct od_list 
         return relevant_count ? gain / ideal(relevant_count < k ? relevant_count : k) : 0;
     case OD_LIST_NDCG_AWS:
         return hits ? gain / ideal(hits) : 0;
+    case OD_LIST_GAIN:
+        break;
     }
     return 0;
 }

@@ -18,8 +18,10 @@ enum od_list_metric_kind {
     OD_LIST_MRR,       /* 1 / place of the first hit among the first k, else 0 */
     OD_LIST_NDCG,      /* place p weighs 1 / log2(p + 1); ideal: min(k, relevant items) at the top
                           (Jarvelin, Kekalainen 2002) */
-    OD_LIST_NDCG_AWS   /* ideal: as many items at the top as there are hits in the first k, as in
+    OD_LIST_NDCG_AWS,  /* ideal: as many items at the top as there are hits in the first k, as in
                           Amazon's samples; 0 without a hit */
+    OD_LIST_GAIN /* gain of the first k / that of the best list, not less than 0; of exams with
+                    gains alone, and computed where they are (ask.c) */
 };
 struct od_list_metric {
     enum od_list_metric_kind kind;

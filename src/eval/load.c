@@ -279,7 +279,7 @@ static enum od_status read_interactions(const struct od_load_files *files, const
     od_training_builder_free(builder);
     if (s == OD_OK && out->training->event_count == 0)
         s = od_fail(err, OD_INVALID_INPUT, "%s has no interactions%s.", files->interactions[0],
-                    files->rule.event_count ? " of that event type and value" : "");
+                    files->rule.event_count ? " that --event-type and --event-value let pass" : "");
     return s;
 }
 

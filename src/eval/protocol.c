@@ -5,8 +5,9 @@
 #include "eval/segments.h"
 
 static const struct od_protocol *const protocols[] = {
-    &od_protocol_aws_internal, &od_protocol_aws_external, &od_protocol_time, &od_protocol_loo,
-    &od_protocol_session,      &od_protocol_cf,           &od_protocol_cold, &od_protocol_segment,
+    &od_protocol_aws_internal, &od_protocol_aws_external, &od_protocol_time,
+    &od_protocol_loo,          &od_protocol_session,      &od_protocol_cf,
+    &od_protocol_cold,         &od_protocol_segment,      &od_protocol_trend,
 };
 
 const struct od_protocol *od_protocol_at(size_t index)
@@ -41,6 +42,8 @@ const struct od_protocol od_protocol_segment = {
     .summary = "the best 1 % of the users for an item, judged by who came back within 15 days",
     .metrics = od_metrics_segment,
     .variants = 1u << OD_LISTS_RAW,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .segments = true,
 };

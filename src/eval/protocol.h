@@ -11,6 +11,7 @@ struct od_protocol_input {
     const struct od_test_file *test; /* NULL: none was given */
     uint64_t seed;
     uint32_t folds;               /* of protocols that have some; at least 1 */
+    bool relaxed;                 /* loo: training has the event before last too */
     bool target_time;             /* queries know the time of the event to be predicted */
     double cut;                   /* time: share of the events before the cut, in (0, 1) */
     struct od_str segment_column; /* segment: questions are values of it; absent: items */
@@ -23,7 +24,10 @@ struct od_protocol {
     const struct od_list_metric *metrics; /* ends with one without a name */
     uint32_t variants;                    /* bits, 1 << enum od_list_variant */
     uint32_t groups;                      /* bits, 1 << enum od_exam_group */
-    bool folded;                          /* make is called for several folds */
+    /* What the protocol is known by, for pictures and short tables. */
+    size_t shown_metric;
+    enum od_list_variant shown_lists;
+    bool folded;   /* make is called for several folds */
     bool chance;   /* chance is a baseline too: where popularity knows nothing */
     bool segments; /* for recipes that list users: eval/segments.h; make is NULL */
     enum od_test_kind test;
@@ -34,7 +38,7 @@ struct od_protocol {
 
 extern const struct od_protocol od_protocol_aws_internal, od_protocol_aws_external;
 extern const struct od_protocol od_protocol_loo, od_protocol_time, od_protocol_cold;
-extern const struct od_protocol od_protocol_segment;
+extern const struct od_protocol od_protocol_segment, od_protocol_trend;
 extern const struct od_protocol od_protocol_session, od_protocol_cf;
 
 /* NULL past the end; NULL when unknown. */
@@ -60,5 +64,13 @@ enum od_status od_protocol_prefix_exam(const struct od_protocol_input *input, co
 
 /* Questions of users at the time of their last input, or knowing that of the target. */
 struct od_exam_asking od_protocol_asking(const struct od_protocol_input *input);
+
+/* The time of the event before which that share of the events lies; later than the first event.
+ * OD_INVALID_INPUT when there is no such time. */
+enum od_status od_protocol_cut(const struct od_training *full, double share, int64_t *out,
+                               struct od_error *err) OD_MUST_USE;
+/* The events before that time. */
+enum od_status od_protocol_before(const struct od_training *full, int64_t time,
+                                  struct od_training **out, struct od_error *err) OD_MUST_USE;
 
 #endif

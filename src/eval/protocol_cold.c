@@ -1,7 +1,8 @@
 /* Cold items: half of the items, chosen by seed, are in no event of training; what a user had of
  * them is relevant, what the user had of the others is input, and only the hidden ones are ranked.
  * Amazon's notebook of HRNN-Coldstart does the same. Popularity knows none of them, so chance is
- * the line to beat. Users without input or without a hidden item are skipped. */
+ * the line to beat. Training keeps types and values of events, not their context. Users without
+ * input or without a hidden item are skipped. */
 #include <stdlib.h>
 
 #include "base/bitmap.h"
@@ -65,7 +66,7 @@ static enum od_status ask_user(struct od_exam *exam, const struct od_training *f
                                const struct maps *maps, const bool *hidden, uint32_t user)
 {
     int64_t now = 0;
-    enum od_status s = od_exam_question(exam, od_dict_text(full->users, user));
+    enum od_status s = od_exam_question(exam, user, OD_NO_EVENT);
     for (uint64_t e = full->user_start[user]; s == OD_OK && e < full->user_start[user + 1]; e++) {
         if (hidden[full->item[e]]) {
             s = od_exam_relevant(exam, maps->item[full->item[e]]);
@@ -108,7 +109,7 @@ static enum od_status ask_users(struct od_exam *exam, const struct od_protocol_i
         }
         for (uint32_t i = 0; i < full->type_count; i++) {
             uint32_t code = od_dict_find(exam->train->types, od_dict_text(full->types, i));
-            maps.type[i] = code == OD_NO_CODE ? 0 : (uint16_t)code;
+            maps.type[i] = code == OD_NO_CODE ? OD_NO_TYPE : (uint16_t)code;
         }
         for (uint32_t u = 0; u < full->user_count; u++)
             if (can_ask(full, hidden, u))
@@ -160,6 +161,8 @@ const struct od_protocol od_protocol_cold = {
     .summary = "half of the items hidden from training and ranked among themselves (needs --items)",
     .metrics = od_metrics_aws,
     .variants = 1u << OD_LISTS_RAW,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .chance = true,
     .make = make,

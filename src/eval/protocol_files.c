@@ -25,7 +25,7 @@ static enum od_status ask_session(struct od_exam *exam, const struct od_test_row
 {
     struct od_str prefix = row->left, item;
     struct od_past_event event = {.time = exam->train->last_time};
-    enum od_status s = od_exam_question(exam, OD_STR_NONE);
+    enum od_status s = od_exam_question(exam, OD_NO_CODE, OD_NO_EVENT);
     while (s == OD_OK && od_str_cut(&prefix, '|', &item)) {
         event.item = od_dict_find(exam->items, item);
         event.time++;
@@ -102,7 +102,7 @@ static enum od_status ask_pairs(struct od_exam *exam, const struct od_protocol_i
 {
     const struct od_training *full = input->full;
     uint64_t start = full->user_start[user], end = full->user_start[user + 1];
-    enum od_status s = od_exam_question(exam, od_dict_text(full->users, user));
+    enum od_status s = od_exam_question(exam, user, end - 1);
     for (uint64_t e = start; s == OD_OK && e < end; e++)
         s = od_exam_event(exam,
                           &(struct od_past_event){
@@ -174,6 +174,8 @@ const struct od_protocol od_protocol_session = {
     .summary = "the next item of published session prefixes (--test with PREFIX and TARGET)",
     .metrics = session_metrics,
     .variants = BOTH_LISTS,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .test = OD_TEST_SESSIONS,
     .make = make_session,
@@ -190,6 +192,8 @@ const struct od_protocol od_protocol_cf = {
     .summary = "published pairs of each user (--test with USER_ID and ITEM_ID), order unknown",
     .metrics = cf_metrics,
     .variants = BOTH_LISTS,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_REMOVED,
     .groups = 1u << OD_GROUP_ALL,
     .test = OD_TEST_PAIRS,
     .make = make_cf,

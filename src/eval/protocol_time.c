@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/training_subset.h"
 #include "eval/protocol.h"
 
 static int ascending(const void *a, const void *b)
@@ -16,8 +17,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The moment; *out is later than the first event. */
-static enum od_status find_cut(const struct od_training *full, double share, int64_t *out,
+enum od_status od_protocol_cut(const struct od_training *full, double share, int64_t *out,
                                struct od_error *err)
 {
     uint64_t count = full->event_count;
@@ -38,7 +38,7 @@ static enum od_status find_cut(const struct od_training *full, double share, int
     return OD_OK;
 }
 
-/* What every user has before the cut, and who has something after it. */
+/* What every user has before the cut, and who has something from then on (users may be NULL). */
 static uint32_t cut_users(const struct od_training *full, int64_t cut, uint64_t *keep,
                           struct od_exam_user *users)
 {
@@ -48,10 +48,22 @@ static uint32_t cut_users(const struct od_training *full, int64_t cut, uint64_t 
         while (at < end && full->time[at] < cut)
             at++;
         keep[u] = at - full->user_start[u];
-        if (at < end)
+        if (users && at < end)
             users[asked++] = (struct od_exam_user){u, at, end};
     }
     return asked;
+}
+
+enum od_status od_protocol_before(const struct od_training *full, int64_t time,
+                                  struct od_training **out, struct od_error *err)
+{
+    uint64_t *keep = malloc(((size_t)full->user_count + 1) * sizeof *keep);
+    if (!keep)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    (void)cut_users(full, time, keep, NULL);
+    enum od_status s = od_training_subset(full, keep, out, NULL, err);
+    free(keep);
+    return s;
 }
 
 static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
@@ -61,7 +73,7 @@ static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
     const struct od_training *full = input->full;
     struct od_exam_asking asking = od_protocol_asking(input);
     size_t room = (size_t)full->user_count + 1;
-    enum od_status s = find_cut(full, input->cut, &asking.fixed_now_s, err);
+    enum od_status s = od_protocol_cut(full, input->cut, &asking.fixed_now_s, err);
     if (s != OD_OK)
         return s;
     if (!input->target_time)
@@ -95,6 +107,8 @@ const struct od_protocol od_protocol_time = {
     .summary = "trained on what came before one moment, asked then about all that follows",
     .metrics = metrics,
     .variants = 1u << OD_LISTS_RAW | 1u << OD_LISTS_REMOVED,
+    .shown_metric = 4,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL | 1u << OD_GROUP_KNOWN | 1u << OD_GROUP_COLD,
     .make = make,
 };

@@ -6,7 +6,8 @@
  * aws-external   Amazon's notebooks: all users, the same 9n/10 of each are training and input.
  * loo            Leave one out, strict: the last event is relevant, all before are input, and
  *                training has all but the last two (the one before last is for validation, which
- *                happens inside training and needs no event of ours).
+ *                happens inside training and needs no event of ours). Relaxed, as some papers do:
+ *                training has all but the last.
  *
  * Users whose share of input is empty are skipped; for leave one out those with fewer than three
  * events, which are trained on whole. */
@@ -134,7 +135,7 @@ static enum od_status make_loo(const struct od_protocol_input *input, uint32_t f
     enum od_status s = division_init(&d, input->full);
     for (uint32_t u = 0; s == OD_OK && u < input->full->user_count; u++) {
         uint64_t n = length_of(input->full, u);
-        d.keep[u] = n < 3 ? n : n - 2;
+        d.keep[u] = n < 3 ? n : n - (input->relaxed ? 1 : 2);
         hold_out(&d, input->full, u, n < 3 ? 0 : n - 1);
     }
     return finish(input, &d, s, out, err);
@@ -149,6 +150,8 @@ const struct od_protocol od_protocol_aws_internal = {
     .summary = "a tenth of the users unseen, the newest tenth of each is relevant (several folds)",
     .metrics = od_metrics_aws,
     .variants = BOTH_LISTS,
+    .shown_metric = 3,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .folded = true,
     .make = make_internal,
@@ -159,6 +162,8 @@ const struct od_protocol od_protocol_aws_external = {
     .summary = "all users, the newest tenth of each is relevant, the rest is training and input",
     .metrics = od_metrics_aws,
     .variants = BOTH_LISTS,
+    .shown_metric = 0,
+    .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .make = make_external,
 };
@@ -174,6 +179,8 @@ const struct od_protocol od_protocol_loo = {
     .summary = "the last event of each user is relevant; training has all but the last two",
     .metrics = loo_metrics,
     .variants = BOTH_LISTS,
+    .shown_metric = 1,
+    .shown_lists = OD_LISTS_REMOVED,
     .groups = 1u << OD_GROUP_ALL,
     .make = make_loo,
 };

@@ -9,5 +9,7 @@
 void od_report_text(const struct od_eval_result *result, struct od_buf *out);
 /* One JSON object with everything; docs/eval.md has its members. */
 void od_report_json(const struct od_eval_result *result, struct od_buf *out);
+/* A picture: the protocol's best-known metric against training time. */
+void od_report_svg(const struct od_eval_result *result, struct od_buf *out);
 
 #endif

@@ -72,7 +72,9 @@ void od_report_json(const struct od_eval_result *result, struct od_buf *out)
 {
     const struct od_eval_plan *plan = result->plan;
     const struct od_training *full = plan->input.full;
-    od_buf_printf(out, "{\"protocol\":\"%s\",", plan->protocol->name);
+    od_buf_printf(out, "{\"protocol\":\"%s\",\"shown\":{\"metric\":\"%s\",\"lists\":\"%s\"},",
+                  plan->protocol->name, plan->protocol->metrics[plan->protocol->shown_metric].name,
+                  od_list_variant_name(plan->protocol->shown_lists));
     od_buf_printf(out,
                   "\"data\":{\"hash\":\"%016llx\",\"events\":%llu,\"users\":%u,\"items\":%u,"
                   "\"catalogue\":%u,\"first_time\":%lld,\"last_time\":%lld},",
@@ -80,13 +82,14 @@ void od_report_json(const struct od_eval_result *result, struct od_buf *out)
                   full->user_count, full->item_count, result->catalogue,
                   (long long)full->first_time, (long long)full->last_time);
     od_buf_printf(out,
-                  "\"seed\":%llu,\"threads\":%u,\"folds\":%u,\"target_time\":%s,"
+                  "\"seed\":%llu,\"threads\":%u,\"folds\":%u,\"target_time\":%s,\"relaxed\":%s,"
                   "\"trained_events\":%llu,\"questions\":%u,\"possible\":%u,\"skipped\":%u,"
                   "\"relevant\":%llu,\"repeats\":%llu,\"cold_relevant\":%llu,\"rows\":[",
                   (unsigned long long)plan->input.seed, plan->threads, result->folds,
                   plan->input.target_time ? "true" : "false",
-                  (unsigned long long)result->train_events, result->questions, result->possible,
-                  result->skipped, (unsigned long long)result->relevant,
+                  plan->input.relaxed ? "true" : "false", (unsigned long long)result->train_events,
+                  result->questions, result->possible, result->skipped,
+                  (unsigned long long)result->relevant,
                   (unsigned long long)result->rows[0].answers.repeats,
                   (unsigned long long)result->cold_relevant);
     for (size_t r = 0; r < result->row_count; r++) {

@@ -160,10 +160,11 @@ static void put_head(const struct od_eval_result *result, struct od_buf *out)
                       (unsigned long long)result->cold_relevant);
     else
         put_relevant(result, out);
-    od_buf_printf(out, "seed %llu, %u threads; queries %s\n", (unsigned long long)plan->input.seed,
-                  plan->threads,
+    od_buf_printf(out, "seed %llu, %u threads; queries %s%s\n",
+                  (unsigned long long)plan->input.seed, plan->threads,
                   plan->input.target_time ? "know the time of the event to be predicted"
-                                          : "do not know the time of the event to be predicted");
+                                          : "do not know the time of the event to be predicted",
+                  plan->input.relaxed ? "; relaxed: trained on all but the last event" : "");
 }
 
 static void put_costs(const struct od_eval_result *result, struct od_buf *out)

@@ -53,13 +53,6 @@ static enum od_status ask_baselines(struct od_eval *run, const struct od_exam *e
 
 /* --- one recipe --- */
 
-static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
-                          struct od_error *err)
-{
-    const struct od_recipe *recipe = od_recipe_find(od_str_c(input->spec->name));
-    return recipe->train(input, image, NULL, err);
-}
-
 static enum od_status report(void *context, double fraction, const char *stage)
 {
     const struct od_eval *run = context;
@@ -91,7 +84,7 @@ enum od_status od_eval_train(struct od_eval *run, const struct od_training *trai
     if (plan->say)
         input.progress = (struct od_progress){report, run};
     od_cost_begin(&watch, plan->io);
-    enum od_status s = od_memory_model_fit(row->recipe->recipe, fit, &input, out, err);
+    enum od_status s = od_memory_model_train(row->recipe->recipe, &input, out, err);
     od_cost_end(&watch, &cost);
     if (s != OD_OK)
         return s;
@@ -243,7 +236,7 @@ static enum od_status list_rows(struct od_eval_result *result)
 {
     const struct od_eval_plan *plan = result->plan;
     size_t n = 0;
-    result->rows = calloc(plan->recipe_count + 3, sizeof *result->rows);
+    result->rows = calloc(plan->recipe_count + OD_EVAL_BASELINES, sizeof *result->rows);
     if (!result->rows)
         return OD_NO_MEMORY;
     bool segments = plan->protocol->segments;

@@ -10,11 +10,12 @@
 #include "eval/cost.h"
 #include "eval/protocol.h"
 
-#define OD_EVAL_RECIPES  32  /* recipes and parameter sets of one evaluation */
-#define OD_EVAL_PARAMS   40  /* of one recipe */
-#define OD_EVAL_EVER     0   /* row of popularity of all time */
-#define OD_EVAL_LATELY   1   /* row of popularity of the last 7 days */
-#define OD_EVAL_PARALLEL 256 /* most threads */
+#define OD_EVAL_RECIPES   32  /* recipes and parameter sets of one evaluation */
+#define OD_EVAL_PARAMS    40  /* of one recipe */
+#define OD_EVAL_BASELINES 3   /* rows of baselines at most */
+#define OD_EVAL_EVER      0   /* row of popularity of all time */
+#define OD_EVAL_LATELY    1   /* row of popularity of the last 7 days */
+#define OD_EVAL_PARALLEL  256 /* most threads */
 
 struct od_eval_recipe {
     const struct od_recipe *recipe;

@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
+#include "data/value.h"
 #include "eval/infer.h"
+
+#define VALUE_SHOWN 60 /* bytes of a bad value repeated in a message */
 
 struct reading {
     struct od_test_file *file;
@@ -15,14 +18,20 @@ static const char *const names[][2] = {
     [OD_TEST_PAIRS] = {"USER_ID", "ITEM_ID"},
 };
 
-static enum od_status add_items(struct od_test_file *file, struct od_str left, struct od_str right)
+static enum od_status add_items(struct od_test_file *file, const struct od_test_row *row,
+                                struct od_error *err)
 {
     uint32_t code;
-    struct od_str item;
-    enum od_status s = od_dict_add(file->items, right, &code);
-    while (s == OD_OK && file->kind == OD_TEST_SESSIONS && od_str_cut(&left, '|', &item))
+    struct od_str left = row->left, item;
+    enum od_status s = od_dict_add(file->items, row->right, &code);
+    while (s == OD_OK && file->kind == OD_TEST_SESSIONS && od_str_cut(&left, '|', &item)) {
+        if (item.len == 0)
+            return od_fail(err, OD_INVALID_INPUT,
+                           "column PREFIX, value \"%.*s\": an item between two | is empty",
+                           OD_STR_ARG(od_value_excerpt(row->left, VALUE_SHOWN)));
         s = od_dict_add(file->items, item, &code);
-    return s;
+    }
+    return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
 }
 
 static enum od_status take(void *context, const struct od_str *cells, struct od_error *err)
@@ -44,9 +53,9 @@ static enum od_status take(void *context, const struct od_str *cells, struct od_
     struct od_test_row *row = &file->rows[file->count++];
     *row =
         (struct od_test_row){od_arena_str(&file->arena, left), od_arena_str(&file->arena, right)};
-    if (!row->left.ptr || !row->right.ptr || add_items(file, row->left, row->right) != OD_OK)
+    if (!row->left.ptr || !row->right.ptr)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    return OD_OK;
+    return add_items(file, row, err);
 }
 
 static size_t find_column(const struct od_csv_header *header, const char *name)

@@ -59,8 +59,17 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "events":[{"type":"x" (absent: all), "threshold":N or absent, "weight":W}] or absent: all,
  *    "weighted":true: give the recipe the weights,
  *    "exclude_columns":{"ITEMS":["X"]} or absent,
- *    "seed":1, "threads":0, "image":"/abs/out.image"}
+ *    "hpo":{"jobs":8, "parallel":1, "metric":"x", "ranges":[{"name":"bptt", "min":2, "max":32},
+ *           {"name":"recency_mask", "values":["true"]}]} or absent; members may be missing,
+ *    "automl":["aws-x", ...] in place of recipe and params, with hpo,
+ *    "tuned":{"name":"value"}: what an earlier search found, instead of hpo,
+ *    "objective":{"attribute":"PRICE", "sensitivity":"LOW"} or absent,
+ *    "update":{"image":"/abs/trained.image", "metrics":{}}: no training, that image with new items,
+ *    "serving":{"arn":"x", "image":"/abs/old.image", "metrics":{}} or absent: to compare with,
+ *    "external":"/abs/vectors.txt": the file of an external model, or absent,
+ *    "seed":1, "now_s":N (when it was asked for), "threads":0,
+ *    "image":"/abs/out.image"}; the card goes to /abs/out.card.json
  *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
- *           "items":N} */
+ *           "items":N, "recipe":"aws-x", "tuned":{...}, "search":{...}} */
 
 #endif

@@ -6,18 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/train_inner.h"
+#include "jobs/card.h"
+#include "jobs/objective.h"
+
+#define CARD_MAX (4u << 20) /* a few kilobytes, and the trials of a search */
 
 enum od_status od_run_report(struct od_run *run, double fraction, const char *stage)
 {
-    enum od_status s = run->progress->report(run->progress->context, fraction, stage);
+    run->told = fraction > run->told ? fraction : run->told;
+    enum od_status s = run->progress->report(run->progress->context, run->told, stage);
     return s == OD_OK ? OD_OK : od_fail(run->err, OD_STOPPED, "The training was stopped.");
 }
 
 /* The recipe's own progress, scaled into its share. */
 static enum od_status report_training(void *context, double fraction, const char *stage)
 {
-    return od_run_report(context, OD_SHARE_READING + OD_SHARE_TRAINING * fraction, stage);
+    struct od_run *run = context;
+    od_card_note_stage(run, stage);
+    double whole = run->done + (1 - run->done) * fraction;
+    return od_run_report(context, OD_SHARE_READING + OD_SHARE_TRAINING * whole, stage);
 }
 
 static enum od_status read_params(struct od_run *run)
@@ -42,6 +49,8 @@ static enum od_status read_params(struct od_run *run)
 
 static enum od_status read_recipe(struct od_run *run)
 {
+    if (od_json_get(run->spec, OD_STR("automl")))
+        return OD_OK; /* the search finds it */
     struct od_str name = od_json_get_str(run->spec, "recipe", OD_STR(""));
     run->recipe = od_recipe_find(name);
     run->recipe_spec = od_recipe_spec_find(name);
@@ -49,43 +58,6 @@ static enum od_status read_recipe(struct od_run *run)
         return od_fail(run->err, OD_INVALID_INPUT, "Recipe %.*s cannot be trained by this version.",
                        OD_STR_ARG(name));
     return read_params(run);
-}
-
-struct file_sink {
-    const struct od_io *io;
-    int fd;
-    uint64_t at;
-    struct od_error *err;
-};
-
-static enum od_status put_bytes(void *to, const void *bytes, size_t len)
-{
-    struct file_sink *sink = to;
-    enum od_status s = sink->io->write_at(sink->io, sink->fd, bytes, len, sink->at, sink->err);
-    sink->at += len;
-    return s;
-}
-
-static enum od_status write_image(struct od_run *run, struct od_image_writer *image)
-{
-    const struct od_io *io = run->io;
-    struct od_str path = od_json_get_str(run->spec, "image", OD_STR(""));
-    struct od_str temporary = od_arena_printf(&run->arena, "%.*s.tmp", OD_STR_ARG(path));
-    if (!temporary.ptr)
-        return od_fail(run->err, OD_NO_MEMORY, NULL);
-    struct file_sink sink = {.io = io, .err = run->err};
-    enum od_status s = io->open(io, temporary.ptr, OD_OPEN_CREATE, &sink.fd, run->err);
-    if (s != OD_OK)
-        return s;
-    s = od_image_finish(image, put_bytes, &sink);
-    if (s == OD_OK)
-        s = io->sync(io, sink.fd, run->err);
-    io->close(io, sink.fd);
-    if (s == OD_OK)
-        s = io->rename(io, temporary.ptr, path.ptr, run->err);
-    if (s != OD_OK)
-        (void)io->remove(io, temporary.ptr, NULL);
-    return s;
 }
 
 /* What a server needs to hand events to the model as training saw them, whatever the recipe: the
@@ -111,6 +83,97 @@ static enum od_status add_types(struct od_run *run, struct od_image_writer *imag
     return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
 }
 
+/* The image's last section, and what the card's file will begin with. */
+static enum od_status add_card(struct od_run *run, struct od_image_writer *image,
+                               const struct od_metrics *metrics, struct od_buf *card)
+{
+    enum od_status s = od_card_write(run, image, metrics, card);
+    if (s != OD_OK)
+        return s;
+    od_buf_char(card, '}');
+    s = od_buf_status(card);
+    if (s == OD_OK)
+        s = od_image_add(image, "card", card->ptr, card->len, false);
+    card->len--; /* more follows in the file */
+    return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
+}
+
+/* With an objective the metrics are those of the lists it makes. */
+static enum od_status train_for_objective(struct od_run *run, const struct od_train_input *input,
+                                          struct od_image_writer *image, struct od_metrics *metrics)
+{
+    struct od_objective objective;
+    float *z = NULL;
+    enum od_status s = od_objective_read(run, &objective);
+    if (s == OD_OK)
+        s = od_objective_calibrate(run, input, &objective);
+    if (s == OD_OK)
+        s = od_objective_measure(run, input, &objective, metrics);
+    if (s == OD_OK)
+        s = run->recipe->train(input, image, NULL, run->err);
+    if (s == OD_OK)
+        s = od_objective_values(run, &objective, run->training->items, &z);
+    if (s != OD_OK)
+        return s;
+    for (uint32_t i = 0; i < run->training->item_count; i++)
+        z[i] *= (float)objective.beta;
+    s = od_image_add_dict(image, "objective.items", run->training->items);
+    if (s == OD_OK)
+        s = od_image_give(image, "objective", z, run->training->item_count * sizeof *z);
+    else
+        free(z);
+    run->objective = od_arena_printf(
+        &run->arena, "{\"attribute\":\"%.*s\",\"beta\":%.9g,\"accuracyKept\":%.6f,\"mayCost\":%g}",
+        OD_STR_ARG(objective.attribute), objective.beta, objective.kept, objective.most_loss);
+    return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
+}
+
+/* Trains, and writes the image as a temporary file. */
+static enum od_status make_image(struct od_run *run, const struct od_train_input *input,
+                                 struct od_metrics *metrics, struct od_buf *card)
+{
+    struct od_image_writer *image = od_image_writer_new(od_str_c(run->recipe->name), 1);
+    if (!image)
+        return od_fail(run->err, OD_NO_MEMORY, NULL);
+    enum od_status s = od_objective_is_set(run)
+                           ? train_for_objective(run, input, image, metrics)
+                           : run->recipe->train(input, image, metrics, run->err);
+    if (s == OD_OK)
+        s = add_types(run, image);
+    if (s == OD_OK)
+        s = add_card(run, image, metrics, card);
+    if (s == OD_OK)
+        s = od_run_report(run, OD_SHARE_READING + OD_SHARE_TRAINING, "writing");
+    if (s == OD_OK)
+        s = od_run_write_image(run, image);
+    od_image_writer_free(image);
+    return s;
+}
+
+static enum od_status make_model(struct od_run *run, const struct od_train_input *input,
+                                 struct od_metrics *metrics)
+{
+    struct od_buf card;
+    int64_t begun = run->io->monotonic_ns(run->io);
+    od_buf_init(&card, CARD_MAX);
+    enum od_status s = make_image(run, input, metrics, &card);
+    double seconds = (double)(run->io->monotonic_ns(run->io) - begun) * 1e-9;
+    if (s == OD_OK) {
+        if (run->search.ptr)
+            od_buf_printf(&card, ",\"search\":%.*s", OD_STR_ARG(run->search));
+        od_buf_printf(&card, ",\"trainingSeconds\":%.3f", seconds);
+        s = od_card_compare(run, input, seconds, &card);
+    }
+    if (s == OD_OK) {
+        od_buf_puts(&card, "}\n");
+        s = od_run_publish(run, &card);
+    }
+    if (s != OD_OK)
+        od_run_discard(run);
+    od_buf_done(&card);
+    return s;
+}
+
 static enum od_status train(struct od_run *run, struct od_metrics *metrics)
 {
     struct od_train_input input = {
@@ -119,28 +182,62 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         .action_table = run->action_table,
         .spec = run->recipe_spec,
         .params = run->params,
+        .external = run->external.ptr ? (struct od_str){run->external.ptr, run->external.bytes}
+                                      : OD_STR_NONE,
         .seed = (uint64_t)od_json_get_i64(run->spec, "seed", 1),
+        .now_s = od_json_get_i64(run->spec, "now_s", 0),
         .threads = (unsigned)od_json_get_i64(run->spec, "threads", 0),
         .memory_bytes = run->memory_bytes,
         .progress = {report_training, run},
     };
-    struct od_image_writer *image = od_image_writer_new(od_str_c(run->recipe->name), 1);
-    if (!image)
-        return od_fail(run->err, OD_NO_MEMORY, NULL);
-    enum od_status s = run->recipe->train(&input, image, metrics, run->err);
-    if (s == OD_OK)
-        s = add_types(run, image);
-    if (s == OD_OK)
-        s = od_run_report(run, OD_SHARE_READING + OD_SHARE_TRAINING, "writing");
-    if (s == OD_OK)
-        s = write_image(run, image);
-    od_image_writer_free(image);
-    return s;
+    enum od_status s = OD_OK;
+    if (od_json_get(run->spec, OD_STR("update"))) {
+        s = od_run_take_tuned(run);
+        return s == OD_OK ? od_run_update(run, &input, metrics) : s;
+    }
+    if (od_json_get(run->spec, OD_STR("hpo")))
+        s = od_run_search(run, &input);
+    else
+        s = od_run_take_tuned(run);
+    if (s != OD_OK)
+        return s;
+    input.spec = run->recipe_spec;
+    input.params = run->params;
+    return make_model(run, &input, metrics);
+}
+
+static enum od_status map_external(struct od_run *run)
+{
+    struct od_str path = od_json_get_str(run->spec, "external", OD_STR_NONE);
+    return path.ptr ? run->io->map(run->io, path.ptr, &run->external, run->err) : OD_OK;
+}
+
+/* What outlives the run. */
+static enum od_status give_result(struct od_run *run, const struct od_metrics *metrics,
+                                  int64_t begun, struct od_arena *arena,
+                                  struct od_train_result *out)
+{
+    *out = (struct od_train_result){
+        .metrics = *metrics,
+        .seconds = (double)(run->io->monotonic_ns(run->io) - begun) * 1e-9,
+        .hash = run->training->hash,
+        .events = run->training->event_count,
+        .users = run->training->user_count,
+        .items = run->training->item_count,
+        .recipe = od_str_c(run->recipe_spec->name),
+    };
+    if (run->tuned.ptr)
+        out->tuned = od_arena_str(arena, run->tuned);
+    if (run->search.ptr)
+        out->search = od_arena_str(arena, run->search);
+    bool enough = (!run->tuned.ptr || out->tuned.ptr) && (!run->search.ptr || out->search.ptr);
+    return enough ? OD_OK : od_fail(run->err, OD_NO_MEMORY, NULL);
 }
 
 enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
                             uint64_t memory_bytes, const struct od_progress *progress,
-                            struct od_train_result *out, struct od_error *err)
+                            struct od_arena *arena, struct od_train_result *out,
+                            struct od_error *err)
 {
     struct od_run run = {
         .io = io, .spec = spec, .progress = progress, .memory_bytes = memory_bytes, .err = err};
@@ -149,21 +246,18 @@ enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
     od_arena_init(&run.arena, 64u << 20);
     enum od_status s = read_recipe(&run);
     if (s == OD_OK)
-        s = od_run_read_inputs(&run);
+        s = map_external(&run);
     if (s == OD_OK)
+        s = od_run_read_inputs(&run);
+    if (s == OD_OK && run.recipe_spec && !od_json_get(spec, OD_STR("update")))
         s = od_run_check_inputs(&run);
     if (s == OD_OK)
         s = train(&run, &metrics);
     if (s == OD_OK)
-        *out = (struct od_train_result){
-            .metrics = metrics,
-            .seconds = (double)(io->monotonic_ns(io) - begun) * 1e-9,
-            .hash = run.training->hash,
-            .events = run.training->event_count,
-            .users = run.training->user_count,
-            .items = run.training->item_count,
-        };
+        s = give_result(&run, &metrics, begun, arena, out);
     od_run_free_inputs(&run);
+    if (run.external.ptr)
+        io->unmap(io, &run.external);
     od_arena_done(&run.arena);
     return s;
 }

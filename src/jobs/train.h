@@ -12,12 +12,17 @@ struct od_train_result {
     uint64_t hash; /* of the training set */
     uint64_t events;
     uint32_t users, items;
+    /* In the caller's arena. */
+    struct od_str recipe;        /* the one trained: AutoML chooses it */
+    struct od_str tuned, search; /* JSON objects, absent when nothing was tuned: values by name;
+                                    metric, best trial and trials */
 };
 
 /* spec: the "train" object of jobs.h. The image file appears whole (temporary, sync, rename) or not
  * at all. Too little data and the like is OD_INVALID_INPUT with the text for failureReason. */
 enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
                             uint64_t memory_bytes, const struct od_progress *progress,
-                            struct od_train_result *out, struct od_error *err) OD_MUST_USE;
+                            struct od_arena *arena, struct od_train_result *out,
+                            struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -54,6 +54,9 @@ static enum od_status add_interactions(struct od_run *run, const struct od_schem
 
 static bool is_excluded(const struct od_run *run, const char *dataset, struct od_str column)
 {
+    if (run->without_field.ptr && od_str_eq_c(run->without_dataset, dataset) &&
+        od_str_eq(run->without_field, column))
+        return true;
     const struct od_json *list =
         od_json_get(od_json_get(run->spec, OD_STR("exclude_columns")), od_str_c(dataset));
     for (size_t i = 0; list && i < list->count; i++)
@@ -121,6 +124,17 @@ static enum od_status read_table(struct od_run *run, const char *dataset, const 
         return od_fail(run->err, OD_NO_MEMORY, NULL);
     run->filling = *table;
     return for_each_chunk(run, dataset, add_rows);
+}
+
+enum od_status od_run_read_without(struct od_run *run, const char *dataset, struct od_str field,
+                                   struct od_table **out)
+{
+    bool items = od_str_eq_c(od_str_c(dataset), "ITEMS");
+    run->without_dataset = od_str_c(dataset);
+    run->without_field = field;
+    enum od_status s = read_table(run, items ? "items" : "users", dataset, out);
+    run->without_field = OD_STR_NONE;
+    return s;
 }
 
 /* "events" (of interactions alone) and the columns left out: borrowed from the spec and the arena.

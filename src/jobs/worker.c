@@ -30,7 +30,7 @@ struct worker {
     int out_fd;
     uint64_t memory_bytes;
     double last_fraction;
-    char last_stage[64];
+    char last_stage[160];
     struct od_arena arena;
 };
 
@@ -105,7 +105,7 @@ static enum od_status run_train(struct worker *w, const struct od_json *spec, st
 {
     struct od_progress progress = {tell_progress, w};
     struct od_train_result done;
-    enum od_status s = od_train_run(w->io, spec, w->memory_bytes, &progress, &done, err);
+    enum od_status s = od_train_run(w->io, spec, w->memory_bytes, &progress, &w->arena, &done, err);
     if (s != OD_OK)
         return s;
     od_buf_puts(result, "{\"metrics\":{");
@@ -116,10 +116,15 @@ static enum od_status run_train(struct worker *w, const struct od_json *spec, st
         od_buf_double(result, done.metrics.list[i].value);
     }
     od_buf_printf(
-        result,
-        "},\"seconds\":%.3f,\"hash\":\"%016llx\",\"events\":%llu,\"users\":%u,\"items\":%u}",
+        result, "},\"seconds\":%.3f,\"hash\":\"%016llx\",\"events\":%llu,\"users\":%u,\"items\":%u",
         done.seconds, (unsigned long long)done.hash, (unsigned long long)done.events, done.users,
         done.items);
+    od_buf_printf(result, ",\"recipe\":\"%.*s\"", OD_STR_ARG(done.recipe));
+    if (done.tuned.ptr)
+        od_buf_printf(result, ",\"tuned\":%.*s", OD_STR_ARG(done.tuned));
+    if (done.search.ptr)
+        od_buf_printf(result, ",\"search\":%.*s", OD_STR_ARG(done.search));
+    od_buf_char(result, '}');
     return OD_OK;
 }
 

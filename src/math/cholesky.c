@@ -16,7 +16,6 @@
 #include <cblas.h>
 #include <pthread.h>
 
-#include "math/operations.h"
 #include "math/tiles.h"
 #include "os/parallel.h"
 
@@ -109,7 +108,6 @@ enum od_status od_cholesky_factor(struct od_matrix *a, const struct od_work *wor
             return s;
     }
     *out_definite = true;
-    od_operations_add((double)n * (double)n * (double)n / 3);
     return OD_OK;
 }
 
@@ -167,10 +165,7 @@ enum od_status od_cholesky_solve(const struct od_matrix *l, struct od_matrix *b,
 {
     size_t parts = (b->columns + SOLVE_COLUMNS - 1) / SOLVE_COLUMNS;
     struct solve s = {l, b, work, pthread_self(), parts};
-    enum od_status st = od_parallel(work->threads, parts, solve_panel, &s);
-    if (st == OD_OK)
-        od_operations_add(2 * (double)l->rows * (double)l->rows * (double)b->columns);
-    return st;
+    return od_parallel(work->threads, parts, solve_panel, &s);
 }
 
 struct mirror {

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/operations.h"
 #include "math/tiles.h"
 #include "os/parallel.h"
 
@@ -144,7 +143,5 @@ enum od_status od_cholesky_invert(struct od_matrix *a, const struct od_work *wor
     if (st == OD_OK)
         st = multiply_triangle(&s);
     free(s.copy);
-    if (st == OD_OK)
-        od_operations_add(2 * (double)a->rows * (double)a->rows * (double)a->rows / 3);
     return st == OD_OK ? od_matrix_mirror(a, false, work) : st;
 }

@@ -34,6 +34,13 @@ enum od_status od_blend_score(const struct od_model *model, const struct od_quer
                               struct od_error *err);
 float od_blend_temperature(const struct od_model *model);
 
+/* A recipe that is such a blend and nothing more. */
+#define OD_BLEND_RECIPE(recipe)                                                                    \
+    {                                                                                              \
+        .name = recipe, .train = od_blend_train, .open = od_blend_open, .close = od_blend_close,   \
+        .items = od_blend_items, .score = od_blend_score, .temperature = od_blend_temperature,     \
+    }
+
 /* Which parts serve, with what weights, and what held-out events said, in lines for people. False,
  * and nothing added, when the image has no blend. */
 bool od_blend_describe(const struct od_image *image, struct od_buf *out);

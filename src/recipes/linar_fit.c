@@ -109,7 +109,8 @@ enum od_status od_linar_fit_init(struct od_linar_fit *out, const struct od_linar
     *out = (struct od_linar_fit){.config = *config, .plan = *plan, .ridge_scale = 1};
     struct od_linar_head head = {0};
     struct od_linar_sums sums = {0};
-    od_linar_kernels_init(&out->kernels, config->gamma, config->kernels, shape->window);
+    od_linar_kernels_init(&out->kernels, config->gamma, config->kernels, shape->window,
+                          shape->horizon);
     out->constant = calloc((size_t)events->item_count + 1, sizeof *out->constant);
     enum od_status st = out->constant ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
     if (st == OD_OK)

@@ -20,6 +20,7 @@ struct od_linar_config {
 
 struct od_linar_shape {
     bool recent_first; /* predictions weigh by age: some fade but OD_LINAR_EVEN */
+    float horizon;     /* what predictions aim at (linar_gram.h) */
     uint32_t window;   /* most steps a prediction looks back */
     uint32_t keep;     /* entries kept of a row */
 };

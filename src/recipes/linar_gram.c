@@ -23,16 +23,19 @@
 #include "os/parallel.h"
 
 void od_linar_kernels_init(struct od_linar_kernels *out, const float *gamma, uint32_t count,
-                           uint32_t window)
+                           uint32_t window, float horizon)
 {
     *out = (struct od_linar_kernels){.count = count};
     if (window > OD_LINAR_REACH)
         window = OD_LINAR_REACH;
     for (uint32_t k = 0; k < count; k++) {
-        double power = 1;
+        double power = 1, aim = 0;
         out->gamma[k] = gamma[k];
-        for (uint32_t d = 0; d <= OD_LINAR_REACH; d++, power *= (double)gamma[k])
+        for (uint32_t d = 0; d <= OD_LINAR_REACH; d++, power *= (double)gamma[k]) {
+            aim = aim * (double)horizon + power;
             out->power[k][d] = (float)power;
+            out->aim[k][d] = (float)((1 - (double)horizon) * aim);
+        }
         uint32_t reach = 1;
         while (reach < window && (double)out->power[k][reach] >= OD_LINAR_NEGLIGIBLE)
             reach++;
@@ -159,10 +162,10 @@ static double add_targets(const struct gram_job *job, uint32_t a, uint64_t p, fl
     uint32_t reach = k->reach[a] < e->left[p] ? k->reach[a] : e->left[p];
     double mass = 0;
     for (uint32_t d = 0; d < reach; d++) {
-        float w = e->weight[p + d] * k->power[a][d];
-        mass += (double)w;
+        float w = e->weight[p + d];
+        mass += (double)(w * k->power[a][d]);
         if (c && w > 0)
-            c[e->item[p + d + 1]] += w;
+            c[e->item[p + d + 1]] += w * k->aim[a][d];
     }
     return mass;
 }

@@ -14,7 +14,7 @@
 #include "recipes/linar_events.h"
 
 #define OD_LINAR_KERNELS    3    /* most kernels */
-#define OD_LINAR_REACH      96   /* most steps a state looks back */
+#define OD_LINAR_REACH      192  /* most steps a state looks back: histories hold 200 events */
 #define OD_LINAR_NEGLIGIBLE 1e-3 /* a kernel reaches back until its weight falls below this */
 
 struct od_linar_kernels {
@@ -22,10 +22,18 @@ struct od_linar_kernels {
     float gamma[OD_LINAR_KERNELS];    /* [0, 1) */
     uint32_t reach[OD_LINAR_KERNELS]; /* steps, at least 1, at most OD_LINAR_REACH */
     float power[OD_LINAR_KERNELS][OD_LINAR_REACH + 1]; /* gamma^d; gamma 0: 1, 0, 0, ... */
+    /* What an event adds to C at the event d + 1 steps after it: see horizon below. */
+    float aim[OD_LINAR_KERNELS][OD_LINAR_REACH + 1];
 };
-/* Sets reach and power from gamma; window: the most steps any kernel may look back. */
+/* Sets reach, power and aim from gamma; window: the most steps any kernel may look back.
+ *
+ * horizon, in [0, 1): a prediction aims at the events after its position with weights (1 - horizon)
+ * horizon^m, m = 0 for the next one; 0: at the next one alone. Summed over the predictions between
+ * an event and one d + 1 steps after it,
+ *     aim(d) = (1 - horizon) sum over j <= d of gamma^j horizon^(d-j),
+ * which is exact where neighbouring predictions weigh alike. */
 void od_linar_kernels_init(struct od_linar_kernels *out, const float *gamma, uint32_t count,
-                           uint32_t window);
+                           uint32_t window, float horizon);
 
 /* Which items are head: the most frequent, in order of their codes. */
 struct od_linar_head {

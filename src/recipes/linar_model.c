@@ -10,10 +10,9 @@
  * Positive scores are multiplied by (popularity + 10)^-alpha, which takes a little from what is
  * popular anyway. Without a usable event the model has no answer.
  *
- * Sections of the image, N items, K kernels, R = N K rows (row = item K + kernel):
- *     linar                  struct od_linar_header
- *     linar.constant         float[N], scores before any event
- *     linar.damp             float[N], (popularity + 10)^-alpha
+ * Sections of the image, N items, K kernels, R = N K rows (row = item K + kernel); the part "far"
+ * has the same under its own name: linar                  struct od_linar_header linar.constant
+ * float[N], scores before any event linar.damp             float[N], (popularity + 10)^-alpha
  *     linar.scale            float[R], what a row's halves are multiplied by
  *     linar.rows             half[R][N], or, where rows are mostly empty,
  *     linar.at, linar.column, linar.value   uint64[R + 1], uint32[at[R]], half[at[R]]
@@ -34,8 +33,8 @@ struct od_linar_model {
     const float *constant, *damp; /* [items] */
 };
 
-enum od_status od_linar_write(struct od_linar_fit *fit, uint32_t window, const uint64_t *popularity,
-                              struct od_image_writer *image)
+enum od_status od_linar_write(struct od_linar_fit *fit, const char *prefix, uint32_t window,
+                              const uint64_t *popularity, struct od_image_writer *image)
 {
     size_t n = fit->rows.items, bytes = n * sizeof(float);
     struct od_linar_header header = {
@@ -53,18 +52,20 @@ enum od_status od_linar_write(struct od_linar_fit *fit, uint32_t window, const u
         .fade = fit->config.fade,
         .rest = fit->config.rest,
     };
+    char name[OD_IMAGE_NAME];
     memcpy(header.gamma, fit->config.gamma, sizeof header.gamma);
     float *damp = malloc(bytes + 1);
     if (!damp)
         return OD_NO_MEMORY;
     for (size_t i = 0; i < n; i++)
         damp[i] = (float)pow((double)popularity[i] + 10, -(double)fit->config.alpha);
-    enum od_status st = od_image_give(image, "linar.damp", damp, bytes);
+    enum od_status st = od_image_give(image, od_linar_name(name, prefix, "damp"), damp, bytes);
     if (st == OD_OK)
-        st = od_image_add(image, "linar", &header, sizeof header, false);
+        st = od_image_add(image, prefix, &header, sizeof header, false);
     if (st == OD_OK)
-        st = od_image_add(image, "linar.constant", fit->constant, bytes, false);
-    return st == OD_OK ? od_linar_rows_give(&fit->rows, image) : st;
+        st = od_image_add(image, od_linar_name(name, prefix, "constant"), fit->constant, bytes,
+                          false);
+    return st == OD_OK ? od_linar_rows_give(&fit->rows, prefix, image) : st;
 }
 
 static bool unit(float x)
@@ -72,22 +73,22 @@ static bool unit(float x)
     return x >= 0 && x < 1;
 }
 
-static enum od_status read_header(const struct od_image *image, struct od_linar_header *out,
-                                  struct od_error *err)
+static enum od_status read_header(const struct od_image *image, const char *prefix,
+                                  struct od_linar_header *out, struct od_error *err)
 {
     const void *p;
-    enum od_status st = od_image_array(image, "linar", 1, sizeof *out, &p, err);
+    enum od_status st = od_image_array(image, prefix, 1, sizeof *out, &p, err);
     if (st != OD_OK)
         return st;
     memcpy(out, p, sizeof *out);
     if (out->version != OD_LINAR_VERSION)
-        return od_fail(err, OD_CORRUPT, "Section linar has version %u; this program reads %u.",
+        return od_fail(err, OD_CORRUPT, "Section %s has version %u; this program reads %u.", prefix,
                        out->version, OD_LINAR_VERSION);
     bool good = out->kernels >= 1 && out->kernels <= OD_LINAR_KERNELS && out->window >= 1 &&
                 out->window <= OD_LINAR_REACH && out->rest <= OD_LINAR_REACH;
     for (uint32_t k = 0; good && k < out->kernels; k++)
         good = unit(out->gamma[k]);
-    return good ? OD_OK : od_fail(err, OD_CORRUPT, "Section linar is not valid.");
+    return good ? OD_OK : od_fail(err, OD_CORRUPT, "Section %s is not valid.", prefix);
 }
 
 static enum od_status read_plane(const struct od_image *image, const char *name, uint32_t items,
@@ -100,32 +101,33 @@ static enum od_status read_plane(const struct od_image *image, const char *name,
     return st;
 }
 
-static enum od_status read_model(const struct od_image *image, uint32_t items,
+static enum od_status read_model(const struct od_image *image, const char *prefix, uint32_t items,
                                  struct od_linar_model *m, struct od_error *err)
 {
-    enum od_status st = read_header(image, &m->header, err);
+    char name[OD_IMAGE_NAME];
+    enum od_status st = read_header(image, prefix, &m->header, err);
     if (st != OD_OK)
         return st;
     if (items != m->header.items)
-        return od_fail(err, OD_CORRUPT, "Section linar has %u items, the dictionary %u.",
+        return od_fail(err, OD_CORRUPT, "Section %s has %u items, the dictionary %u.", prefix,
                        m->header.items, items);
-    st = read_plane(image, "linar.constant", items, &m->constant, err);
+    st = read_plane(image, od_linar_name(name, prefix, "constant"), items, &m->constant, err);
     if (st == OD_OK)
-        st = read_plane(image, "linar.damp", items, &m->damp, err);
+        st = read_plane(image, od_linar_name(name, prefix, "damp"), items, &m->damp, err);
     if (st != OD_OK)
         return st;
-    od_linar_kernels_init(&m->kernels, m->header.gamma, m->header.kernels, m->header.window);
+    od_linar_kernels_init(&m->kernels, m->header.gamma, m->header.kernels, m->header.window, 0);
     m->vector = od_kernels_best();
-    return od_linar_view_open(&m->view, image, m->header.items, m->header.kernels, err);
+    return od_linar_view_open(&m->view, image, prefix, m->header.items, m->header.kernels, err);
 }
 
-enum od_status od_linar_open(const struct od_image *image, uint32_t item_count,
+enum od_status od_linar_open(const struct od_image *image, const char *prefix, uint32_t item_count,
                              struct od_linar_model **out, struct od_error *err)
 {
     struct od_linar_model *m = calloc(1, sizeof *m);
     if (!m)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status st = read_model(image, item_count, m, err);
+    enum od_status st = read_model(image, prefix, item_count, m, err);
     if (st == OD_OK)
         *out = m;
     else

@@ -4,7 +4,7 @@
 
 #include "recipes/linar_fit.h"
 
-/* Section "linar": what the rest is read by. Little-endian, no padding. */
+/* Section "linar" or "far": what the rest is read by. Little-endian, no padding. */
 struct od_linar_header {
     uint32_t version; /* OD_LINAR_VERSION */
     uint32_t items, kernels, window;
@@ -17,13 +17,14 @@ struct od_linar_header {
 
 struct od_linar_model; /* opened sections: immutable, shared by threads */
 
-/* Writes all sections of a fit but the items; the fit can only be freed afterwards.
- * popularity[item]: interactions of the item. */
-enum od_status od_linar_write(struct od_linar_fit *fit, uint32_t window, const uint64_t *popularity,
+/* Writes all sections of a fit but the items, under the name of the part (prefix); the fit can only
+ * be freed afterwards. popularity[item]: interactions of the item. */
+enum od_status od_linar_write(struct od_linar_fit *fit, const char *prefix, uint32_t window,
+                              const uint64_t *popularity,
                               struct od_image_writer *image) OD_MUST_USE;
 
 /* item_count: of the image's dictionary. The image stays mapped as long as the model is open. */
-enum od_status od_linar_open(const struct od_image *image, uint32_t item_count,
+enum od_status od_linar_open(const struct od_image *image, const char *prefix, uint32_t item_count,
                              struct od_linar_model **out, struct od_error *err) OD_MUST_USE;
 void od_linar_close(struct od_linar_model *model);
 const struct od_linar_header *od_linar_header_of(const struct od_linar_model *model);

@@ -8,6 +8,11 @@
  *                      steps (32: 96, beyond which the slowest kernel weighs under a hundredth);
  *   recency_mask, apply_recency_bias   predictions weigh by age, as linar_events.c says; false: all
  *                      the same.
+ * Two parts are made so. "linar" aims at the next event. "far" aims at the next several (HORIZON),
+ * from slow kernels and all that a history holds: it knows less of what comes at once and more of
+ * what a user will like, and is blended in. On MovieLens-1M, asked for the newest tenth of each
+ * user's events, it alone gives precision@5 .213 where kernels of the next event give .200; asked
+ * for the next event it gives HR@10 .262 where they give .289.
  * A recipe without one of them gets the default of those that have it. Which users are learnt from
  * (history length percentiles) is the task's to say. Kernels, rests, ridge, head, fading and debias
  * are chosen from the data (linar_pick.c); that choice is the lesson, a struct od_linar_config. */
@@ -19,6 +24,14 @@
 
 enum { KEEP_PER_DIMENSION = 8, STEPS_PER_BPTT = 3, USUAL_DIMENSION = 149, USUAL_BPTT = 32 };
 
+struct kind {
+    const char *name;
+    float horizon;
+    uint32_t steps_per_bptt;
+};
+static const struct kind near = {"linar", 0, STEPS_PER_BPTT};
+static const struct kind far = {"far", .8f, 2 * STEPS_PER_BPTT};
+
 /* The value of a parameter, or usual when the recipe has none of that name. */
 static double param(const struct od_train_input *input, const char *name, double usual)
 {
@@ -26,12 +39,13 @@ static double param(const struct od_train_input *input, const char *name, double
     return i == SIZE_MAX ? usual : input->params[i].number;
 }
 
-static struct od_linar_shape shape_of(const struct od_train_input *input)
+static struct od_linar_shape shape_of(const struct kind *kind, const struct od_train_input *input)
 {
     return (struct od_linar_shape){
         .recent_first =
             param(input, "recency_mask", 1) > 0 && param(input, "apply_recency_bias", 1) > 0,
-        .window = STEPS_PER_BPTT * (uint32_t)param(input, "bptt", USUAL_BPTT),
+        .horizon = kind->horizon,
+        .window = kind->steps_per_bptt * (uint32_t)param(input, "bptt", USUAL_BPTT),
         .keep = KEEP_PER_DIMENSION * (uint32_t)param(input, "hidden_dimension", USUAL_DIMENSION),
     };
 }
@@ -64,9 +78,9 @@ static enum od_status stage_tick(void *context, double fraction)
 
 /* Popularity is that of all events, also of users that are not learnt from, but the held-out ones:
  * an item must not be debiased for the very event that is asked for. */
-static enum od_status write_sections(const struct od_part_task *task, uint32_t window,
-                                     struct od_linar_fit *fit, struct od_image_writer *image,
-                                     struct od_error *err)
+static enum od_status write_sections(const struct kind *kind, const struct od_part_task *task,
+                                     uint32_t window, struct od_linar_fit *fit,
+                                     struct od_image_writer *image, struct od_error *err)
 {
     const struct od_training *training = task->input->training;
     uint64_t *popularity = calloc((size_t)training->item_count + 1, sizeof *popularity);
@@ -76,7 +90,7 @@ static enum od_status write_sections(const struct od_part_task *task, uint32_t w
         popularity[training->item[e]]++;
     for (size_t j = 0; j < task->judge_count; j++)
         popularity[training->item[task->judges[j].end]]--;
-    enum od_status st = od_linar_write(fit, window, popularity, image);
+    enum od_status st = od_linar_write(fit, kind->name, window, popularity, image);
     free(popularity);
     return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
 }
@@ -99,7 +113,7 @@ static uint32_t affordable_rest(const struct od_part_task *task,
     return rest;
 }
 
-static enum od_status fit_config(const struct od_part_task *task,
+static enum od_status fit_config(const struct kind *kind, const struct od_part_task *task,
                                  const struct od_linar_config *config,
                                  const struct od_linar_shape *shape, uint64_t memory_bytes,
                                  const struct od_work *work, struct od_image_writer *image,
@@ -118,7 +132,7 @@ static enum od_status fit_config(const struct od_part_task *task,
     if (st == OD_OK)
         st = od_linar_fit_init(&fit, &events, &actual, shape, &plan, work, err);
     if (st == OD_OK)
-        st = write_sections(task, shape->window, &fit, image, err);
+        st = write_sections(kind, task, shape->window, &fit, image, err);
     od_linar_fit_done(&fit);
     od_linar_events_done(&events);
     return st;
@@ -138,10 +152,11 @@ static enum od_status configure(const struct od_part_task *task, const struct od
     return od_linar_pick(task, shape, memory_bytes, &work, out, err);
 }
 
-static enum od_status fit(const struct od_part_task *task, struct od_image_writer *image,
-                          struct od_buf *out_lesson, struct od_error *err)
+static enum od_status fit(const struct kind *kind, const struct od_part_task *task,
+                          struct od_image_writer *image, struct od_buf *out_lesson,
+                          struct od_error *err)
 {
-    struct od_linar_shape shape = shape_of(task->input);
+    struct od_linar_shape shape = shape_of(kind, task->input);
     /* An allowance of 0 means that nobody set one. */
     uint64_t memory = task->input->memory_bytes ? task->input->memory_bytes : UINT64_MAX;
     double chosen = task->lesson.len ? 0 : .6;
@@ -152,26 +167,56 @@ static enum od_status fit(const struct od_part_task *task, struct od_image_write
     od_math_init();
     enum od_status st = configure(task, &shape, memory, chosen, &config, err);
     if (st == OD_OK)
-        st = fit_config(task, &config, &shape, memory, &work, image, err);
+        st = fit_config(kind, task, &config, &shape, memory, &work, image, err);
     if (st == OD_OK)
         od_buf_put(out_lesson, &config, sizeof config);
     return st;
 }
 
-static bool present(const struct od_image *image)
+static enum od_status fit_near(const struct od_part_task *task, struct od_image_writer *image,
+                               struct od_buf *out_lesson, struct od_error *err)
 {
-    struct od_str section;
-    return od_image_section(image, "linar", &section);
+    return fit(&near, task, image, out_lesson, err);
 }
 
-static enum od_status open_part(const struct od_image *image, uint32_t item_count, void **out,
-                                struct od_error *err)
+static enum od_status fit_far(const struct od_part_task *task, struct od_image_writer *image,
+                              struct od_buf *out_lesson, struct od_error *err)
+{
+    return fit(&far, task, image, out_lesson, err);
+}
+
+static bool near_present(const struct od_image *image)
+{
+    struct od_str section;
+    return od_image_section(image, near.name, &section);
+}
+
+static bool far_present(const struct od_image *image)
+{
+    struct od_str section;
+    return od_image_section(image, far.name, &section);
+}
+
+static enum od_status open_kind(const struct kind *kind, const struct od_image *image,
+                                uint32_t item_count, void **out, struct od_error *err)
 {
     struct od_linar_model *model = NULL;
-    enum od_status st = od_linar_open(image, item_count, &model, err);
+    enum od_status st = od_linar_open(image, kind->name, item_count, &model, err);
     if (st == OD_OK)
         *out = model;
     return st;
+}
+
+static enum od_status open_near(const struct od_image *image, uint32_t item_count, void **out,
+                                struct od_error *err)
+{
+    return open_kind(&near, image, item_count, out, err);
+}
+
+static enum od_status open_far(const struct od_image *image, uint32_t item_count, void **out,
+                               struct od_error *err)
+{
+    return open_kind(&far, image, item_count, out, err);
 }
 
 static void close_part(void *part)
@@ -186,4 +231,6 @@ static enum od_status score(const void *part, const struct od_query *query,
     return od_linar_score(part, query, scratch, scores, out_personal, err);
 }
 
-const struct od_part od_part_linar = {"linar", fit, present, open_part, close_part, score};
+const struct od_part od_part_linar = {"linar",   fit_near,   near_present,
+                                      open_near, close_part, score};
+const struct od_part od_part_far = {"far", fit_far, far_present, open_far, close_part, score};

@@ -45,9 +45,10 @@ static const struct {
     uint32_t count;
     float gamma[OD_LINAR_KERNELS];
 } kernel_sets[] = {
-    {2, {.3f, .9f}}, {1, {.8f}}, {2, {.5f, .95f}}, {3, {0, .7f, .95f}}, {3, {0, .6f, .85f}},
+    {2, {.3f, .9f}},     {1, {.8f}},       {2, {.5f, .95f}}, {3, {0, .7f, .95f}},
+    {3, {0, .6f, .85f}}, {2, {.8f, .99f}}, /* FAR_SET: of parts with a horizon, not walked */
 };
-enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets };
+enum { KERNEL_SETS = sizeof kernel_sets / sizeof *kernel_sets - 1, FAR_SET = KERNEL_SETS };
 static const float lambdas[] = {15, 40, 100, 250, 600, 1500, 4000};
 enum { LAMBDAS = sizeof lambdas / sizeof *lambdas, MIDDLE_LAMBDA = 3 };
 static const uint32_t least_counts[] = {32, 96, 256};
@@ -334,14 +335,14 @@ static enum od_status climb_lambda(struct pick *pick, int step, bool *out_moved,
 
 static enum od_status walk(struct pick *pick, struct od_error *err)
 {
-    bool moved = false;
+    bool moved = false, near = !(pick->shape->horizon > 0);
     enum od_status st = try(pick, pick->best, &moved, err);
-    for (size_t k = 1; k < KERNEL_SETS && st == OD_OK; k++) {
+    for (size_t k = 1; near && k < KERNEL_SETS && st == OD_OK; k++) {
         struct point next = pick->best;
         next.kernels = k;
         st = try(pick, next, &moved, err);
     }
-    moved = true;
+    moved = near;
     for (size_t r = 1; r < RESTS && moved && st == OD_OK; r++) { /* longer only while it gains */
         struct point next = pick->best;
         next.rest = r;
@@ -351,13 +352,13 @@ static enum od_status walk(struct pick *pick, struct od_error *err)
         st = climb_lambda(pick, 1, &moved, err);
     if (st == OD_OK && !moved)
         st = climb_lambda(pick, -1, &moved, err);
-    for (size_t c = 0; c < LEAST_COUNTS && st == OD_OK; c++) {
+    for (size_t c = 0; near && c < LEAST_COUNTS && st == OD_OK; c++) {
         struct point next = pick->best;
         next.least_count = c;
         if (c != MIDDLE_COUNT)
             st = try(pick, next, &moved, err);
     }
-    for (enum od_linar_fade f = OD_LINAR_SLOW; f < OD_LINAR_FADES && st == OD_OK; f++) {
+    for (enum od_linar_fade f = OD_LINAR_SLOW; near && f < OD_LINAR_FADES && st == OD_OK; f++) {
         struct point next = pick->best;
         next.fade = f;
         if (pick->shape->recent_first)
@@ -372,6 +373,7 @@ enum od_status od_linar_pick(const struct od_part_task *task, const struct od_li
 {
     const struct od_training *training = task->input->training;
     size_t n = (size_t)training->item_count, judges = task->judge_count + 1;
+    bool far = shape->horizon > 0;
     struct pick pick = {.training = training,
                         .shape = shape,
                         .memory_bytes = memory_bytes,
@@ -380,8 +382,8 @@ enum od_status od_linar_pick(const struct od_part_task *task, const struct od_li
                         .judges = malloc(judges * sizeof *pick.judges),
                         .damp = malloc((n + 1) * ALPHAS * sizeof *pick.damp),
                         .gain = malloc(judges * ALPHAS * sizeof *pick.gain),
-                        .best = {0, MIDDLE_LAMBDA, MIDDLE_COUNT,
-                                 shape->recent_first ? OD_LINAR_USER : OD_LINAR_EVEN, 0},
+                        .best = {far ? FAR_SET : 0, MIDDLE_LAMBDA, MIDDLE_COUNT,
+                                 shape->recent_first && !far ? OD_LINAR_USER : OD_LINAR_EVEN, 0},
                         .best_alpha = USUAL_ALPHA};
     enum od_status st = OD_NO_MEMORY;
     if (pick.end && pick.judges && pick.damp && pick.gain) {

@@ -86,7 +86,7 @@ enum od_status od_linar_plan_make(const struct od_linar_events *events,
                                   struct od_error *err)
 {
     struct od_linar_kernels kernels;
-    od_linar_kernels_init(&kernels, config->gamma, config->kernels, shape->window);
+    od_linar_kernels_init(&kernels, config->gamma, config->kernels, shape->window, shape->horizon);
     struct size size = {events->item_count, events->count, count_pairs(events, &kernels),
                         config->kernels, shape->keep};
     uint32_t high = frequent(events, config->least_count), low = 0;

@@ -9,6 +9,7 @@
 #include "recipes/linar_rows.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,9 +172,16 @@ void od_linar_rows_add(const struct od_linar_rows *rows, const struct od_kernels
         vector->rows_f16(y, pointer, factor, count, rows->items);
 }
 
+const char *od_linar_name(char name[OD_IMAGE_NAME], const char *prefix, const char *section)
+{
+    snprintf(name, OD_IMAGE_NAME, "%s.%s", prefix, section);
+    return name;
+}
+
 /* The sparse rows end to end: offsets, then all columns, then all halves. Each row's memory is
  * freed when it is laid down, so the rows are in memory little more than once. */
-static enum od_status write_sparse(struct od_linar_rows *rows, struct od_image_writer *image)
+static enum od_status write_sparse(struct od_linar_rows *rows, const char *prefix,
+                                   struct od_image_writer *image)
 {
     size_t count = (size_t)rows->items * rows->kernels;
     uint64_t *at = malloc((count + 1) * sizeof *at);
@@ -201,26 +209,31 @@ static enum od_status write_sparse(struct od_linar_rows *rows, struct od_image_w
         free(r->value);
         *r = (struct od_linar_row){0};
     }
-    enum od_status at_st = od_image_give(image, "linar.at", at, (count + 1) * sizeof *at);
-    enum od_status column_st =
-        od_image_give(image, "linar.column", column, entries * sizeof *column);
-    enum od_status value_st = od_image_give(image, "linar.value", value, entries * sizeof *value);
+    char name[OD_IMAGE_NAME];
+    enum od_status at_st =
+        od_image_give(image, od_linar_name(name, prefix, "at"), at, (count + 1) * sizeof *at);
+    enum od_status column_st = od_image_give(image, od_linar_name(name, prefix, "column"), column,
+                                             entries * sizeof *column);
+    enum od_status value_st =
+        od_image_give(image, od_linar_name(name, prefix, "value"), value, entries * sizeof *value);
     if (at_st != OD_OK)
         return at_st;
     return column_st != OD_OK ? column_st : value_st;
 }
 
-enum od_status od_linar_rows_give(struct od_linar_rows *rows, struct od_image_writer *image)
+enum od_status od_linar_rows_give(struct od_linar_rows *rows, const char *prefix,
+                                  struct od_image_writer *image)
 {
+    char name[OD_IMAGE_NAME];
     size_t count = (size_t)rows->items * rows->kernels;
-    enum od_status st =
-        od_image_give(image, "linar.scale", rows->scale, count * sizeof *rows->scale);
+    enum od_status st = od_image_give(image, od_linar_name(name, prefix, "scale"), rows->scale,
+                                      count * sizeof *rows->scale);
     rows->scale = NULL;
     if (st != OD_OK)
         return st;
     if (!rows->dense)
-        return write_sparse(rows, image);
-    st = od_image_give(image, "linar.rows", rows->rectangle,
+        return write_sparse(rows, prefix, image);
+    st = od_image_give(image, od_linar_name(name, prefix, "rows"), rows->rectangle,
                        count * rows->items * sizeof *rows->rectangle);
     rows->rectangle = NULL;
     return st;

@@ -52,9 +52,12 @@ void od_linar_rows_add(const struct od_linar_rows *rows, const struct od_kernels
                        const uint64_t *row, const float *weight, size_t count,
                        const uint16_t **pointer, float *factor, float *y);
 
-/* Adds the sections linar.rows (dense) or linar.at, linar.column, linar.value, and linar.scale. The
+/* The name of a section of the part called prefix: "linar.rows". name is the caller's. */
+const char *od_linar_name(char name[OD_IMAGE_NAME], const char *prefix, const char *section);
+
+/* Adds the sections rows (dense) or at, column, value, and scale of the part called prefix. The
  * numbers become the image's: afterwards the rows can only be freed. */
-enum od_status od_linar_rows_give(struct od_linar_rows *rows,
+enum od_status od_linar_rows_give(struct od_linar_rows *rows, const char *prefix,
                                   struct od_image_writer *image) OD_MUST_USE;
 
 /* The rows inside an image, read in place. */
@@ -68,7 +71,7 @@ struct od_linar_view {
 };
 /* Checks every offset and column, so that scoring need not. */
 enum od_status od_linar_view_open(struct od_linar_view *out, const struct od_image *image,
-                                  uint32_t items, uint32_t kernels,
+                                  const char *prefix, uint32_t items, uint32_t kernels,
                                   struct od_error *err) OD_MUST_USE;
 /* As od_linar_rows_add. */
 void od_linar_view_add(const struct od_linar_view *view, const struct od_kernels *vector,

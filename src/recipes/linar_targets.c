@@ -75,7 +75,7 @@ static uint32_t collect(const struct od_linar_problem *problem, struct scratch *
     for (uint32_t a = 0; a < k->count; a++) {
         uint32_t reach = k->reach[a] < e->left[p] ? k->reach[a] : e->left[p];
         for (uint32_t d = 0; d < reach; d++) {
-            float w = e->weight[p + d] * k->power[a][d];
+            float w = e->weight[p + d] * k->aim[a][d];
             uint32_t to = e->item[p + d + 1];
             if (!(w > 0))
                 continue;
@@ -83,7 +83,7 @@ static uint32_t collect(const struct od_linar_problem *problem, struct scratch *
                 s->touched[touched++] = to;
             s->sum[a][to] += w;
             s->total[to] += w;
-            row->mass[a] += (double)w;
+            row->mass[a] += (double)(e->weight[p + d] * k->power[a][d]);
         }
     }
     return touched;

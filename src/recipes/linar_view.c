@@ -23,26 +23,30 @@ static enum od_status check_sparse(const struct od_linar_view *view, uint64_t ro
 }
 
 static enum od_status open_sparse(struct od_linar_view *out, const struct od_image *image,
-                                  uint64_t rows, struct od_error *err)
+                                  const char *prefix, uint64_t rows, struct od_error *err)
 {
     const void *p;
     struct od_str at, column;
-    enum od_status st = od_image_array(image, "linar.at", rows + 1, sizeof *out->at, &p, err);
+    char name[OD_IMAGE_NAME];
+    enum od_status st = od_image_array(image, od_linar_name(name, prefix, "at"), rows + 1,
+                                       sizeof *out->at, &p, err);
     if (st != OD_OK)
         return st;
     out->at = p;
-    if (!od_image_section(image, "linar.at", &at) ||
-        !od_image_section(image, "linar.column", &column))
+    if (!od_image_section(image, od_linar_name(name, prefix, "at"), &at) ||
+        !od_image_section(image, od_linar_name(name, prefix, "column"), &column))
         return od_fail(err, OD_CORRUPT, "Section linar.column is missing.");
     uint64_t entries = column.len / sizeof *out->column;
     for (uint64_t r = 0; r <= rows; r++)
         if (out->at[r] > entries)
             return od_fail(err, OD_CORRUPT, "Section linar.at points past its entries.");
-    st = od_image_array(image, "linar.column", entries, sizeof *out->column, &p, err);
+    st = od_image_array(image, od_linar_name(name, prefix, "column"), entries, sizeof *out->column,
+                        &p, err);
     if (st != OD_OK)
         return st;
     out->column = p;
-    st = od_image_array(image, "linar.value", entries, sizeof *out->value, &p, err);
+    st = od_image_array(image, od_linar_name(name, prefix, "value"), entries, sizeof *out->value,
+                        &p, err);
     if (st != OD_OK)
         return st;
     out->value = p;
@@ -50,13 +54,16 @@ static enum od_status open_sparse(struct od_linar_view *out, const struct od_ima
 }
 
 enum od_status od_linar_view_open(struct od_linar_view *out, const struct od_image *image,
-                                  uint32_t items, uint32_t kernels, struct od_error *err)
+                                  const char *prefix, uint32_t items, uint32_t kernels,
+                                  struct od_error *err)
 {
     struct od_linar_view view = {.items = items, .kernels = kernels};
     uint64_t rows = (uint64_t)items * kernels;
     const void *p;
     struct od_str section;
-    enum od_status st = od_image_array(image, "linar.scale", rows, sizeof *view.scale, &p, err);
+    char name[OD_IMAGE_NAME];
+    enum od_status st = od_image_array(image, od_linar_name(name, prefix, "scale"), rows,
+                                       sizeof *view.scale, &p, err);
     if (st != OD_OK)
         return st;
     view.scale = p;
@@ -64,11 +71,11 @@ enum od_status od_linar_view_open(struct od_linar_view *out, const struct od_ima
         if (!isfinite(view.scale[r]))
             return od_fail(err, OD_CORRUPT, "Section linar.scale is not finite at row %llu.",
                            (unsigned long long)r);
-    if (od_image_section(image, "linar.rows", &section)) {
-        st = od_image_array(image, "linar.rows", rows * items, sizeof *view.rectangle, &p, err);
+    if (od_image_section(image, od_linar_name(name, prefix, "rows"), &section)) {
+        st = od_image_array(image, name, rows * items, sizeof *view.rectangle, &p, err);
         view.rectangle = p;
     } else {
-        st = open_sparse(&view, image, rows, err);
+        st = open_sparse(&view, image, prefix, rows, err);
     }
     if (st == OD_OK)
         *out = view;

@@ -116,16 +116,4 @@ struct od_progress od_progress_scaled(struct od_progress_scale *scale, struct od
 enum od_status od_progress_report(const struct od_progress *progress, double fraction,
                                   const char *stage, struct od_error *err) OD_MUST_USE;
 
-/* --- leave one out --- */
-struct od_loo_result {
-    double hit_rate_at_10, ndcg_at_10;
-    uint32_t users, skipped;
-};
-/* Ranks the test item among all items of the full set but the user's input items (the test item
- * always takes part). A tie counts as ranked before it; an item the model does not know is a miss.
- */
-enum od_status od_eval_loo(const struct od_scorer *scorer, const struct od_split *split,
-                           unsigned threads, struct od_loo_result *out,
-                           struct od_error *err) OD_MUST_USE;
-
 #endif

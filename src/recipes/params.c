@@ -135,6 +135,9 @@ void od_recipe_param_range(const struct od_param_spec *spec, struct od_buf *out)
     case OD_PARAM_BOOLEAN:
         od_buf_puts(out, "true or false");
         break;
+    case OD_PARAM_TEXT:
+        od_buf_printf(out, "a text of at most %d bytes", OD_PARAM_TEXT_BYTES);
+        break;
     case OD_PARAM_CATEGORICAL:
         od_buf_puts(out, "one of ");
         for (size_t i = 0; spec->choices[i]; i++) {
@@ -191,6 +194,9 @@ static bool parse(const struct od_param_spec *spec, struct od_str value, double 
                 return true;
         }
         return false;
+    case OD_PARAM_TEXT:
+        *out = 0;
+        return value.len <= OD_PARAM_TEXT_BYTES;
     }
     return false;
 }

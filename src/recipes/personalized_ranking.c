@@ -1,46 +1,17 @@
-/* aws-personalized-ranking and its second version: the model of aws-user-personalization and its
- * second version asked for the order of a given list and, where the data say what was shown and
- * what of it was taken, trees on top of it (ranking.h). */
+/* aws-personalized-ranking and its second version: the blend of aws-user-personalization asked for
+ * the order of a given list and, where the data say what was shown and what of it was taken, trees
+ * on top of it (ranking.h). */
 #include "recipes/blend.h"
-#include "recipes/linar.h"
 #include "recipes/ranking.h"
+#include "recipes/registry.h"
 
-static enum od_status fit_base(const struct od_train_input *input, struct od_image_writer *image,
-                               struct od_error *err)
-{
-    return od_blend_train(input, image, NULL, err);
-}
-
-static const struct od_recipe base = {
-    .name = "aws-personalized-ranking",
-    .train = od_blend_train,
-    .open = od_blend_open,
-    .close = od_blend_close,
-    .items = od_blend_items,
-    .score = od_blend_score,
-    .temperature = od_blend_temperature,
-};
-
-static const struct od_recipe base_v2 = {
-    .name = "aws-personalized-ranking-v2",
-    .train = od_blend_train,
-    .open = od_blend_open,
-    .close = od_blend_close,
-    .items = od_blend_items,
-    .score = od_blend_score,
-    .temperature = od_blend_temperature,
-};
+static const struct od_recipe base = OD_BLEND_RECIPE("aws-personalized-ranking");
+static const struct od_recipe base_v2 = OD_BLEND_RECIPE("aws-personalized-ranking-v2");
 
 static enum od_status train(const struct od_train_input *input, struct od_image_writer *image,
                             struct od_metrics *metrics, struct od_error *err)
 {
-    return od_ranking_train(&base, fit_base, input, image, metrics, err);
-}
-
-static enum od_status train_v2(const struct od_train_input *input, struct od_image_writer *image,
-                               struct od_metrics *metrics, struct od_error *err)
-{
-    return od_ranking_train(&base_v2, fit_base, input, image, metrics, err);
+    return od_ranking_train(&base, input, image, metrics, err);
 }
 
 static enum od_status open_model(const struct od_image *image, struct od_model **out,
@@ -49,8 +20,14 @@ static enum od_status open_model(const struct od_image *image, struct od_model *
     return od_ranking_open(&base, image, out, err);
 }
 
-static enum od_status open_model_v2(const struct od_image *image, struct od_model **out,
-                                    struct od_error *err)
+static enum od_status train_v2(const struct od_train_input *input, struct od_image_writer *image,
+                               struct od_metrics *metrics, struct od_error *err)
+{
+    return od_ranking_train(&base_v2, input, image, metrics, err);
+}
+
+static enum od_status open_v2(const struct od_image *image, struct od_model **out,
+                              struct od_error *err)
 {
     return od_ranking_open(&base_v2, image, out, err);
 }
@@ -69,7 +46,7 @@ const struct od_recipe od_recipe_personalized_ranking = {
 const struct od_recipe od_recipe_personalized_ranking_v2 = {
     .name = "aws-personalized-ranking-v2",
     .train = train_v2,
-    .open = open_model_v2,
+    .open = open_v2,
     .close = od_ranking_close,
     .items = od_ranking_items,
     .score = od_ranking_score,

@@ -83,11 +83,10 @@ struct od_ranking_header {
 };
 #define OD_RANKING_VERSION 1
 
-/* od_recipe.train, on top of base: its own training, and the trees when there are lists. fit: the
- * base's training without metrics, for the model of the past. */
-enum od_status od_ranking_train(const struct od_recipe *base, od_fit *fit,
-                                const struct od_train_input *input, struct od_image_writer *image,
-                                struct od_metrics *metrics, struct od_error *err) OD_MUST_USE;
+/* od_recipe.train, on top of base: its own training, and the trees when there are lists. */
+enum od_status od_ranking_train(const struct od_recipe *base, const struct od_train_input *input,
+                                struct od_image_writer *image, struct od_metrics *metrics,
+                                struct od_error *err) OD_MUST_USE;
 
 /* The other entries of od_recipe, on top of base. */
 enum od_status od_ranking_open(const struct od_recipe *base, const struct od_image *image,

@@ -148,7 +148,7 @@ static enum od_status learn(const struct od_train_input *input,
     return st;
 }
 
-static enum od_status learn_from_past(const struct od_recipe *base, od_fit *fit,
+static enum od_status learn_from_past(const struct od_recipe *base,
                                       const struct od_train_input *input, const uint64_t *keep,
                                       struct lesson *lesson, struct od_error *err)
 {
@@ -161,7 +161,7 @@ static enum od_status learn_from_past(const struct od_recipe *base, od_fit *fit,
     enum od_status st = od_training_subset(input->training, keep, &past, &item_map, err);
     part.training = past;
     if (st == OD_OK)
-        st = od_memory_model_fit(base, fit, &part, &model, err);
+        st = od_memory_model_train(base, &part, &model, err);
     if (st == OD_OK)
         st = od_ranking_facts_make(past, &facts, err);
     if (st == OD_OK)
@@ -180,9 +180,8 @@ static enum od_status learn_from_past(const struct od_recipe *base, od_fit *fit,
 }
 
 /* Trees from the lists of the last part of the data, if there are enough. */
-static enum od_status learn_trees(const struct od_recipe *base, od_fit *fit,
-                                  const struct od_train_input *input, struct lesson *lesson,
-                                  struct od_error *err)
+static enum od_status learn_trees(const struct od_recipe *base, const struct od_train_input *input,
+                                  struct lesson *lesson, struct od_error *err)
 {
     const struct od_training *t = input->training;
     int64_t cut = 0;
@@ -193,7 +192,7 @@ static enum od_status learn_trees(const struct od_recipe *base, od_fit *fit,
     if (!keep)
         return od_fail(err, OD_NO_MEMORY, NULL);
     if (cut_users(t, cut, keep) >= LEAST_KEPT)
-        st = learn_from_past(base, fit, input, keep, lesson, err);
+        st = learn_from_past(base, input, keep, lesson, err);
     free(keep);
     return st;
 }
@@ -235,9 +234,9 @@ static enum od_status write_trees(const struct od_training *training, const stru
     return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
 }
 
-enum od_status od_ranking_train(const struct od_recipe *base, od_fit *fit,
-                                const struct od_train_input *input, struct od_image_writer *image,
-                                struct od_metrics *metrics, struct od_error *err)
+enum od_status od_ranking_train(const struct od_recipe *base, const struct od_train_input *input,
+                                struct od_image_writer *image, struct od_metrics *metrics,
+                                struct od_error *err)
 {
     struct lesson lesson = {0};
     struct od_progress_scale scale[2];
@@ -246,7 +245,7 @@ enum od_status od_ranking_train(const struct od_recipe *base, od_fit *fit,
     enum od_status st = OD_OK;
     part.progress = od_progress_scaled(&scale[0], input->progress, 0, .45);
     if (lists)
-        st = learn_trees(base, fit, &part, &lesson, err);
+        st = learn_trees(base, &part, &lesson, err);
     part.progress = od_progress_scaled(&scale[1], input->progress, lists ? .5 : 0, 1);
     if (st == OD_OK)
         st = base->train(&part, image, metrics, err);

@@ -24,8 +24,10 @@ enum od_param_type {
     OD_PARAM_INTEGER,
     OD_PARAM_CONTINUOUS,
     OD_PARAM_BOOLEAN,
-    OD_PARAM_CATEGORICAL
+    OD_PARAM_CATEGORICAL,
+    OD_PARAM_TEXT /* of at most OD_PARAM_TEXT_BYTES */
 };
+#define OD_PARAM_TEXT_BYTES 1024 /* a location in S3 has at most 256 + 1,000 characters on AWS */
 enum od_param_place { OD_PARAM_ALGORITHM, OD_PARAM_FEATURIZATION, OD_PARAM_CAMPAIGN };
 
 /* One hyperparameter, generated from spec/recipes.json. */
@@ -52,6 +54,7 @@ struct od_recipe_spec {
     const char *type_name; /* "RELATED_ITEMS" */
     const char *domain;    /* "ECOMMERCE", ... or NULL */
     bool legacy;           /* accepted by name, absent from ListRecipes */
+    bool extension;        /* no recipe of AWS: accepted by name, absent from ListRecipes */
     bool has_scores;       /* answers carry a score */
     bool real_time;        /* events change the next answer */
     bool supports_update;  /* trainingMode UPDATE */
@@ -59,6 +62,9 @@ struct od_recipe_spec {
     bool supports_events_config, supports_objective, supports_exploration;
     bool needs_items, needs_actions; /* datasets it cannot do without */
     bool needs_attributes;           /* some column of Items or Users that tells them apart */
+    bool auto_update;                /* a deployed version takes new items in every two hours */
+    bool auto_recount;               /* a deployed version is counted anew at intervals */
+    bool uses_fields;                /* columns of Items, Users or context may change the model */
     bool interactions_optional;      /* trains on none as well: the training set may be empty */
     int64_t created_s;               /* creationDateTime, whole days */
     const struct od_param_spec *params;
@@ -104,9 +110,13 @@ struct od_train_input {
      * od_action_event names; NULL when there are none. Its user codes are its own. */
     const struct od_training *actions;
     const struct od_table *action_table; /* NULL: no Actions dataset */
+    /* The bytes of the file that the parameter location names (ondol-external-vectors), mapped;
+     * absent when there is none. */
+    struct od_str external;
     const struct od_recipe_spec *spec;
     const struct od_param_value *params;
     uint64_t seed;
+    int64_t now_s;         /* when the training was asked for; 0: as if at its newest interaction */
     unsigned threads;      /* 0: all cores; never changes the bytes of the image */
     uint64_t memory_bytes; /* what the recipe may use beyond the training set */
     struct od_progress progress;
@@ -138,6 +148,9 @@ struct od_query {
     size_t user_value_count;
     uint32_t item; /* related items: the model's code, OD_NO_CODE when unknown or not given */
     int64_t now_s; /* request time */
+    uint64_t seed; /* of what a recipe explores by itself (next-best-action); 0: no exploration */
+    /* rankingInfluence of the campaign or job, in [0, 1]; aws-semantic-similarity alone looks */
+    float popularity_influence, freshness_influence;
 };
 
 enum od_action_event { OD_ACTION_TAKEN, OD_ACTION_NOT_TAKEN, OD_ACTION_VIEWED };
@@ -190,6 +203,11 @@ struct od_recipe {
     enum od_status (*segment)(const struct od_model *model, const struct od_segment_query *query,
                               struct od_arena *scratch, struct od_segment_user *out,
                               uint32_t *out_count, struct od_error *err);
+    /* PERSONALIZED_ACTIONS alone, whose items are actions. event_items: the items of query->events.
+     * scored: whether an action's score is a probability, which is what answers print; otherwise
+     * its score only says its place (negative, or explored) and answers print 0.0. */
+    const struct od_image_dict *(*event_items)(const struct od_model *model);
+    bool (*scored)(const struct od_model *model, uint32_t action);
 };
 
 /* The registry. NULL when unknown. */

@@ -2,9 +2,22 @@
 #include "recipes/registry.h"
 
 static const struct od_recipe *const recipes[] = {
-    &od_recipe_popularity,           &od_recipe_sims,
-    &od_recipe_user_personalization, &od_recipe_user_personalization_v2,
-    &od_recipe_personalized_ranking, &od_recipe_personalized_ranking_v2,
+    &od_recipe_external_vectors,        //
+    &od_recipe_hrnn,                    //
+    &od_recipe_hrnn_coldstart,          //
+    &od_recipe_hrnn_metadata,           //
+    &od_recipe_item_affinity,           //
+    &od_recipe_item_attribute_affinity, //
+    &od_recipe_next_best_action,        //
+    &od_recipe_personalized_ranking,    //
+    &od_recipe_personalized_ranking_v2, //
+    &od_recipe_popularity,              //
+    &od_recipe_semantic_similarity,     //
+    &od_recipe_similar_items,           //
+    &od_recipe_sims,                    //
+    &od_recipe_trending_now,            //
+    &od_recipe_user_personalization,    //
+    &od_recipe_user_personalization_v2, //
 };
 
 const struct od_recipe *od_recipe_at(size_t index)

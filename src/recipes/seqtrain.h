@@ -22,7 +22,7 @@
 #include "recipes/features.h"
 #include "recipes/part.h"
 
-#define OD_SEQ_PARTS   8   /* of a batch: more than cores of small machines, for even shares */
+#define OD_SEQ_PARTS   4 /* of a batch: more would have too few sequences each for their products */
 #define OD_SEQ_HISTORY 200 /* newest events a state is made of, in judging and serving */
 
 /* Rows of sequences, packed step by step (math/nn/packed.h). Row r is an event the network sees and
@@ -35,12 +35,14 @@ struct od_seq_rows {
     const int64_t *asked;   /* [rows] when the prediction is asked for: the next event's time */
     const uint32_t *target; /* [rows] row of `v` below candidates; OD_NO_CODE: no loss here */
     const float *weight;    /* [rows] of the loss, > 0 where there is a target, else 0 */
+    const uint32_t *last;   /* [sequences] each one's last row */
     const uint32_t *user;   /* [sequences] the training set's code; OD_NO_CODE in serving */
     const float *v;         /* [v_count][width] vectors of items */
     uint32_t v_count;
     uint32_t candidates; /* the first ones are what the softmax goes over */
     const float *offset; /* [candidates] od_nn_softmax.offset; NULL when all items are candidates */
     uint64_t key;        /* for dropout: another for every part of every batch; 0: no dropout */
+    const uint64_t *event; /* [rows] its place in the training set; the next one is predicted */
 };
 
 /* A network. net is its own constant description (sizes, places of its tensors). */
@@ -60,9 +62,10 @@ struct od_seq_net {
                     uint32_t count, float *out);
 };
 
-/* What networks end with: the loss of the rows that have a target. h, dh [rows][width]; dh is
- * overwritten, 0 where there is no loss; dv [candidates][width] added to. v: output vectors of the
- * candidates. Returns the sum of weighted losses. work: od_seq_loss_floats floats. */
+/* What networks end with: the loss of the rows that have a target. h, dh [rows][width]; dh (may
+ * be h) is overwritten, 0 where there is no loss; dv [candidates][width] added to. v: output
+ * vectors of the candidates. Returns the sum of weighted losses. work: od_seq_loss_floats floats.
+ */
 size_t od_seq_loss_floats(uint32_t rows, uint32_t candidates, uint32_t width);
 double od_seq_loss(const struct od_seq_rows *rows, uint32_t width, float scale, const float *v,
                    const float *h, float *dh, float *dv, float *work);
@@ -78,8 +81,13 @@ struct od_seq_plan {
     uint64_t most_rows; /* predictions learnt from altogether: bounds epochs; 0: any */
     enum od_nn_rule rule;
     float rate, decay, clip; /* decay: tensors that decay, never the item table */
-    float last_rate;         /* rate of the last epoch as a share of the first's (cosine) */
-    const float *weight;     /* [event_count] of predicting that event, NULL: 1 */
+    float fall; /* the rate is multiplied by it after each half epoch without a better NDCG */
+    float last; /* over the epochs the rate falls to this share, by half a cosine; 0: it does not */
+    bool bias;  /* the last entry of an item's vector starts from the logarithm of its interactions
+                   over the mean: a network whose states end in 1 begins at popularity */
+    bool start; /* item vectors start from the neighbourhoods in histories (seqtrain_start.c), which
+                   takes a second and 24 bytes an event; else from random numbers */
+    const float *weight; /* [event_count] of predicting that event, NULL: 1 */
     /* Items from their records: vector = share n / (n + kappa) of the id's vector, n its
      * interactions, and the sum of its features' vectors. NULL: ids alone, whole. */
     const struct od_features *features; /* rows are items */

@@ -11,6 +11,10 @@ struct od_sims_rule {
     double discount;     /* popularity_discount_factor */
     uint32_t min_count;  /* min_cointeraction_count; 0 is as 1: no common user, no neighbour */
     uint32_t neighbours; /* kept per item */
+    /* What a common user says for j, d kept items apart from i: floor + (1 - floor) e^(-fade
+     * (d-1)), times back when j came before i. fade 0: every common user says 1. */
+    float fade, floor;
+    float forward; /* back is 1 / (1 + forward): 0, the order does not matter */
 };
 
 /* Neighbours of item i: entries at[i] .. at[i + 1], best first (higher sim, then lower code). */

@@ -1,9 +1,13 @@
 /* Which users and items take part, and their pairs both ways round.
  *
+ * Percentiles drop users altogether. An item they drop is nobody's neighbour, but it can still be
+ * asked about: its users are known, and what they share with the kept items is its answer. (Else
+ * the most popular tenth of a catalogue, which most questions are about, would get popular items.)
+ *
  * Percentiles are taken over all users and all items of the training set, by linear interpolation
  * between order statistics; whoever lies on a bound stays. The newest OD_SIMS_HISTORY distinct
  * items of a user are kept: the pairs of one user are that number squared at most, whatever a robot
- * clicked. Memory: 8 bytes an event and 8 a user and item. */
+ * clicked. Memory: 14 bytes an event and 8 a user and item. */
 #include "recipes/sims_tables.h"
 
 #include <stdlib.h>
@@ -70,7 +74,8 @@ static enum od_status keep_users_and_items(const struct od_training *t,
 
 /* --- the two tables --- */
 
-/* The newest distinct kept items of one user. seen is [items], holding other users' marks. */
+/* The newest distinct items of one user, the kept ones when item_kept is given. seen is [items],
+ * holding other users' marks. */
 static uint32_t read_user(const struct od_training *t, uint32_t user, const bool *item_kept,
                           uint32_t *seen, uint32_t *out)
 {
@@ -78,7 +83,7 @@ static uint32_t read_user(const struct od_training *t, uint32_t user, const bool
     for (uint64_t e = t->user_start[user + 1];
          e-- > t->user_start[user] && count < OD_SIMS_HISTORY;) {
         uint32_t item = t->item[e];
-        if (seen[item] == user || !item_kept[item])
+        if (seen[item] == user || (item_kept && !item_kept[item]))
             continue;
         seen[item] = user;
         out[count++] = item;
@@ -109,13 +114,14 @@ static enum od_status build_user_items(const struct od_training *t, const bool *
 }
 
 static enum od_status build_item_users(const struct od_training *t, const struct od_sims_rows *from,
-                                       struct od_sims_rows *rows)
+                                       const bool *item_kept, struct od_sims_rows *rows)
 {
     uint64_t pairs = from->at[t->user_count];
     uint64_t *cursor = malloc(((size_t)t->item_count + 1) * sizeof *cursor);
     rows->at = calloc((size_t)t->item_count + 2, sizeof *rows->at);
     rows->entry = malloc((pairs + 1) * sizeof *rows->entry);
-    if (!cursor || !rows->at || !rows->entry) {
+    rows->place = malloc((pairs + 1) * sizeof *rows->place);
+    if (!cursor || !rows->at || !rows->entry || !rows->place) {
         free(cursor);
         return OD_NO_MEMORY;
     }
@@ -125,20 +131,31 @@ static enum od_status build_item_users(const struct od_training *t, const struct
         cursor[i] = rows->at[i];
         rows->at[i + 1] += rows->at[i];
     }
-    for (uint32_t u = 0; u < t->user_count; u++)
-        for (uint64_t e = from->at[u]; e < from->at[u + 1]; e++)
-            rows->entry[cursor[from->entry[e]]++] = u;
+    for (uint32_t u = 0; u < t->user_count; u++) {
+        uint16_t place = 0;
+        for (uint64_t e = from->at[u]; e < from->at[u + 1]; e++) {
+            uint32_t item = from->entry[e];
+            rows->place[cursor[item]] = place;
+            rows->entry[cursor[item]++] = u;
+            place = (uint16_t)(place + item_kept[item]);
+        }
+    }
     free(cursor);
     return OD_OK;
 }
 
+static void rows_done(struct od_sims_rows *rows)
+{
+    free(rows->at);
+    free(rows->entry);
+    free(rows->place);
+    *rows = (struct od_sims_rows){0};
+}
+
 void od_sims_tables_done(struct od_sims_tables *tables)
 {
-    free(tables->user_items.at);
-    free(tables->user_items.entry);
-    free(tables->item_users.at);
-    free(tables->item_users.entry);
-    *tables = (struct od_sims_tables){0};
+    rows_done(&tables->user_items);
+    rows_done(&tables->item_users);
 }
 
 enum od_status od_sims_tables_build(const struct od_training *training,
@@ -146,15 +163,19 @@ enum od_status od_sims_tables_build(const struct od_training *training,
                                     struct od_error *err)
 {
     struct od_sims_tables tables = {0};
+    struct od_sims_rows all = {0};
     bool *user_kept = calloc((size_t)training->user_count + 1, sizeof *user_kept);
     bool *item_kept = calloc((size_t)training->item_count + 1, sizeof *item_kept);
     enum od_status s = user_kept && item_kept ? OD_OK : OD_NO_MEMORY;
     if (s == OD_OK)
         s = keep_users_and_items(training, keep, user_kept, item_kept);
     if (s == OD_OK)
-        s = build_user_items(training, user_kept, item_kept, &tables.user_items);
+        s = build_user_items(training, user_kept, NULL, &all);
     if (s == OD_OK)
-        s = build_item_users(training, &tables.user_items, &tables.item_users);
+        s = build_item_users(training, &all, item_kept, &tables.item_users);
+    rows_done(&all);
+    if (s == OD_OK)
+        s = build_user_items(training, user_kept, item_kept, &tables.user_items);
     free(user_kept);
     free(item_kept);
     if (s == OD_OK)

@@ -18,10 +18,11 @@ struct od_sims_keep {
 struct od_sims_rows {
     uint64_t *at;
     uint32_t *entry;
+    uint16_t *place; /* item_users alone: how many kept items of the user are newer than the item */
 };
 struct od_sims_tables {
     struct od_sims_rows user_items; /* the distinct kept items of each kept user, newest first */
-    struct od_sims_rows item_users; /* the same pairs, users ascending */
+    struct od_sims_rows item_users; /* the kept users of every item, ascending */
 };
 enum od_status od_sims_tables_build(const struct od_training *training,
                                     const struct od_sims_keep *keep, struct od_sims_tables *out,

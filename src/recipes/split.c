@@ -1,5 +1,5 @@
-/* Splits. Both kinds keep a first part of each user's events for training (od_training_subset), so
- * a split is two numbers a user: how many events are trained on, and where the input ends.
+/* Splits. Training keeps a first part of each user's events (od_training_subset), so a split is two
+ * numbers a user: how many events are trained on, and where the input ends.
  *
  * Choosing a tenth of the users is sampling without replacement in one pass over the users in
  * canonical order (Knuth, The Art of Computer Programming 2, algorithm 3.4.2 S): the choice
@@ -64,24 +64,8 @@ static void choose_users(struct od_split *split, uint64_t seed, uint64_t *keep)
     }
 }
 
-static void leave_last_two(struct od_split *split, uint64_t seed, uint64_t *keep)
-{
-    (void)seed;
-    for (uint32_t u = 0; u < split->full->user_count; u++) {
-        uint64_t end = split->full->user_start[u + 1];
-        keep[u] = end - split->full->user_start[u];
-        if (keep[u] < 3) {
-            split->skipped++;
-            continue;
-        }
-        keep[u] -= 2;
-        add_test_user(split, u, end - 1);
-    }
-}
-
-static enum od_status make_split(const struct od_training *full, uint64_t seed,
-                                 void (*choose)(struct od_split *, uint64_t, uint64_t *),
-                                 struct od_split *out, struct od_error *err)
+enum od_status od_split_users(const struct od_training *full, uint64_t seed, struct od_split *out,
+                              struct od_error *err)
 {
     struct od_split split = {.full = full};
     size_t users = (size_t)full->user_count + 1;
@@ -90,7 +74,7 @@ static enum od_status make_split(const struct od_training *full, uint64_t seed,
     split.input_end = malloc(users * sizeof *split.input_end);
     enum od_status s = OD_NO_MEMORY;
     if (keep && split.test_user && split.input_end) {
-        choose(&split, seed, keep);
+        choose_users(&split, seed, keep);
         s = od_training_subset(full, keep, &split.train, &split.item_map, err);
     } else {
         od_fail(err, OD_NO_MEMORY, NULL);
@@ -101,18 +85,6 @@ static enum od_status make_split(const struct od_training *full, uint64_t seed,
     else
         od_split_done(&split);
     return s;
-}
-
-enum od_status od_split_users(const struct od_training *full, uint64_t seed, struct od_split *out,
-                              struct od_error *err)
-{
-    return make_split(full, seed, choose_users, out, err);
-}
-
-enum od_status od_split_leave_one_out(const struct od_training *full, struct od_split *out,
-                                      struct od_error *err)
-{
-    return make_split(full, 0, leave_last_two, out, err);
 }
 
 void od_split_query(const struct od_split *split, uint32_t index, struct od_past_event *events,

@@ -34,11 +34,6 @@ struct od_split {
 enum od_status od_split_users(const struct od_training *full, uint64_t seed, struct od_split *out,
                               struct od_error *err) OD_MUST_USE;
 
-/* Leave one out: every user with at least three events is a test user whose last event is relevant
- * and all before are input; training has all but each test user's last two events. */
-enum od_status od_split_leave_one_out(const struct od_training *full, struct od_split *out,
-                                      struct od_error *err) OD_MUST_USE;
-
 void od_split_done(struct od_split *split);
 
 /* The query of test user number index: events filled from input_end backwards (all of them), item

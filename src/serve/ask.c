@@ -202,6 +202,8 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
 {
     const struct od_campaign *campaign = ask->campaign;
     ask->model_query.now_s = ask->query->now_ms / 1000;
+    ask->model_query.popularity_influence = campaign->popularity_influence;
+    ask->model_query.freshness_influence = campaign->freshness_influence;
     ask->scores = OD_NEW_ARRAY(ask->arena, float, campaign->map.item_count);
     if (!ask->scores)
         return od_fail(err, OD_NO_MEMORY, NULL);
@@ -209,6 +211,8 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
                                                     ask->scores, &ask->personal, err);
     if (status != OD_OK)
         return status;
+    for (uint32_t i = 0; campaign->objective && i < campaign->map.item_count; i++)
+        ask->scores[i] += campaign->objective[i];
     if (ask->model_query.item != OD_NO_CODE)
         ask->scores[ask->model_query.item] = -INFINITY; /* nobody asks for the item itself */
     if (campaign->has_scores && !ask->ranking)

@@ -12,6 +12,8 @@
  * aws-user-personalization-v2 has no weight and gives 0.1 %. */
 #include "serve/campaign.h"
 
+#include "recipes/updated.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,8 @@ static void configure(struct od_campaign *campaign, const struct od_campaign_set
     campaign->explore_cutoff_s =
         (int64_t)((days < MOST_CUTOFF_DAYS ? days : MOST_CUTOFF_DAYS) * 86400);
     campaign->explore_share = share_of(campaign->spec, setup->exploration_weight);
+    campaign->popularity_influence = (float)setup->popularity_influence;
+    campaign->freshness_influence = (float)setup->freshness_influence;
     campaign->metadata = setup->enable_metadata || od_str_ends(name, OD_STR("-v2")) ||
                          od_str_eq_c(name, "aws-semantic-similarity");
 }
@@ -94,6 +98,33 @@ static enum od_status open_types(struct od_campaign *campaign, struct od_error *
     return status;
 }
 
+/* What an optimisation objective adds to the score of each item (jobs/objective.h), by the model's
+ * codes; an item that came with an update has none. */
+static enum od_status open_objective(struct od_campaign *campaign, struct od_error *err)
+{
+    struct od_str section;
+    struct od_image_dict items;
+    const void *added;
+    if (!od_image_section(&campaign->image, "objective", &section))
+        return OD_OK;
+    enum od_status status = od_image_dict_open(&campaign->image, "objective.items", &items, err);
+    if (status == OD_OK)
+        status =
+            od_image_array(&campaign->image, "objective", items.count, sizeof(float), &added, err);
+    if (status != OD_OK)
+        return status;
+    campaign->objective = calloc((size_t)campaign->items->count + 1, sizeof(float));
+    if (!campaign->objective)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t i = 0; i < items.count; i++) {
+        uint32_t code = od_image_dict_find(campaign->items, od_image_dict_text(&items, i));
+        float value = ((const float *)added)[i];
+        if (code != OD_NO_CODE && isfinite(value))
+            campaign->objective[code] = value;
+    }
+    return OD_OK;
+}
+
 static enum od_status open_model(struct od_campaign *campaign,
                                  const struct od_recipe *(*find_recipe)(struct od_str),
                                  const struct od_recipe_spec *(*find_spec)(struct od_str),
@@ -103,7 +134,8 @@ static enum od_status open_model(struct od_campaign *campaign,
     enum od_status status = od_image_open(bytes, true, &campaign->image, err);
     if (status != OD_OK)
         return status;
-    campaign->recipe = find_recipe(campaign->image.recipe);
+    campaign->recipe =
+        od_updated_is(&campaign->image) ? &od_recipe_updated : find_recipe(campaign->image.recipe);
     campaign->spec = find_spec(campaign->image.recipe);
     if (!campaign->recipe || !campaign->spec || !campaign->recipe->open)
         return od_fail(err, OD_CORRUPT,
@@ -116,6 +148,9 @@ static enum od_status open_model(struct od_campaign *campaign,
     if (status != OD_OK)
         return status;
     campaign->items = campaign->recipe->items(campaign->model);
+    status = open_objective(campaign, err);
+    if (status != OD_OK)
+        return status;
     campaign->has_scores = campaign->spec->has_scores && campaign->recipe->temperature;
     if (campaign->has_scores)
         campaign->temperature = campaign->recipe->temperature(campaign->model);
@@ -177,6 +212,7 @@ void od_campaign_unref(struct od_campaign *campaign)
     od_keep_cache_done(&campaign->keeps);
     od_young_done(&campaign->young);
     od_live_unref(campaign->group);
+    free(campaign->objective);
     free((uint32_t *)campaign->map.row_of);
     free((uint32_t *)campaign->map.item_of);
     free((char *)campaign->arn.ptr);

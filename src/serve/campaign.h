@@ -23,11 +23,13 @@ struct od_campaign {
     bool has_types;                    /* the image tells the types it was trained on */
     struct od_image_dict types;        /* code to type */
     const uint8_t *types_counted; /* [types.count] 1: trained on; NULL: all, unknown ones too */
+    float *objective;             /* [items of the model] added to scores; NULL: none */
     struct od_item_map map;
     bool has_scores; /* answers carry probabilities */
     float temperature;
-    bool metadata;        /* metadataColumns allowed */
-    double explore_share; /* of the places of an answer; 0: none */
+    bool metadata;                                   /* metadataColumns allowed */
+    double explore_share;                            /* of the places of an answer; 0: none */
+    float popularity_influence, freshness_influence; /* handed to the recipe with each query */
     int64_t explore_cutoff_s;
     struct od_keep_cache keeps;
     struct od_young_place young;

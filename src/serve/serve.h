@@ -84,6 +84,7 @@ struct od_campaign_setup {
     bool enable_metadata;
     double exploration_weight; /* negative: not configured */
     double exploration_cutoff_days;
+    double popularity_influence, freshness_influence; /* rankingInfluence; 0: not configured */
     int64_t min_provisioned_tps;
 };
 /* Maps and opens the image beside the serving one, then swaps: queries never see half of it. */

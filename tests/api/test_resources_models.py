@@ -177,9 +177,7 @@ def test_automatic_training_is_the_default(server, group):
 
 REFUSED = [
     ({}, II, "recipeArn"),
-    ({"performAutoML": True}, LATER, "performAutoML"),
     ({"performAutoML": True, "recipeArn": RECIPE + "aws-sims"}, II, None),
-    ({"performHPO": True, "recipeArn": RECIPE + "aws-sims"}, LATER, "performHPO"),
     ({"performHPO": True, "recipeArn": RECIPE + "aws-popularity-count"}, II, None),
     ({"performIncrementalUpdate": True, "recipeArn": RECIPE + "aws-sims"}, II, "performIncrementalUpdate"),
     ({"recipeArn": RECIPE + "aws-absent"}, RNF, "aws-absent"),
@@ -188,7 +186,6 @@ REFUSED = [
     ({"recipeArn": RECIPE + "aws-ecomm-recommended-for-you"}, II, None),
     ({"recipeArn": RECIPE + "aws-vod-top-picks"}, II, None),
     ({"recipeArn": RECIPE + "aws-next-best-action"}, LATER, None),
-    ({"recipeArn": RECIPE + "aws-user-personalization-v2"}, LATER, None),
 ]
 
 
@@ -238,12 +235,6 @@ def test_solution_configs_that_are_refused(server, group, recipe, config, words)
         server.control.create_solution(name=name, datasetGroupArn=group, recipeArn=RECIPE + recipe, solutionConfig=config)
     with refused(RNF):
         describe(server, arn(f"solution/{name}"))
-
-
-def test_an_objective_is_not_accepted_and_ignored(server, group):
-    config = {"optimizationObjective": {"itemAttribute": "PRICE", "objectiveSensitivity": "LOW"}}
-    with refused(LATER, "optimizationObjective"):
-        create_solution(server, group, recipeArn=RECIPE + UP, solutionConfig=config)
 
 
 def test_a_solution_needs_its_group(server):
@@ -388,8 +379,6 @@ def test_versions_that_are_refused(server, world):
         control.create_solution_version(solutionArn=arn("solution/absent"))
     with refused(II):
         control.create_solution_version(solutionArn=world.solution(SIMS), trainingMode="UPDATE")
-    with refused(LATER, "UPDATE"):
-        control.create_solution_version(solutionArn=world.solution(UP), trainingMode="UPDATE")
     with refused(II):
         control.create_solution_version(solutionArn=world.solution(UP), trainingMode="PARTIAL")
     with refused(II):

@@ -1,134 +1,382 @@
 #!/usr/bin/env python3
-"""Ranking quality on MovieLens-1M, leave one out, full ranking: the golden table ml-1m.md.
+"""Ranking quality on public data sets: one table a measurement, and overview.md.
 
-    python3 tests/quality/run.py            measure and rewrite the golden table
-    python3 tests/quality/run.py --quick    measure and compare with the golden table
+    run.py                          measure everything and rewrite all tables (hours)
+    run.py NAME...                  only these measurements (targets.py lists them)
+    run.py --recipe RECIPE ...      only these recipes; other rows of a table stay
+    run.py --quick                  measure what trains quickly and compare with the tables
+    run.py --overview               rewrite overview.md from the tables
 
-Both fail below FLOORS. ONDOL_TEST_DATA names the folder with the data sets (default: ../shared/data
-beside the repository); without it nothing is measured and the script says so. BUILD names the build
-folder (default: build), MAKE the make, THREADS the threads (default: all cores).
+Everything is measured by `ondol eval`, one recipe a call, so that memory and time are its own. The
+recipes are those that `ondol eval --list` names and that answer the protocol.
 
-Figures may differ from the table by TOLERANCE, for another instruction set sums in another order.
+ONDOL_BINARY names the program (default: build/ondol), ONDOL_TEST_DATA the folder with the data sets
+(default: ../shared/data beside the repository): what is absent there is skipped and said so.
+THREADS: default all cores. Figures may differ from a table by TOLERANCE, for another instruction
+set sums in another order.
 """
+import argparse
 import gzip
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-GOLDEN = ROOT / "tests" / "quality" / "ml-1m.md"
-RECIPES = ["aws-popularity-count", "aws-sims", "aws-user-personalization"]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from targets import FLOORS, MEASUREMENTS, QUICK, QUICK_CALL, QUICK_SECONDS, TARGETS  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 SEED = 1
 TOLERANCE = 0.001
-FLOORS = {"aws-user-personalization": (0.28, 0.17)}  # HR@10, NDCG@10
+LISTS = {"raw": "raw", "past_removed": "past removed"}
+BY_NAME = {m.name: m for m in MEASUREMENTS}
 
 
 def data_folder():
     return pathlib.Path(os.environ.get("ONDOL_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
-def build():
-    program = pathlib.Path(os.environ.get("BUILD", "build")) / "quality" / "loo"
-    make = os.environ.get("MAKE", "make").split()
-    subprocess.run([*make, "--no-print-directory", "-s", f"BUILD={program.parent.parent}", str(program)], cwd=ROOT,
-                   check=True)
-    return ROOT / program
+def program():
+    return os.environ.get("ONDOL_BINARY", str(ROOT / os.environ.get("BUILD", "build") / "ondol"))
 
 
-def ask(program, file, recipe, threads):
-    done = subprocess.run([program, file, recipe, str(SEED), str(threads)], capture_output=True, text=True)
+def threads():
+    return int(os.environ.get("THREADS", len(os.sched_getaffinity(0))))
+
+
+def known_recipes():
+    """name -> type of every recipe of the program."""
+    text = subprocess.run([program(), "eval", "--list"], capture_output=True, text=True, check=True).stdout
+    return dict(line.split() for line in text.split("recipes\n")[1].splitlines() if len(line.split()) == 2)
+
+
+def recipes_for(measurement, recipes):
+    if measurement.protocol == "trend":  # the others train in minutes, and this asks for twenty trainings
+        return [name for name, kind in recipes.items() if kind == "POPULAR_ITEMS" or name == "aws-popularity-count"]
+    lists_users = {"USER_SEGMENTATION"}
+    apart = {"PERSONALIZED_ACTIONS"}
+    wanted = [name for name, kind in recipes.items() if kind not in apart and name != "ondol-external-vectors"]  # needs a file
+    wanted = [name for name in wanted if (recipes[name] in lists_users) == (measurement.protocol == "segment")]
+    if measurement.protocol != "segment":
+        return wanted
+    by_value = "--segment-by" in measurement.options  # what recipes of attributes are for
+    return [name for name in wanted if ("attribute" in name) == by_value]
+
+
+# ---- measuring
+
+
+class Unpacked:
+    """The data sets, unpacked into a temporary folder when they are asked for."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="ondol-quality-")
+
+    def path(self, folder, file):
+        to = pathlib.Path(self.folder.name) / folder / file
+        if not to.exists():
+            to.parent.mkdir(exist_ok=True)
+            with gzip.open(data_folder() / folder / (file + ".gz")) as source, open(to, "wb") as target:
+                shutil.copyfileobj(source, target)
+        return to
+
+
+def absent(measurement):
+    """The first file of the measurement that is not there, or None."""
+    for file in measurement.files.values():
+        path = data_folder() / measurement.folder / (file + ".gz")
+        if not path.exists():
+            return path
+    return None
+
+
+def measure(measurement, recipe, unpacked):
+    """The report of one recipe as `ondol eval --json` writes it; or why there is none."""
+    report = pathlib.Path(unpacked.folder.name) / "report.json"
+    command = [program(), "eval", "--protocol", measurement.protocol, "--recipe", recipe, "--seed", str(SEED),
+               "--threads", str(threads()), "--json", report, *measurement.options]
+    for option, file in measurement.files.items():
+        command += ["--" + option, unpacked.path(measurement.folder, file)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"{recipe}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+        return None, (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    return json.loads(report.read_text()), ""
 
 
-def table(results, threads):
-    first = results[0]
-    lines = [
-        "# MovieLens-1M, leave one out",
-        "",
-        "Written by `make quality`; compared by `make test-quality`.",
-        "",
-        "Per user the last event is the test, the one before it is part of the query but not of training; the test item is",
-        "ranked among all items but those of the user's earlier events (ties against the model). Default hyperparameters.",
-        "",
-        f"{first['events']} events, {first['users']} users, {first['items']} items, {first['test_users']} test users; "
-        f"data {first['hash']}, seed {SEED}, {threads} threads.",
-        "",
-        "| recipe | HR@10 | NDCG@10 | training, s | asking all users, s |",
-        "|---|---|---|---|---|",
-    ]
-    for r in results:
-        lines.append(f"| {r['recipe']} | {r['hr_at_10']:.4f} | {r['ndcg_at_10']:.4f} | {r['fit_seconds']:.2f} | "
-                     f"{r['ask_seconds']:.2f} |")
-    return "\n".join(lines) + "\n"
+# ---- tables
 
 
-def golden():
-    """recipe -> (HR@10, NDCG@10), and the data hash."""
-    figures, text = {}, GOLDEN.read_text() if GOLDEN.exists() else ""
+def number(value, digits=4):
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def cells_of(report, row, lists):
+    """One line of a table, from one row of a report."""
+    figures = [f for f in row["figures"] if f["lists"] == lists and f["group"] == "all"]
+    cells = [row["name"], LISTS[lists]]
+    for f in figures:
+        v = f["value"]
+        low, high = v["low"], v["high"]
+        cells.append(number(v["mean"]) + (f" ({low:.4f} to {high:.4f})" if low is not None else ""))
+    shown = next((f for f in figures if f["metric"] == report["shown"]["metric"]), figures[0])
+    above, times = shown["above_last_7_days"], shown["times_all_time"]
+    cells.append(f"{above['low']:+.4f} to {above['high']:+.4f}" if above and above["low"] is not None else "–")
+    cells.append(number(times, 2))
+    cells.append(number(row["coverage"][lists], 3))
+    if row["kind"] == "baseline":
+        return cells + ["–"] * 4
+    mib = 1 << 20
+    return cells + [number(row["training_seconds"], 2), number(row["gflops"], 1),
+                    number(row["peak_bytes"] / mib if row["peak_bytes"] else None, 0),
+                    number(row["answers_per_second"], 0)]
+
+
+def head_cells(report):
+    metrics = [f["metric"] for f in report["rows"][0]["figures"]
+               if f["lists"] == report["rows"][0]["figures"][0]["lists"] and f["group"] == "all"]
+    shown = report["shown"]["metric"]
+    return ["recipe", "lists", *metrics, f"{shown}: above popularity of 7 days, 95 %", "times popularity of all time",
+            "coverage", "training, s", "GFLOP/s", "peak MiB", "answers/s"]
+
+
+def row_lines(report, rows):
+    lines = []
+    for row in rows:
+        for lists in LISTS:
+            if lists in row["coverage"]:
+                lines.append("| " + " | ".join(cells_of(report, row, lists)) + " |")
+    return lines
+
+
+def data_line(report):
+    d = report["data"]
+    return (f"Data {d['hash']}: {d['events']} events, {d['users']} users, {d['catalogue']} items; "
+            f"{report['trained_events']} events trained on; {report['questions']} questions"
+            f"{'' if report['folds'] == 1 else ' in %d folds' % report['folds']}; {report['skipped']} users have too "
+            f"few events. Seed {report['seed']}, {report['threads']} threads.")
+
+
+def parse(text):
+    """recipe -> its lines of a table, in order; and recipe -> why it has none."""
+    rows, reasons = {}, {}
     for line in text.splitlines():
         cells = [c.strip() for c in line.strip("|").split("|")]
-        if len(cells) == 5 and cells[0].startswith("aws-"):
-            figures[cells[0]] = (float(cells[1]), float(cells[2]))
-    return figures, text
+        if line.startswith("| ") and len(cells) > 3 and cells[0] != "recipe":
+            rows.setdefault(cells[0], []).append(line)
+        found = re.match(r"\* (\S+): (.*)", line)
+        if found:
+            reasons[found.group(1)] = found.group(2)
+    return rows, reasons
 
 
-def differences(results):
-    """What is not as the golden table says, by recipe."""
-    wrong = {}
-    figures, text = golden()
-    for r in results:
-        name, lines = r["recipe"], []
-        if r["hash"] not in text:
-            lines.append(f"the data have hash {r['hash']}, not the table's")
-        if name not in figures:
-            lines.append("not in the table")
-        for what, key, place in (("HR@10", "hr_at_10", 0), ("NDCG@10", "ndcg_at_10", 1)):
-            want = figures.get(name, (r["hr_at_10"], r["ndcg_at_10"]))[place]
-            if abs(r[key] - want) > TOLERANCE:
-                lines.append(f"{what} is {r[key]:.4f}, the table says {want:.4f}")
-        wrong[name] = lines
+def table_path(measurement):
+    return HERE / f"{measurement.name}.md"
+
+
+def write_table(measurement, reports, reasons):
+    """reports: recipe -> report. Rows of other recipes on the same data stay."""
+    path = table_path(measurement)
+    rows, old_reasons = parse(path.read_text() if path.exists() else "")
+    if not reports:
+        return
+    first = next(iter(reports.values()))
+    if first["data"]["hash"] not in (path.read_text() if path.exists() else ""):
+        rows, old_reasons = {}, {}
+    baselines = [r["name"] for r in first["rows"] if r["kind"] == "baseline"]
+    for report in reports.values():
+        for row in report["rows"]:
+            rows[row["name"]] = row_lines(report, [row])
+            old_reasons.pop(row["name"], None)
+    old_reasons.update(reasons)
+    for name in reasons:
+        rows.pop(name, None)
+    order = baselines + sorted(name for name in rows if name not in baselines)
+    head = head_cells(first)
+    lines = [f"# {measurement.title}", "", "Written by `make quality`; the quick part is compared by `make test-quality`.",
+             "", measurement.about, "", data_line(first), "",
+             "Means over questions, in brackets 95 % bootstrap intervals; the difference to popularity of the last 7 days "
+             "is paired. Default hyperparameters.", "",
+             "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name in order:
+        lines += rows[name]
+    if old_reasons:
+        lines += ["", "Not measured:", ""] + [f"* {name}: {old_reasons[name]}" for name in sorted(old_reasons)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+# ---- figures read back
+
+
+def figures(measurement):
+    """(recipe, lists) -> {column: float}, from the table."""
+    path = table_path(measurement)
+    out, head = {}, None
+    for line in path.read_text().splitlines() if path.exists() else []:
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        if line.startswith("| recipe "):
+            head = cells
+        elif line.startswith("| ") and head:
+            lists = next(k for k, v in LISTS.items() if v == cells[1])
+            values = {}
+            for name, cell in zip(head[2:], cells[2:]):
+                found = re.match(r"[-+]?[0-9]*\.?[0-9]+", cell)
+                values[name] = float(found.group(0)) if found else None
+            out[cells[0], lists] = values
+    return out
+
+
+def best_line(target):
+    """Our best figures for a target: by the first metric, among recipes."""
+    table = figures(BY_NAME[target.measurement])
+    ours = [(v, recipe) for (recipe, lists), v in table.items()
+            if lists == target.lists and v["training, s"] is not None and v.get(target.metrics[0]) is not None]
+    if not ours:
+        return "not measured"
+    value, recipe = max(ours, key=lambda x: (x[0][target.metrics[0]], -x[0]["training, s"]))
+    text = " / ".join(f"{value[m]:.4f}".lstrip("0") for m in target.metrics)
+    if BY_NAME[target.measurement].protocol == "segment" and value["times popularity of all time"] is not None:
+        text += f" ({value['times popularity of all time']:.1f}x)"
+    return f"{text} ({recipe}, {value['training, s']:.1f} s)"
+
+
+def write_overview():
+    lines = ["# Quality: where we stand", "",
+             "Written by `make quality` from the tables beside it. \"Best published\" are others' figures on the same "
+             "data and protocol; \"goal\" is what we aim at, \"quick goal\" within the seconds given on two cores, "
+             "\"known\" what a closed-form model reached before this code; \"ours\" is the best recipe with its default "
+             "configuration and its training time, the same configuration on all sets.", "",
+             "| data and protocol | best published | goal | quick goal | known | ours |", "|---|---|---|---|---|---|"]
+    for t in TARGETS:
+        lines.append(f"| [{t.title}]({t.measurement}.md) | {t.published} | {t.goal} | {t.quick} | {t.known} | "
+                     f"{best_line(t)} |")
+    others = [m for m in MEASUREMENTS if m.name not in {t.measurement for t in TARGETS}]
+    lines += ["", "Measured too: " + ", ".join(f"[{m.title}]({m.name}.md)" for m in others) + "."]
+    (HERE / "overview.md").write_text("\n".join(lines) + "\n")
+
+
+def below_floors(names, recipes):
+    """Floors that the tables of these measurements miss."""
+    wrong = []
+    for name, lists, recipe, metric, floor in FLOORS:
+        value = figures(BY_NAME[name]).get((recipe, lists), {}).get(metric) if name in names else None
+        if value is not None and recipe in recipes and value < floor:
+            wrong.append(f"{name}, {recipe}: {metric} is {value:.4f}, below {floor}")
     return wrong
 
 
-def below_floor(r):
-    low = FLOORS.get(r["recipe"], (0, 0))
-    return [f"{what} is {have:.4f}, below {floor}"
-            for what, have, floor in (("HR@10", r["hr_at_10"], low[0]), ("NDCG@10", r["ndcg_at_10"], low[1]))
-            if have < floor]
+# ---- the quick part
+
+
+def quick_plan():
+    """(measurement, recipe) pairs, those that train fastest first, within QUICK_SECONDS."""
+    known, plan, spent = known_recipes(), [], 0.0
+    timed = []
+    for name in QUICK:
+        seen = set()
+        for (recipe, _), values in figures(BY_NAME[name]).items():
+            if recipe in known and recipe not in seen and values["training, s"] is not None:
+                timed.append((values["training, s"], name, recipe))
+                seen.add(recipe)
+    for seconds, name, recipe in sorted(timed):
+        spent += seconds + QUICK_CALL
+        if spent > QUICK_SECONDS:
+            break
+        plan.append((BY_NAME[name], recipe))
+    return plan
+
+
+def differences(measurement, report):
+    """What is not as the table says, of all rows of a report."""
+    wrong, table = [], figures(measurement)
+    if report["data"]["hash"] not in table_path(measurement).read_text():
+        wrong.append(f"the data have hash {report['data']['hash']}, not the table's")
+    for row in report["rows"]:
+        for f in row["figures"]:
+            if f["group"] != "all":
+                continue
+            want = table.get((row["name"], f["lists"]), {}).get(f["metric"])
+            have = f["value"]["mean"]
+            if want is None or have is None or abs(have - want) > TOLERANCE:
+                wrong.append(f"{row['name']}, {f['lists']}: {f['metric']} is {number(have)}, the table says {number(want)}")
+    return wrong
+
+
+def quick():
+    plan, unpacked = quick_plan(), Unpacked()
+    passed = failed = skipped = 0
+    if not plan:
+        print("FAIL the tables of the quick part have no recipe that this program knows")
+        failed += 1
+    for measurement, recipe in plan:
+        if absent(measurement):
+            print(f"SKIPPED: {measurement.name}, {recipe}, because {absent(measurement)} is absent (set ONDOL_TEST_DATA)")
+            skipped += 1
+            continue
+        report, reason = measure(measurement, recipe, unpacked)
+        wrong = differences(measurement, report) if report else [reason]
+        failed += bool(wrong)
+        passed += not wrong
+        print(f"{'FAIL' if wrong else 'ok'} {measurement.name} {recipe}")
+        for line in wrong:
+            print(f"  {line}")
+    for line in below_floors(QUICK, [recipe for _, recipe in plan]):
+        print(f"FAIL {line}")
+        failed += 1
+    print(f"quality: {passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+# ---- everything
+
+
+def whole(names, only):
+    unpacked, failed, skipped, done = Unpacked(), 0, 0, 0
+    recipes = known_recipes()
+    for measurement in MEASUREMENTS:
+        if names and measurement.name not in names:
+            continue
+        if absent(measurement):
+            print(f"SKIPPED: {measurement.name}, because {absent(measurement)} is absent (set ONDOL_TEST_DATA)")
+            skipped += 1
+            continue
+        reports, reasons = {}, {}
+        for recipe in recipes_for(measurement, recipes):
+            if only and recipe not in only:
+                continue
+            print(f"{measurement.name} {recipe}", end=" ", flush=True)
+            report, reason = measure(measurement, recipe, unpacked)
+            print("done" if report else reason, flush=True)
+            if report:
+                reports[recipe] = report
+                done += 1
+            else:
+                reasons[recipe] = reason
+        write_table(measurement, reports, reasons)
+    write_overview()
+    for line in below_floors([m.name for m in MEASUREMENTS if not names or m.name in names], recipes):
+        print(f"FAIL {line}")
+        failed += 1
+    print(f"quality: {done} measured, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
 
 
 def main():
-    if sys.argv[1:] not in ([], ["--quick"]):
-        sys.exit(__doc__)
-    source = data_folder() / "ml-1m" / "interactions.csv.gz"
-    if not source.exists():
-        print(f"SKIPPED: MovieLens-1M, because {source} is absent (set ONDOL_TEST_DATA)")
-        print(f"quality: 0 passed, 0 failed, {len(RECIPES)} skipped")
-        return
-    threads = int(os.environ.get("THREADS", len(os.sched_getaffinity(0))))
-    program = build()
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "interactions.csv"
-        file.write_bytes(gzip.decompress(source.read_bytes()))
-        results = [ask(program, file, recipe, threads) for recipe in RECIPES]
-    print(table(results, threads), end="")
-    wrong = differences(results) if sys.argv[1:] else {}
-    failed = 0
-    for r in results:
-        lines = wrong.get(r["recipe"], []) + below_floor(r)
-        failed += bool(lines)
-        for line in lines:
-            print(f"FAIL {r['recipe']}: {line}")
-    if not sys.argv[1:]:
-        GOLDEN.write_text(table(results, threads))
-    print(f"quality: {len(results) - failed} passed, {failed} failed, 0 skipped")
-    sys.exit(1 if failed else 0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*BY_NAME, []])
+    parser.add_argument("--recipe", action="append", default=[])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--overview", action="store_true")
+    args = parser.parse_args()
+    if args.overview:
+        write_overview()
+        return 0
+    return quick() if args.quick else whole(args.names, args.recipe)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

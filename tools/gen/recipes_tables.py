@@ -19,14 +19,15 @@ OUT = ROOT / "src" / "recipes" / "gen" / "recipes_tables.c"
 
 TYPES = ["USER_PERSONALIZATION", "PERSONALIZED_RANKING", "RELATED_ITEMS", "POPULAR_ITEMS", "USER_SEGMENTATION",
          "PERSONALIZED_ACTIONS"]
-PARAM_TYPES = ["integer", "continuous", "boolean", "categorical"]
+PARAM_TYPES = ["integer", "continuous", "boolean", "categorical", "text"]
 PLACES = ["algorithm", "featurization", "campaign"]
 PARAM_MEMBERS = {"name", "alias", "type", "place", "default", "range", "min_open", "choices", "tunable", "only_tunable"}
 FLAGS = {  # member of the specification -> member of struct od_recipe_spec
     "legacy": "legacy", "scores": "has_scores", "real_time": "real_time", "update": "supports_update",
     "hpo": "supports_hpo", "events_config": "supports_events_config", "objective": "supports_objective",
-    "exploration": "supports_exploration", "needs_items": "needs_items", "needs_actions": "needs_actions",
-    "needs_attributes": "needs_attributes", "interactions_optional": "interactions_optional",
+    "exploration": "supports_exploration", "extension": "extension", "needs_items": "needs_items",
+    "needs_actions": "needs_actions", "needs_attributes": "needs_attributes", "interactions_optional": "interactions_optional",
+    "fields": "uses_fields", "auto_update": "auto_update", "auto_recount": "auto_recount",
 }
 RECIPE_MEMBERS = {"name", "type", "algorithm", "feature_transformation", "description", "domain", "created",
                   "parameters"} | set(FLAGS)
@@ -76,6 +77,8 @@ def check_param(where, p):
         require(default.lower() in ("true", "false"), f"{where}: default {default}")
     elif p["type"] == "categorical":
         require(default in p["choices"], f"{where}: default {default}")
+    elif p["type"] == "text":
+        require(isinstance(default, str), f"{where}: default {default}")
     else:
         value = int(default) if p["type"] == "integer" else float(default)
         low, high = p["range"]

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/kernels.h"
 #include "math/nn/vector.h"
 
 void od_nn_linear(float *y, const float *x, const float *w, const float *bias, size_t rows,
@@ -34,7 +33,7 @@ void od_nn_linear_back(float *dx, bool add_dx, float *dw, float *dbias, const fl
     if (dw)
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)out, (int)in, (int)rows, 1, dy,
                     (int)out, x, (int)in, 1, dw, (int)in);
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     for (size_t r = 0; dbias && r < rows; r++)
         k->axpy(dbias, dy + r * out, 1, out);
 }
@@ -51,7 +50,7 @@ void od_nn_gather(float *y, const float *table, const uint32_t *index, size_t ro
 void od_nn_scatter_add(float *dtable, const float *dy, const uint32_t *index, size_t rows,
                        size_t width)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     for (size_t r = 0; r < rows; r++)
         if (index[r] != OD_NN_NO_ROW)
             k->axpy(dtable + (size_t)index[r] * width, dy + r * width, 1, width);
@@ -60,7 +59,7 @@ void od_nn_scatter_add(float *dtable, const float *dy, const uint32_t *index, si
 void od_nn_rms_norm(float *y, float *inverse, const float *x, const float *gain, size_t rows,
                     size_t width)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     for (size_t r = 0; r < rows; r++, x += width, y += width) {
         float s = 1 / sqrtf(k->dot(x, x, width) / (float)width + OD_NN_NORM_EPSILON);
         inverse[r] = s;
@@ -124,7 +123,7 @@ void od_nn_layer_norm_back(float *dx, float *dgain, float *dbias, const float *d
 
 void od_nn_unit(float *y, float *inverse, const float *x, size_t rows, size_t width)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     for (size_t r = 0; r < rows; r++, x += width, y += width) {
         float s = 1 / sqrtf(k->dot(x, x, width) + OD_NN_NORM_EPSILON);
         inverse[r] = s;
@@ -136,7 +135,7 @@ void od_nn_unit(float *y, float *inverse, const float *x, size_t rows, size_t wi
 void od_nn_unit_back(float *dx, const float *dy, const float *y, const float *inverse, size_t rows,
                      size_t width)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     for (size_t r = 0; r < rows; r++, y += width, dy += width, dx += width) {
         float along = k->dot(y, dy, width);
         for (size_t i = 0; i < width; i++)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/kernels.h"
+#include "math/nn/vector.h"
 #include "os/parallel.h"
 
 #define EPSILON 1e-8f
@@ -74,7 +74,6 @@ struct stepping {
     uint32_t parts;
     const struct od_nn_step *step;
     const struct od_nn_vector *vector;
-    const struct od_kernels *kernels;
     struct piece *piece;
     float factor; /* scale and clipping together */
     bool finite;
@@ -87,13 +86,13 @@ static enum od_status sum_piece(void *context, size_t index, unsigned thread)
     struct piece *p = &s->piece[index];
     float *sum = s->gradients[0] + p->at;
     for (uint32_t g = 1; g < s->parts; g++) {
-        s->kernels->axpy(sum, s->gradients[g] + p->at, 1, p->count);
+        s->vector->axpy(sum, s->gradients[g] + p->at, 1, p->count);
         memset(s->gradients[g] + p->at, 0, p->count * sizeof *sum);
     }
     p->square = 0;
     for (size_t i = 0; i < p->count; i += 1024) {
         size_t count = p->count - i < 1024 ? p->count - i : 1024;
-        p->square += (double)s->kernels->dot(sum + i, sum + i, count);
+        p->square += (double)s->vector->dot(sum + i, sum + i, count);
     }
     return OD_OK;
 }
@@ -136,6 +135,20 @@ static size_t cut(const struct od_nn_params *params, struct piece *piece)
     return n;
 }
 
+enum od_status od_nn_sum(const struct od_nn_params *params, float *const *gradients, uint32_t parts,
+                         unsigned threads)
+{
+    size_t pieces = cut(params, NULL);
+    struct stepping s = {.gradients = gradients, .parts = parts, .vector = od_nn_vector_best()};
+    s.piece = malloc((pieces + 1) * sizeof *s.piece);
+    if (!s.piece)
+        return OD_NO_MEMORY;
+    cut(params, s.piece);
+    enum od_status st = od_parallel(threads, pieces, sum_piece, &s);
+    free(s.piece);
+    return st;
+}
+
 enum od_status od_nn_step(struct od_nn_params *params, struct od_nn_state *state,
                           float *const *gradients, uint32_t parts, const struct od_nn_step *step,
                           double *out_norm)
@@ -147,7 +160,6 @@ enum od_status od_nn_step(struct od_nn_params *params, struct od_nn_state *state
                          parts,
                          step,
                          od_nn_vector_best(),
-                         od_kernels_best(),
                          malloc((pieces + 1) * sizeof *s.piece),
                          step->scale,
                          true};
@@ -176,7 +188,7 @@ void od_nn_rows_step(const struct od_nn_rows *table, const uint32_t *row, const 
                      size_t touched, const struct od_nn_step *step)
 {
     size_t n = table->width;
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     for (size_t i = 0; i < touched; i++) {
         const float *g = gradient + i * n;
         float *w = table->w + row[i] * n, *first = table->first + row[i] * n;

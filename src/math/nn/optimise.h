@@ -28,6 +28,11 @@ enum od_status od_nn_state_init(struct od_nn_state *state, const struct od_nn_pa
                                 enum od_nn_rule rule) OD_MUST_USE;
 void od_nn_state_done(struct od_nn_state *state);
 
+/* gradients[0] += the others, in order; the others become zero. All of params' size. What
+ * od_nn_step does first; apart for those who want to see the sum. */
+enum od_status od_nn_sum(const struct od_nn_params *params, float *const *gradients, uint32_t parts,
+                         unsigned threads) OD_MUST_USE;
+
 struct od_nn_step {
     enum od_nn_rule rule;
     float rate, beta1, beta2, decay; /* betas: Adam */

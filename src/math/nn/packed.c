@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "math/kernels.h"
 #include "math/nn/layers.h"
 #include "math/nn/vector.h"
 
@@ -107,7 +106,7 @@ void od_nn_gru_run_back(const struct od_nn_gru *gru, const struct od_nn_gru_grad
                         const float *before, const float *kept, float *dout, float *dx, float *dxw,
                         float *dhu)
 {
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     size_t n = gru->width;
     const uint32_t *at = packed->at;
     for (uint32_t t = packed->steps; t-- > 0;) {

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "math/kernels.h"
 #include "math/nn/layers.h"
 #include "math/nn/vector.h"
 
@@ -39,16 +38,16 @@ void od_nn_softmax_logits(const struct od_nn_softmax *s, const float *h, size_t 
 }
 
 /* One row: logits become weight (p - [target]); returns its weighted loss. */
-static double row_loss(const struct od_nn_softmax *s, const struct od_nn_vector *vector,
-                       const struct od_kernels *k, float *logit, uint32_t target, float weight)
+static double row_loss(const struct od_nn_softmax *s, const struct od_nn_vector *k, float *logit,
+                       uint32_t target, float weight)
 {
     float own = logit[target];
     if (s->offset) {
         k->axpy(logit, s->offset, 1, s->items);
         logit[target] = own;
     }
-    float most = vector->largest(logit, s->items);
-    float sum = vector->exp_sum(logit, most, s->items);
+    float most = k->largest(logit, s->items);
+    float sum = k->exp_sum(logit, most, s->items);
     float share = weight / sum;
     for (uint32_t c = 0; c < s->items; c++)
         logit[c] *= share;
@@ -60,8 +59,7 @@ double od_nn_softmax_loss(const struct od_nn_softmax *s, const float *h, const u
                           const float *weight, size_t rows, float *dh, float *dv, float *dbias,
                           float *scratch)
 {
-    const struct od_nn_vector *vector = od_nn_vector_best();
-    const struct od_kernels *k = od_kernels_best();
+    const struct od_nn_vector *k = od_nn_vector_best();
     size_t step = block_rows(s->items);
     int n = (int)s->items, d = (int)s->width;
     double loss = 0;
@@ -71,7 +69,7 @@ double od_nn_softmax_loss(const struct od_nn_softmax *s, const float *h, const u
         od_nn_softmax_logits(s, here, count, scratch);
         for (size_t r = 0; r < count; r++) {
             float *row = scratch + r * s->items;
-            loss += row_loss(s, vector, k, row, target[from + r], weight[from + r]);
+            loss += row_loss(s, k, row, target[from + r], weight[from + r]);
             if (dbias)
                 k->axpy(dbias, row, 1, s->items);
         }

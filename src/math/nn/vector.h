@@ -24,6 +24,11 @@ struct od_nn_adam {
 
 struct od_nn_vector {
     const char *name; /* "reference", "avx2" */
+    /* As those of math/kernels.h; here because networks call them for short rows, and asking which
+     * table runs is cheaper for this one (no CPUID instruction, which traps in virtual machines).
+     */
+    void (*axpy)(float *y, const float *x, float a, size_t count);
+    float (*dot)(const float *x, const float *y, size_t count);
     /* y = f(x); y may be x */
     void (*exp)(float *y, const float *x, size_t count);
     void (*sigmoid)(float *y, const float *x, size_t count);

@@ -71,6 +71,30 @@ WIDE static inline __m256 tanh8(__m256 x)
     return _mm256_sub_ps(_mm256_add_ps(s, s), one());
 }
 
+WIDE static void axpy(float *y, const float *x, float a, size_t count)
+{
+    __m256 va = _mm256_set1_ps(a);
+    for (size_t i = 0; i < count; i += 8) {
+        size_t left = count - i;
+        put(y + i, _mm256_fmadd_ps(va, get(x + i, left), get(y + i, left)), left);
+    }
+}
+
+WIDE static float dot(const float *x, const float *y, size_t count)
+{
+    __m256 sum = _mm256_setzero_ps(), more = sum;
+    for (size_t i = 0; i < count; i += 16) {
+        size_t left = count - i;
+        sum = _mm256_fmadd_ps(get(x + i, left), get(y + i, left), sum);
+        if (left > 8)
+            more = _mm256_fmadd_ps(get(x + i + 8, left - 8), get(y + i + 8, left - 8), more);
+    }
+    float lane[8];
+    _mm256_storeu_ps(lane, _mm256_add_ps(sum, more));
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
 WIDE static void exp_all(float *y, const float *x, size_t count)
 {
     for (size_t i = 0; i < count; i += 8)
@@ -248,6 +272,8 @@ WIDE static void adagrad(float *w, float *sum_sq, const float *g, size_t count, 
 
 static const struct od_nn_vector table = {
     .name = "avx2",
+    .axpy = axpy,
+    .dot = dot,
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .tanh = tanh_all,

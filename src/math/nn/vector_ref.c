@@ -39,6 +39,21 @@ static float tanh1(float x)
     return 2 * sigmoid1(2 * x) - 1;
 }
 
+static void axpy(float *y, const float *x, float a, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] += a * x[i];
+}
+
+static float dot(const float *x, const float *y, size_t count)
+{
+    float part[8] = {0};
+    for (size_t i = 0; i < count; i++)
+        part[i % 8] += x[i] * y[i];
+    return ((part[0] + part[1]) + (part[2] + part[3])) +
+           ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
 static void exp_all(float *y, const float *x, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -164,6 +179,8 @@ static void adagrad(float *w, float *sum_sq, const float *g, size_t count, float
 
 const struct od_nn_vector od_nn_vector_reference = {
     .name = "reference",
+    .axpy = axpy,
+    .dot = dot,
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .tanh = tanh_all,

@@ -97,6 +97,20 @@ static void a_full_arena_is_a_status(void **state)
     od_arena_done(&small);
 }
 
+static void what_was_read_is_written_again(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"a\":[1,-2.5,true,null,\"x\\n\\\"y\"],\"b\":{},\"c\":false,\"d\":[]}";
+    struct od_json root;
+    struct od_buf out;
+    od_buf_init(&out, 4096);
+    assert_int_equal(od_json_parse(&arena, od_str_c(text), &root, NULL), OD_OK);
+    od_json_write(&root, &out);
+    assert_true(od_str_eq_c(od_buf_view(&out), text));
+    od_buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +119,7 @@ int main(void)
         cmocka_unit_test(what_is_no_json_is_refused),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_full_arena_is_a_status),
+        cmocka_unit_test(what_was_read_is_written_again),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

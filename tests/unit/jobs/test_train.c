@@ -26,6 +26,7 @@ static void every_event_counts_without_rules(void **state)
     assert_int_equal(od_image_dict_find(&types, OD_STR("book")), 1);
     assert_false(od_image_section(&image, "types.counted", &section));
     od_io_real.unmap(&od_io_real, &map);
+    trained_done(&t);
 }
 
 static void listed_events_count_and_are_weighed(void **state)
@@ -54,6 +55,7 @@ static void listed_events_count_and_are_weighed(void **state)
     assert_int_equal(counted.ptr[0], 0);
     assert_int_equal(counted.ptr[1], 1);
     od_io_real.unmap(&od_io_real, &map);
+    trained_done(&t);
 }
 
 static void too_few_events_of_the_types_asked_for(void **state)
@@ -71,6 +73,7 @@ static void too_few_events_of_the_types_asked_for(void **state)
         "Dataset has fewer than 1000 interactions after filtering by event type: book, pay");
     assert_false(file_exists("few.image"));
     assert_false(file_exists("few.image.tmp"));
+    trained_done(&t);
 }
 
 /* --- what recipes cannot do without --- */
@@ -172,6 +175,77 @@ static void actions_come_as_training_set_and_table(void **state)
     od_buf_done(&text);
 }
 
+/* --- tuning --- */
+
+static void a_search_is_done_and_told(void **state)
+{
+    (void)state;
+    struct od_buf spec;
+    struct trained t = {0}, again = {0};
+    write_walks(200, 40);
+    const char *hpo =
+        ",\"hpo\":{\"jobs\":4,\"ranges\":[{\"name\":\"training.min_cointeraction_count\","
+        "\"min\":1,\"max\":9},{\"name\":\"popularity_discount_factor\",\"min\":0.1,"
+        "\"max\":0.2}]}";
+    make_spec(&spec, "aws-sims", "tuned", false, hpo);
+    run_spec(&spec, &t);
+    assert_int_equal(t.status, OD_OK);
+    assert_non_null(strstr(t.stages, "tuning: 4 of 4 trials, best 0."));
+    struct od_json tuned, search;
+    assert_int_equal(od_json_parse(&t.arena, t.result.tuned, &tuned, &t.err), OD_OK);
+    assert_int_equal(od_json_parse(&t.arena, t.result.search, &search, &t.err), OD_OK);
+    struct od_str count = od_json_get_str(&tuned, "min_cointeraction_count", OD_STR(""));
+    struct od_str factor = od_json_get_str(&tuned, "popularity_discount_factor", OD_STR(""));
+    int64_t found;
+    double share;
+    assert_true(od_str_to_i64(count, &found) && found >= 1 && found <= 9);
+    assert_true(od_str_to_double(factor, &share) && share >= 0.1 && share <= 0.2);
+    assert_int_equal(od_json_get(&search, OD_STR("trials"))->count, 4);
+    assert_true(t.result.metrics.count > 0);
+    make_spec(&spec, "aws-sims", "tuned2", false, hpo);
+    run_spec(&spec, &again);
+    assert_true(od_str_eq(again.result.tuned, t.result.tuned));
+    /* the values found, given as found before, make the same model */
+    char more[256];
+    struct trained reused = {0};
+    snprintf(more, sizeof more, ",\"tuned\":%.*s", OD_STR_ARG(t.result.tuned));
+    make_spec(&spec, "aws-sims", "reused", false, more);
+    run_spec(&spec, &reused);
+    assert_int_equal(reused.status, OD_OK);
+    struct od_io_map a = map_file("tuned.image"), b = map_file("reused.image");
+    assert_int_equal(a.bytes, b.bytes);
+    assert_memory_equal(a.ptr, b.ptr, a.bytes);
+    od_io_real.unmap(&od_io_real, &a);
+    od_io_real.unmap(&od_io_real, &b);
+    trained_done(&t);
+    trained_done(&again);
+    trained_done(&reused);
+}
+
+static void auto_ml_takes_the_best_recipe_that_can_be_trained(void **state)
+{
+    (void)state;
+    struct od_buf spec;
+    struct trained t = {0};
+    write_walks(200, 40);
+    make_spec(&spec, "", "auto", false,
+              ",\"automl\":[\"aws-popularity-count\",\"aws-sims\"],"
+              "\"hpo\":{\"jobs\":4,\"metric\":\"precision_at_5\"}");
+    run_spec(&spec, &t);
+    assert_int_equal(t.status, OD_OK);
+    assert_true(od_str_eq_c(t.result.recipe, "aws-sims")); /* walks are not popular */
+    struct od_json search;
+    assert_int_equal(od_json_parse(&t.arena, t.result.search, &search, &t.err), OD_OK);
+    assert_int_equal(od_json_get(&search, OD_STR("trials"))->count, 3); /* 1 and 2 */
+    struct od_io_map map = map_file("auto.image");
+    struct od_image image;
+    assert_int_equal(od_image_open((struct od_str){map.ptr, map.bytes}, true, &image, &t.err),
+                     OD_OK);
+    assert_true(od_str_eq_c(image.recipe, "aws-sims"));
+    od_io_real.unmap(&od_io_real, &map);
+    trained_done(&t);
+}
+
 static void a_stopped_training_leaves_nothing(void **state)
 {
     (void)state;
@@ -181,9 +255,11 @@ static void a_stopped_training_leaves_nothing(void **state)
         struct trained t = {.stop_after = after};
         make_spec(&spec, "aws-sims", "stopped", false, "");
         run_spec(&spec, &t);
-        if (t.status == OD_OK)
+        bool finished = t.status == OD_OK;
+        assert_true(finished || t.status == OD_STOPPED);
+        trained_done(&t);
+        if (finished)
             break;
-        assert_int_equal(t.status, OD_STOPPED);
         assert_false(file_exists("stopped.image"));
         assert_false(file_exists("stopped.image.tmp"));
         assert_false(file_exists("stopped.card.json"));
@@ -199,6 +275,8 @@ int main(void)
         cmocka_unit_test(recipes_say_what_they_lack),
         cmocka_unit_test(too_little_is_told),
         cmocka_unit_test(actions_come_as_training_set_and_table),
+        cmocka_unit_test(a_search_is_done_and_told),
+        cmocka_unit_test(auto_ml_takes_the_best_recipe_that_can_be_trained),
         cmocka_unit_test(a_stopped_training_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

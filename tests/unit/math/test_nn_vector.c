@@ -115,6 +115,12 @@ static void run(const struct od_nn_vector *v, int which, size_t n, float (*x)[4 
             y[2][i] = fabsf(y[2][i]); /* a second moment */
         v->adam(y[0], y[1], y[2], x[0], n, &step);
         break;
+    case 12:
+        v->axpy(y[0], x[0], .7f, n);
+        break;
+    case 13:
+        y[1][0] = v->dot(x[0], x[1], n);
+        break;
     default:
         for (size_t i = 0; i < 4 * MOST; i++)
             y[1][i] = fabsf(y[1][i]);
@@ -129,7 +135,7 @@ static void agree_on_odd_sizes(void **state)
     struct od_random rng;
     od_random_init(&rng, 5);
     for (size_t k = 1; k < table_count; k++)
-        for (int which = 0; which <= 12; which++)
+        for (int which = 0; which <= 14; which++)
             for (size_t s = 0; s < SIZES; s++) {
                 char what[32];
                 snprintf(what, sizeof what, "loop %d", which);

@@ -106,14 +106,13 @@ static bool ask(const struct od_linar_model *model, const struct od_past_event *
     return personal;
 }
 
-/* How the model's LinAR part was made. */
+/* How the model's LinAR part was made; zeros when the blend went without it. */
 static struct od_linar_header header_of(const struct made *made)
 {
-    struct od_linar_header header;
+    struct od_linar_header header = {0};
     const void *p;
-    assert_int_equal(od_image_array(&made->model.image, "linar", 1, sizeof header, &p, NULL),
-                     OD_OK);
-    memcpy(&header, p, sizeof header);
+    if (od_image_array(&made->model.image, "linar", 1, sizeof header, &p, NULL) == OD_OK)
+        memcpy(&header, p, sizeof header);
     return header;
 }
 
@@ -225,7 +224,7 @@ static struct od_linar_model *with_rest(const struct made *made, uint32_t rest, 
     struct od_linar_model *model = NULL;
     header.rest = rest;
     *out_copy = copy_with(made, "linar", 0, &header, sizeof header, &image);
-    assert_int_equal(od_linar_open(&image, header.items, &model, NULL), OD_OK);
+    assert_int_equal(od_linar_open(&image, "linar", header.items, &model, NULL), OD_OK);
     return model;
 }
 
@@ -532,7 +531,8 @@ static enum od_status open_with(const struct made *made, const char *section, si
     struct od_linar_model *model = NULL;
     struct od_error err = {0};
     char *copy = copy_with(made, section, at, bytes, len, &image);
-    enum od_status st = od_linar_open(&image, made->input.training->item_count, &model, &err);
+    enum od_status st =
+        od_linar_open(&image, "linar", made->input.training->item_count, &model, &err);
     if (st == OD_OK)
         od_linar_close(model);
     else

@@ -125,7 +125,7 @@ static void check_gram(const float *gamma, uint32_t k, enum od_linar_fade fade, 
     struct od_linar_head head;
     struct od_linar_sums sums;
     setting_init(&s, 12, 9, 14, fade, rest);
-    od_linar_kernels_init(&kernels, gamma, k, s.shape.window);
+    od_linar_kernels_init(&kernels, gamma, k, s.shape.window, 0);
     assert_int_equal(od_linar_head_init(&head, &s.events, 9, NULL), OD_OK);
     assert_int_equal(od_linar_sums_init(&sums, &s.events, &kernels, &alone, NULL), OD_OK);
     struct od_linar_problem p = {&s.events, &kernels, &head, &sums, &alone};
@@ -159,6 +159,45 @@ static void gram_is_the_sum_of_outer_products(void **state)
         for (enum od_linar_fade fade = OD_LINAR_EVEN; fade < OD_LINAR_FADES; fade++)
             for (size_t r = 0; r < sizeof rests / sizeof *rests; r++)
                 check_gram(gammas[k - 1], k, fade, rests[r]);
+}
+
+/* With a horizon each prediction aims at all that follows it, discounted. */
+static void a_horizon_aims_at_everything_that_follows(void **state)
+{
+    (void)state;
+    static const float gamma[2] = {.8f, .95f}, horizon = .7f;
+    struct setting s;
+    struct od_linar_kernels k;
+    struct od_linar_head head;
+    struct od_linar_sums sums;
+    setting_init(&s, 12, 9, 14, OD_LINAR_EVEN, 0);
+    od_linar_kernels_init(&k, gamma, 2, OD_LINAR_REACH, horizon);
+    assert_int_equal(od_linar_head_init(&head, &s.events, 9, NULL), OD_OK);
+    assert_int_equal(od_linar_sums_init(&sums, &s.events, &k, &alone, NULL), OD_OK);
+    struct od_linar_problem p = {&s.events, &k, &head, &sums, &alone};
+    const struct od_linar_events *e = &s.events;
+    size_t f = od_linar_features(&p), items = e->item_count;
+    double *c = calloc(f * items, sizeof *c);
+    struct od_matrix fg = od_matrix_new(f, f), fc = od_matrix_new(f, items);
+    for (uint64_t t = 0, first = 0; t < e->count; t++) {
+        first = t == 0 || e->left[t - 1] == 0 ? t : first;
+        for (uint32_t a = 0; a < 2; a++)
+            for (uint64_t from = first; from <= t; from++)
+                for (uint64_t m = 0; m < e->left[t]; m++)
+                    c[(e->item[from] * 2 + a) * items + e->item[t + 1 + m]] +=
+                        (double)e->weight[t] * pow((double)gamma[a], (double)(t - from)) *
+                        (1 - (double)horizon) * pow((double)horizon, (double)m);
+    }
+    assert_int_equal(od_linar_gram(&p, &fg, &fc, NULL), OD_OK);
+    for (size_t i = 0; i + 1 < f; i++)
+        for (size_t j = 0; j < items; j++)
+            assert_true(fabs((double)fc.at[i * fc.ld + j] - c[i * items + j]) < 1e-3);
+    free(c);
+    od_matrix_free(&fg);
+    od_matrix_free(&fc);
+    od_linar_sums_done(&sums);
+    od_linar_head_done(&head);
+    setting_done(&s);
 }
 
 static void dense_and_sparse_routes_agree(void **state)
@@ -207,7 +246,7 @@ static void a_tail_row_is_shrunk_cooccurrence(void **state)
     struct od_linar_kernels kernels;
     struct od_linar_fit fit;
     size_t items = s.events.item_count, f = items + 1;
-    od_linar_kernels_init(&kernels, config.gamma, 1, s.shape.window);
+    od_linar_kernels_init(&kernels, config.gamma, 1, s.shape.window, 0);
     double *g = calloc(f * f, sizeof *g), *c = calloc(f * items, sizeof *c);
     naive(&s, &kernels, g, c);
     assert_int_equal(od_linar_fit_init(&fit, &s.events, &config, &s.shape, &plan, &alone, NULL),
@@ -449,6 +488,7 @@ int main(void)
         cmocka_unit_test(pauses_become_empty_positions),
         cmocka_unit_test(rests_leave_items_and_weights),
         cmocka_unit_test(gram_is_the_sum_of_outer_products),
+        cmocka_unit_test(a_horizon_aims_at_everything_that_follows),
         cmocka_unit_test(dense_and_sparse_routes_agree),
         cmocka_unit_test(a_tail_row_is_shrunk_cooccurrence),
         cmocka_unit_test(head_is_the_most_frequent_then_lowest_codes),

@@ -126,72 +126,14 @@ static void threads_do_not_change_the_figures(void **state)
 {
     (void)state;
     struct od_training *t = toy_random(2000, 150, 30, 5);
-    struct od_split split, loo;
+    struct od_split split;
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
-    assert_int_equal(od_split_leave_one_out(t, &loo, NULL), OD_OK);
     struct od_metrics one = {0}, four = {0};
-    struct od_loo_result loo_one, loo_four;
     struct od_scorer scorer = {by_history, &split.train->item_count};
     assert_int_equal(od_evaluate(&scorer, &split, 1, &one, NULL), OD_OK);
     assert_int_equal(od_evaluate(&scorer, &split, 4, &four, NULL), OD_OK);
     assert_int_equal(one.count, 8);
     assert_memory_equal(&one, &four, sizeof one);
-    scorer.context = &loo.train->item_count;
-    assert_int_equal(od_eval_loo(&scorer, &loo, 1, &loo_one, NULL), OD_OK);
-    assert_int_equal(od_eval_loo(&scorer, &loo, 4, &loo_four, NULL), OD_OK);
-    assert_memory_equal(&loo_one, &loo_four, sizeof loo_one);
-    assert_true(loo_one.hit_rate_at_10 > 0);
-    od_split_done(&split);
-    od_split_done(&loo);
-    od_training_free(t);
-}
-
-static enum od_status all_equal(void *context, const struct od_query *query,
-                                struct od_arena *scratch, float *scores, struct od_error *err)
-{
-    (void)query;
-    (void)scratch;
-    (void)err;
-    for (uint32_t i = 0; i < *(const uint32_t *)context; i++)
-        scores[i] = 1;
-    return OD_OK;
-}
-
-static void leave_one_out_places_by_hand(void **state)
-{
-    (void)state;
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    /* user 0: input 0, 1, test 5: candidates 2..11 and 5 by code: place 4 */
-    toy_add(b, 0, 0, 1);
-    toy_add(b, 0, 1, 2);
-    toy_add(b, 0, 5, 3);
-    /* user 1: the test item is one of the input: place 1 */
-    toy_add(b, 1, 0, 1);
-    toy_add(b, 1, 2, 2);
-    toy_add(b, 1, 0, 3);
-    /* user 2: the test item is in no training event: a miss */
-    toy_add(b, 2, 0, 1);
-    toy_add(b, 2, 1, 2);
-    toy_add(b, 2, 99, 3);
-    for (unsigned i = 0; i < 12; i++) /* two events a user: all trained on */
-        for (unsigned k = 0; k < 2; k++)
-            toy_add(b, 100 + i, (i + k) % 12, k);
-    struct od_training *t = toy_finish(b);
-    struct od_split split;
-    assert_int_equal(od_split_leave_one_out(t, &split, NULL), OD_OK);
-    assert_int_equal(split.test_count, 3);
-    struct od_scorer scorer = {by_code, &split.train->item_count};
-    struct od_loo_result r;
-    assert_int_equal(od_eval_loo(&scorer, &split, 1, &r, NULL), OD_OK);
-    assert_int_equal(r.users, 3);
-    assert_int_equal(r.skipped, 12);
-    CLOSE(r.hit_rate_at_10, 2.0 / 3);
-    CLOSE(r.ndcg_at_10, (1 / log2(5) + 1) / 3);
-    /* ties count against the model: places 10 of 10 candidates, 11 of 11 (a miss) */
-    struct od_scorer equal = {all_equal, &split.train->item_count};
-    assert_int_equal(od_eval_loo(&equal, &split, 1, &r, NULL), OD_OK);
-    CLOSE(r.hit_rate_at_10, 1.0 / 3);
-    CLOSE(r.ndcg_at_10, 1 / log2(11) / 3);
     od_split_done(&split);
     od_training_free(t);
 }
@@ -314,7 +256,7 @@ static void a_model_with_fewer_items_is_asked_in_its_own_codes(void **state)
     }
     struct od_training *t = toy_finish(b);
     struct od_split split;
-    assert_int_equal(od_split_leave_one_out(t, &split, NULL), OD_OK);
+    toy_leave_one_out(t, &split);
     for (uint32_t i = 0; i < split.test_count; i++) /* the query ends one before the last */
         assert_int_equal(split.input_end[i] + 1, t->user_start[split.test_user[i] + 1]);
     struct od_train_input input = {.training = split.train};
@@ -362,12 +304,10 @@ static void a_failing_scorer_fails_the_evaluation_with_its_words(void **state)
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
     struct od_scorer scorer = {fails, NULL};
     struct od_metrics m = {0};
-    struct od_loo_result r;
     struct od_error err = {0};
     assert_int_equal(od_evaluate(&scorer, &split, 2, &m, &err), OD_CORRUPT);
     assert_string_equal(err.message, "Broken on purpose.");
     assert_int_equal(m.count, 0);
-    assert_int_equal(od_eval_loo(&scorer, &split, 2, &r, &err), OD_CORRUPT);
     od_split_done(&split);
     od_training_free(t);
 }
@@ -382,7 +322,6 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_the_figures),
         cmocka_unit_test(gains_weigh_places),
         cmocka_unit_test(weighted_figures_follow_the_rule),
-        cmocka_unit_test(leave_one_out_places_by_hand),
         cmocka_unit_test(a_model_with_fewer_items_is_asked_in_its_own_codes),
         cmocka_unit_test(a_failing_scorer_fails_the_evaluation_with_its_words),
     };

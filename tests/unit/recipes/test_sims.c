@@ -119,16 +119,53 @@ static void percentiles_drop_long_histories_and_popular_items(void **state)
     assert_int_equal(l.at[3], 6);
     od_sims_lists_done(&l);
     rule.keep = EVERYONE;
-    rule.keep.max_item = 0.5; /* events 8, 10, 2: the middle is 8, item 1 goes */
+    rule.keep.max_item = 0.5; /* events 8, 10, 2: the middle is 8, item 1 is nobody's neighbour */
     l = count(t, rule, 1);
-    assert_int_equal(l.at[2] - l.at[1], 0);
-    assert_int_equal(l.at[3], 2);
+    const uint32_t without_1[] = {2, 0, 2, 0};
+    assert_int_equal(l.at[4 - 1], 4);
+    assert_memory_equal(l.item, without_1, sizeof without_1);
+    assert_int_equal(l.at[2] - l.at[1], 2); /* but has its own */
     od_sims_lists_done(&l);
     rule.keep = EVERYONE;
-    rule.keep.min_item = 0.5; /* item 2 goes */
+    rule.keep.min_item = 0.5; /* item 2 likewise */
     l = count(t, rule, 1);
-    assert_int_equal(l.at[3] - l.at[2], 0);
-    assert_int_equal(l.at[3], 2);
+    const uint32_t without_2[] = {1, 0, 0, 1};
+    assert_memory_equal(l.item, without_2, sizeof without_2);
+    assert_int_equal(l.at[3], 4);
+    od_sims_lists_done(&l);
+    od_training_free(t);
+}
+
+/* One user walks 0 1 2 3; fade ln 2 halves with each step, forward 1 halves what comes before. */
+static void nearness_and_order_weigh_what_users_say(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned k = 0; k < 4; k++)
+        toy_add(b, 0, k, k);
+    toy_add(b, 1, 3, 0); /* 3 has one event more than the others */
+    struct od_training *t = toy_finish(b);
+    struct od_sims_rule rule = {EVERYONE, .neighbours = 9, .fade = logf(2), .forward = 1};
+    struct od_sims_lists l = count(t, rule, 1);
+    const uint32_t of_1[] = {2, 0, 3};
+    assert_memory_equal(l.item + l.at[1], of_1, sizeof of_1);
+    assert_true(fabsf(l.sim[l.at[1]] - 1) < 1e-6f);        /* the next one */
+    assert_true(fabsf(l.sim[l.at[1] + 1] - 0.5f) < 1e-6f); /* the one before */
+    assert_true(fabsf(l.sim[l.at[1] + 2] - 0.5f) < 1e-6f); /* two on */
+    assert_int_equal(l.count[l.at[1]], 1);
+    od_sims_lists_done(&l);
+    rule.floor = 0.2f;
+    l = count(t, rule, 1);
+    assert_int_equal(l.item[l.at[1] + 1], 3); /* now above the one before */
+    assert_true(fabsf(l.sim[l.at[1] + 1] - (0.2f + 0.8f * 0.5f)) < 1e-6f);
+    od_sims_lists_done(&l);
+    rule.floor = 0;
+    rule.keep.max_item = 0.5; /* item 3 is dropped: asked, its neighbours keep their distance */
+    l = count(t, rule, 1);
+    const uint32_t of_3[] = {2, 1, 0};
+    assert_memory_equal(l.item + l.at[3], of_3, sizeof of_3);
+    assert_true(fabsf(l.sim[l.at[3]] - 0.5f) < 1e-6f);
+    assert_true(fabsf(l.sim[l.at[3] + 2] - 0.125f) < 1e-6f);
     od_sims_lists_done(&l);
     od_training_free(t);
 }
@@ -420,6 +457,7 @@ int main(void)
         cmocka_unit_test(pairs_below_the_minimum_are_dropped),
         cmocka_unit_test(only_the_best_neighbours_are_kept),
         cmocka_unit_test(percentiles_drop_long_histories_and_popular_items),
+        cmocka_unit_test(nearness_and_order_weigh_what_users_say),
         cmocka_unit_test(percentiles_interpolate),
         cmocka_unit_test(random_histories_match_brute_force_dense_and_sparse),
         cmocka_unit_test(a_robot_pairs_its_newest_items_alone),

@@ -3,9 +3,11 @@
 #define OD_TESTS_RECIPES_TOY_H
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/random.h"
-#include "data/training.h"
+#include "data/training_subset.h"
+#include "recipes/split.h"
 
 /* Adds user u<user>, item i<item> at time. */
 static inline void toy_add(struct od_training_builder *b, unsigned user, unsigned item,
@@ -41,6 +43,27 @@ static inline struct od_training *toy_random(unsigned users, unsigned items, uns
         }
     }
     return toy_finish(b);
+}
+
+/* Every user with three events or more is asked for the last one; training has all but the last
+ * two. */
+static inline void toy_leave_one_out(const struct od_training *t, struct od_split *out)
+{
+    uint64_t *keep = calloc(t->user_count, sizeof *keep);
+    *out = (struct od_split){.full = t,
+                             .test_user = calloc(t->user_count, sizeof *out->test_user),
+                             .input_end = calloc(t->user_count, sizeof *out->input_end)};
+    for (uint32_t u = 0; u < t->user_count; u++) {
+        uint64_t n = t->user_start[u + 1] - t->user_start[u];
+        keep[u] = n < 3 ? n : n - 2;
+        out->most_events = n > out->most_events ? n : out->most_events;
+        if (n < 3)
+            continue;
+        out->test_user[out->test_count] = u;
+        out->input_end[out->test_count++] = t->user_start[u + 1] - 1;
+    }
+    assert_int_equal(od_training_subset(t, keep, &out->train, &out->item_map, NULL), OD_OK);
+    free(keep);
 }
 
 #endif

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Training tokens per second: Ondol's networks against the same in PyTorch on the CPU.
+
+    python3 bench/train_torch.py [--steps 20] [--threads 2] [--width 64] [--items 3416] [--no-compile]
+
+Same sizes, data, batches, loss (full softmax over all items, weights tied), dropout, optimiser
+(Adam, clipped at 1) and threads; the random numbers differ, so losses agree only about. Measured
+for a plain GRU of one layer, and for the network of the v2 recipes (src/recipes/seq_net.c) without
+questions. PyTorch runs eagerly, the recurrence of the second once as a loop over steps and once by
+doubling (the better of them counts), and compiled where a compiler is found. `make` must have built
+the libraries; PyTorch comes from tools/requirements-bench.txt. Prints a table and the ratios.
+"""
+import argparse
+import array
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+WARM = 2
+DROPOUT = 0.2
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--items", type=int, default=3416)
+    parser.add_argument("--sequences", type=int, default=400)
+    parser.add_argument("--length", type=int, default=101, help="events of a sequence")
+    parser.add_argument("--batch", type=int, default=32, help="sequences of a step")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    return parser.parse_args()
+
+
+def make_data(args, path):
+    """Sequences of items, popular ones more likely, every item at least once."""
+    rng = random.Random(1)
+    count = args.sequences * args.length
+    items = [int(args.items * rng.random() ** 2) for _ in range(count)]
+    items[: args.items] = range(min(args.items, count))
+    rng.shuffle(items)
+    array.array("I", items).tofile(open(path, "wb"))
+    return items
+
+
+def ours(args, data, net):
+    program = ROOT / "build" / "bench_train"
+    libraries = [str(ROOT / "build" / "lib" / f"{room}.a") for room in ("recipes", "data", "math", "os", "base")]
+    subprocess.run([os.environ.get("CC", "cc").split()[-1], "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-Isrc",
+                    "bench/bench_train.c", "-o", str(program), "-Wl,--start-group", *libraries, "-Wl,--end-group",
+                    "-lopenblas", "-lsimdjson", "-lcrypto", "-lstdc++", "-lm", "-lpthread"], cwd=ROOT, check=True)
+    sizes = [args.items, args.sequences, args.length, args.batch, args.width, args.steps, args.threads]
+    out = subprocess.run([str(program), data, net, *map(str, sizes)], check=True, capture_output=True, text=True)
+    return json.loads(out.stdout)
+
+
+def networks(torch):
+    from torch import nn
+    from torch.nn import functional
+
+    def loop_scan(decay, x):
+        state, out = torch.zeros_like(x[:, 0]), []
+        for step in range(x.shape[1]):
+            state = decay[:, step] * state + x[:, step]
+            out.append(state)
+        return torch.stack(out, 1)
+
+    def doubling_scan(decay, x):
+        reach = 1
+        while reach < x.shape[1]:
+            x = torch.cat([x[:, :reach], x[:, reach:] + decay[:, reach:] * x[:, :-reach]], 1)
+            decay = torch.cat([decay[:, :reach], decay[:, reach:] * decay[:, :-reach]], 1)
+            reach *= 2
+        return x
+
+    class Gru(nn.Module):
+        def __init__(self, items, width, _scan):
+            super().__init__()
+            self.table = nn.Embedding(items, width)
+            nn.init.normal_(self.table.weight, std=width ** -0.5)
+            self.gru = nn.GRU(width, width, batch_first=True)
+
+        def forward(self, x, target):
+            h = self.gru(functional.dropout(self.table(x), DROPOUT))[0]
+            logits = functional.dropout(h, DROPOUT) @ self.table.weight.t()
+            return functional.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+    class Layer(nn.Module):
+        def __init__(self, width, hidden, scan):
+            super().__init__()
+            self.scan = scan
+            self.norm1, self.norm2 = nn.RMSNorm(width, eps=1e-6), nn.RMSNorm(width, eps=1e-6)
+            self.into = nn.Linear(width, 3 * width, bias=False)
+            self.decay = nn.Parameter(torch.linspace(-1, 4.6, width))
+            self.out = nn.Linear(width, width, bias=False)
+            self.up = nn.Linear(width, 2 * hidden, bias=False)
+            self.down = nn.Linear(hidden, width, bias=False)
+
+        def forward(self, x):
+            value, gate, decay = self.into(self.norm1(x)).chunk(3, -1)
+            decay = torch.sigmoid(decay + self.decay)
+            h = self.scan(decay, (1 - decay) * value) * functional.silu(gate)
+            x = x + functional.dropout(self.out(h), DROPOUT)
+            gate, up = self.up(self.norm2(x)).chunk(2, -1)
+            return x + functional.dropout(self.down(functional.silu(gate) * up), DROPOUT)
+
+    class Sequence(nn.Module):
+        def __init__(self, items, width, scan):
+            super().__init__()
+            self.table = nn.Embedding(items, width)
+            nn.init.normal_(self.table.weight, std=width ** -0.5)
+            hidden = (width * 8 // 3 + 7) // 8 * 8
+            self.layers = nn.Sequential(Layer(width, hidden, scan), Layer(width, hidden, scan))
+            self.end = nn.RMSNorm(width, eps=1e-6)
+            self.bias = nn.Parameter(torch.zeros(width))
+
+        def forward(self, x, target):
+            x = functional.dropout(self.table(x) * self.table.embedding_dim ** 0.5, DROPOUT)
+            h = functional.dropout(self.end(self.layers(x)) + self.bias, DROPOUT)
+            logits = h @ self.table.weight.t()
+            return functional.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+    return {"gru": (Gru, {"": None}), "seq": (Sequence, {" loop": loop_scan, " doubling": doubling_scan})}
+
+
+def theirs(torch, args, items, network, scan, compiled):
+    torch.manual_seed(1)
+    model = network(args.items, args.width, scan)
+    step = torch.compile(model) if compiled else model
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+    rows = torch.tensor(items).view(args.sequences, args.length)
+    tokens, losses, begun = 0, 0.0, 0.0
+    for i in range(args.steps + WARM):
+        if i == WARM:
+            begun = time.monotonic()
+        start = i * args.batch % (args.sequences - args.batch + 1)
+        rows_now = rows[start:start + args.batch]
+        optimiser.zero_grad(set_to_none=True)
+        loss = step(rows_now[:, :-1], rows_now[:, 1:])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        if i >= WARM:
+            tokens += rows_now[:, 1:].numel()
+            losses += loss.item()
+    seconds = time.monotonic() - begun
+    return {"tokens_per_second": tokens / seconds, "loss": losses / args.steps}
+
+
+def main():
+    args = arguments()
+    try:
+        import torch
+    except ImportError:
+        sys.exit("train_torch: PyTorch is not installed: pip install -r tools/requirements-bench.txt")
+    torch.set_num_threads(args.threads)
+    compiler = not args.no_compile and (shutil.which("g++") or shutil.which("clang++"))
+    with tempfile.TemporaryDirectory() as folder:
+        data = os.path.join(folder, "items")
+        items = make_data(args, data)
+        print(f"{args.items} items, width {args.width}, {args.batch} sequences of {args.length - 1} predictions "
+              f"a step, {args.steps} steps, {args.threads} threads, PyTorch {torch.__version__}")
+        for name, (network, scans) in networks(torch).items():
+            mine = ours(args, data, name)
+            print(f"{name} Ondol: {mine['tokens_per_second']:.0f} tokens/s, loss {mine['loss']:.3f}", flush=True)
+            best = 0.0
+            for compiled in (False, True) if compiler else (False,):
+                for which, scan in scans.items():
+                    if compiled and which == " loop":
+                        continue  # unrolled into thousands of operations, it compiles for many minutes
+                    got = theirs(torch, args, items, network, scan, compiled)
+                    best = max(best, got["tokens_per_second"])
+                    how = "compiled" if compiled else "eager"
+                    print(f"{name} PyTorch {how}{which}: {got['tokens_per_second']:.0f} tokens/s, "
+                          f"loss {got['loss']:.3f}, ratio {mine['tokens_per_second'] / got['tokens_per_second']:.2f}",
+                          flush=True)
+            print(f"{name}: {mine['tokens_per_second'] / best:.2f} times the best of PyTorch")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+/* Automatic updates (recipes.md section 4): every two hours (--auto-update) the newest version of a
+ * solution that was trained in full and is deployed in a campaign takes in what came since, without
+ * a new version and without new metrics. New items become part of the model (recipes/updated.h);
+ * aws-trending-now is counted anew, at its own interval.
+ *
+ * Looked at with every tick of automatic training, on the store thread. When an update is begun,
+ * how far the data had come is written into the version's "extra" (update_ms, update_seq), so one
+ * that fails is not tried again before something new comes in. */
+#include <stdio.h>
+
+#include "api/attach.h"
+#include "api/runner.h"
+#include "api/solution.h"
+
+#define ARENA_MAX (64u << 20)
+
+/* Anything new in a dataset since a moment and a place of its log? */
+static enum od_status dataset_news(struct od_call *call, struct od_str group,
+                                   enum od_dataset_type type, int64_t since_ms, int64_t since_seq,
+                                   int64_t *out_seq, bool *out)
+{
+    struct od_dataset_info info;
+    struct od_bulk *bulk;
+    size_t count;
+    int64_t event_seq, record_seq;
+    enum od_status s = od_group_dataset(call, group, type, &info);
+    *out_seq = since_seq;
+    if (s != OD_OK || !info.arn.ptr)
+        return s;
+    s = od_bulk_list(call->app->store, info.arn, call->arena, &bulk, &count, &call->err);
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        *out |= bulk[i].arrived_ms > since_ms;
+    if (s == OD_OK)
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq,
+                               &record_seq, &call->err);
+    if (s != OD_OK)
+        return s;
+    *out_seq = type == OD_INTERACTIONS ? event_seq : record_seq;
+    *out |= *out_seq > since_seq;
+    return OD_OK;
+}
+
+struct marks {
+    int64_t event_seq, record_seq;
+};
+
+static enum od_status has_news(struct od_call *call, const struct od_resource *version,
+                               const struct od_json *extra, struct marks *marks, bool *out)
+{
+    int64_t since = od_json_get_i64(extra, "update_ms", version->created_ms);
+    int64_t events =
+        od_json_get_i64(extra, "update_event_seq", od_json_get_i64(extra, "event_seq", 0));
+    int64_t records =
+        od_json_get_i64(extra, "update_record_seq", od_json_get_i64(extra, "record_seq", 0));
+    *out = false;
+    enum od_status s =
+        dataset_news(call, version->group, OD_INTERACTIONS, since, events, &marks->event_seq, out);
+    return s == OD_OK ? dataset_news(call, version->group, OD_ITEMS, since, records,
+                                     &marks->record_seq, out)
+                      : s;
+}
+
+/* How long a version of the recipe may stay as it is; 0: for ever. */
+static int64_t interval_ms(const struct od_app *app, const struct od_recipe_spec *spec,
+                           const struct od_personalize_solution_version *value)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } frequencies[] = {{"3 hours", 3 * 3600000LL}, {"1 day", 24 * 3600000LL}};
+    int64_t least = (int64_t)app->config.auto_update_s * 1000;
+    if (!spec->auto_update && !spec->auto_recount)
+        return 0;
+    const struct od_api_string_map *params =
+        value->solution_config ? &value->solution_config->feature_transformation_parameters : NULL;
+    for (size_t i = 0; spec->auto_recount && params && i < params->count; i++)
+        for (size_t f = 0; f < 2; f++)
+            if (od_str_eq_c(params->items[i].value, frequencies[f].name))
+                return frequencies[f].ms > least ? frequencies[f].ms : least;
+    return least;
+}
+
+static enum od_status is_due(struct od_call *call, const struct od_resource *version,
+                             const struct od_json *extra, struct marks *marks, bool *out)
+{
+    struct od_personalize_solution_version value = {0};
+    const struct od_recipe_spec *spec;
+    *out = false;
+    enum od_status s = od_resource_read(call, &od_kind_solution_version, version, &value);
+    if (s != OD_OK || !od_str_eq_c(value.training_mode, "FULL"))
+        return s;
+    s = od_recipe_by_arn(call, value.recipe_arn, &spec);
+    if (s != OD_OK)
+        return s;
+    int64_t interval = interval_ms(call->app, spec, &value);
+    int64_t last = od_json_get_i64(extra, "update_ms", version->updated_ms);
+    if (interval == 0 || call->now_ms - last < interval)
+        return OD_OK;
+    return has_news(call, version, extra, marks, out);
+}
+
+/* The version's extra with the marks of the update now begun. */
+static struct od_str marked(struct od_call *call, const struct od_json *extra,
+                            const struct marks *marks)
+{
+    struct od_buf text;
+    od_buf_init(&text, 1u << 20);
+    od_buf_printf(&text, "{\"update_ms\":%lld,\"update_event_seq\":%lld,\"update_record_seq\":%lld",
+                  (long long)call->now_ms, (long long)marks->event_seq,
+                  (long long)marks->record_seq);
+    for (size_t i = 0; i < extra->count; i++) {
+        if (od_str_starts(extra->members[i].key, OD_STR("update_")))
+            continue;
+        od_buf_char(&text, ',');
+        od_buf_json(&text, extra->members[i].key);
+        od_buf_char(&text, ':');
+        od_json_write(&extra->members[i].value, &text);
+    }
+    od_buf_char(&text, '}');
+    struct od_str out =
+        od_buf_status(&text) == OD_OK ? od_arena_str(call->arena, od_buf_view(&text)) : OD_STR_NONE;
+    od_buf_done(&text);
+    return out;
+}
+
+static enum od_status begin(struct od_call *call, struct od_resource *version,
+                            const struct od_json *extra, const struct marks *marks)
+{
+    int64_t job;
+    version->extra = marked(call, extra, marks);
+    if (!version->extra.ptr)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = od_store_begin(call->app->store, &call->err);
+    if (s != OD_OK)
+        return s;
+    s = od_catalog_update(call->app->store, version, &call->err);
+    if (s == OD_OK)
+        s = od_runner_add(call, "update", version->arn, &job);
+    if (s == OD_OK)
+        s = od_store_commit(call->app->store, &call->err);
+    else
+        od_store_rollback(call->app->store);
+    if (s == OD_OK)
+        od_runner_go(call->app, job, "update", version->arn);
+    return s;
+}
+
+/* The newest ACTIVE version of a solution that was trained in full; arn absent: none. */
+enum od_status od_solution_newest_full(struct od_call *call, struct od_str solution,
+                                       struct od_resource *out)
+{
+    struct od_resource *versions;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_solution_version, solution, OD_STR_NONE,
+                                        OD_STR("ACTIVE"), &versions, &count);
+    *out = (struct od_resource){0};
+    for (size_t i = count; s == OD_OK && i-- > 0 && !out->arn.ptr;) {
+        struct od_personalize_solution_version value = {0};
+        s = od_resource_read(call, &od_kind_solution_version, &versions[i], &value);
+        if (s == OD_OK && od_str_eq_c(value.training_mode, "FULL"))
+            *out = versions[i];
+    }
+    return s;
+}
+
+static enum od_status look_at(struct od_call *call, const struct od_resource *campaign)
+{
+    struct od_personalize_campaign value = {0};
+    struct od_resource newest;
+    struct od_json extra;
+    struct marks marks;
+    bool due;
+    enum od_status s = od_resource_read(call, &od_kind_campaign, campaign, &value);
+    if (s == OD_OK)
+        s = od_solution_newest_full(call, campaign->parent, &newest);
+    if (s != OD_OK || !newest.arn.ptr || !od_str_eq(newest.arn, value.solution_version_arn) ||
+        od_runner_has(call->app, newest.arn))
+        return s;
+    s = od_json_parse(call->arena, newest.extra, &extra, &call->err);
+    if (s == OD_OK)
+        s = is_due(call, &newest, &extra, &marks, &due);
+    return s == OD_OK && due ? begin(call, &newest, &extra, &marks) : s;
+}
+
+void od_update_tick(struct od_app *app)
+{
+    struct od_arena arena, one;
+    struct od_call call;
+    struct od_resource *campaigns;
+    size_t count;
+    if (app->config.auto_update_s == 0)
+        return;
+    od_arena_init(&arena, ARENA_MAX);
+    od_arena_init(&one, ARENA_MAX);
+    od_call_internal(&call, app, &arena);
+    if (od_resource_list(&call, &od_kind_campaign, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"),
+                         &campaigns, &count) != OD_OK)
+        count = 0;
+    call.arena = &one;
+    for (size_t i = 0; i < count; i++) {
+        if (look_at(&call, &campaigns[i]) != OD_OK)
+            fprintf(stderr, "ondol: automatic update for %.*s: %s\n", OD_STR_ARG(campaigns[i].arn),
+                    call.err.message);
+        od_arena_reset(&one);
+    }
+    od_arena_done(&one);
+    od_arena_done(&arena);
+}

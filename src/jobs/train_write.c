@@ -1,0 +1,73 @@
+/* The files a training leaves: image and card, both whole or not there.
+ *
+ * The image is first written beside its place; when the card has got its place too, the image is
+ * renamed into its own. So whoever sees an image sees its card. */
+#include "jobs/train_inner.h"
+
+struct file_sink {
+    const struct od_io *io;
+    int fd;
+    uint64_t at;
+    struct od_error *err;
+};
+
+static enum od_status put_bytes(void *to, const void *bytes, size_t len)
+{
+    struct file_sink *sink = to;
+    enum od_status s = sink->io->write_at(sink->io, sink->fd, bytes, len, sink->at, sink->err);
+    sink->at += len;
+    return s;
+}
+
+static struct od_str image_path(struct od_run *run)
+{
+    return od_arena_str(&run->arena, od_json_get_str(run->spec, "image", OD_STR("")));
+}
+
+static struct od_str temporary_path(struct od_run *run)
+{
+    return od_arena_printf(&run->arena, "%.*s.tmp", OD_STR_ARG(image_path(run)));
+}
+
+static struct od_str card_path(struct od_run *run)
+{
+    struct od_str image = image_path(run);
+    if (od_str_ends(image, OD_STR(".image")))
+        image = od_str_sub(image, 0, image.len - 6);
+    return od_arena_printf(&run->arena, "%.*s.card.json", OD_STR_ARG(image));
+}
+
+enum od_status od_run_write_image(struct od_run *run, struct od_image_writer *image)
+{
+    const struct od_io *io = run->io;
+    struct od_str temporary = temporary_path(run);
+    if (!temporary.ptr)
+        return od_fail(run->err, OD_NO_MEMORY, NULL);
+    struct file_sink sink = {.io = io, .err = run->err};
+    enum od_status s = io->open(io, temporary.ptr, OD_OPEN_CREATE, &sink.fd, run->err);
+    if (s != OD_OK)
+        return s;
+    s = od_image_finish(image, put_bytes, &sink);
+    if (s == OD_OK)
+        s = io->sync(io, sink.fd, run->err);
+    io->close(io, sink.fd);
+    return s;
+}
+
+enum od_status od_run_publish(struct od_run *run, const struct od_buf *card)
+{
+    struct od_str temporary = temporary_path(run), path = image_path(run), beside = card_path(run);
+    if (od_buf_status(card) != OD_OK || !temporary.ptr || !path.ptr || !beside.ptr)
+        return od_fail(run->err, OD_NO_MEMORY, NULL);
+    enum od_status s = od_io_write_file(run->io, beside.ptr, od_buf_view(card), run->err);
+    return s == OD_OK ? run->io->rename(run->io, temporary.ptr, path.ptr, run->err) : s;
+}
+
+void od_run_discard(struct od_run *run)
+{
+    struct od_str temporary = temporary_path(run), beside = card_path(run);
+    if (temporary.ptr)
+        (void)run->io->remove(run->io, temporary.ptr, NULL);
+    if (beside.ptr)
+        (void)run->io->remove(run->io, beside.ptr, NULL);
+}

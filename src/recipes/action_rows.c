@@ -1,0 +1,127 @@
+/* Outcomes of actions, from events that come as they like: Viewed without an end, Taken without a
+ * view, several views of one offer. See action.h.
+ *
+ * One row is one offer: it opens with the first event and closes when the action is taken (1), is
+ * declined (0) or the period is over (0). A row that the data cut short says as much about a "no"
+ * as the share of the period that was seen, so that is its weight. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/action.h"
+
+#define OPEN_MOST 64 /* offers of one user open at once; the oldest closes beyond */
+
+/* Lower case without space and "_": as data.md section 3 compares. */
+static size_t plain(struct od_str text, char *out, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len && n < most; i++) {
+        char c = text.ptr[i];
+        if (c != ' ' && c != '_')
+            out[n++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    return n;
+}
+
+void od_action_types(const struct od_training *actions, uint8_t *out)
+{
+    static const char *const names[] = {"taken", "nottaken", "viewed"};
+    for (uint32_t t = 0; t < actions->type_count; t++) {
+        char text[16];
+        size_t n = plain(od_dict_text(actions->types, t), text, sizeof text);
+        out[t] = OD_ACTION_OTHER;
+        for (uint8_t k = 0; k < 3; k++)
+            if (strlen(names[k]) == n && memcmp(names[k], text, n) == 0)
+                out[t] = k;
+    }
+}
+
+struct walk {
+    const struct od_training *actions;
+    const uint8_t *type;
+    int64_t period_s, since_s;
+    struct od_action_row *rows;
+    size_t count;
+    size_t open[OPEN_MOST]; /* rows of the user being read */
+    size_t open_count;
+};
+
+static void close_at(struct walk *w, size_t place)
+{
+    memmove(w->open + place, w->open + place + 1, (--w->open_count - place) * sizeof *w->open);
+}
+
+/* The difference of two times, as far as it matters. */
+static double since(int64_t later, int64_t earlier)
+{
+    return (double)later - (double)earlier;
+}
+
+static size_t find_open(struct walk *w, uint32_t action, int64_t now)
+{
+    for (size_t i = 0; i < w->open_count;) {
+        const struct od_action_row *row = &w->rows[w->open[i]];
+        if (since(now, row->time) > (double)w->period_s)
+            close_at(w, i); /* over: not taken */
+        else if (row->action == action)
+            return i;
+        else
+            i++;
+    }
+    return SIZE_MAX;
+}
+
+static void add_event(struct walk *w, uint32_t user, uint64_t e)
+{
+    const struct od_training *t = w->actions;
+    uint8_t type = w->type[t->type[e]];
+    if (type == OD_ACTION_OTHER || t->time[e] < w->since_s)
+        return;
+    size_t place = find_open(w, t->item[e], t->time[e]);
+    if (place == SIZE_MAX) {
+        if (w->open_count == OPEN_MOST)
+            close_at(w, 0);
+        place = w->open_count;
+        w->rows[w->count] = (struct od_action_row){
+            .user = user, .action = t->item[e], .event = e, .time = t->time[e], .weight = 1};
+        w->open[w->open_count++] = w->count++;
+    }
+    if (type != OD_ACTION_VIEWED) {
+        w->rows[w->open[place]].taken = type == OD_ACTION_TAKEN;
+        close_at(w, place);
+    }
+}
+
+/* What is open when the data end has been watched for a part of its period. */
+static void weigh_open(struct walk *w)
+{
+    for (size_t i = 0; i < w->open_count; i++) {
+        struct od_action_row *row = &w->rows[w->open[i]];
+        double seen = since(w->actions->last_time, row->time) / (double)w->period_s;
+        row->weight = (float)(seen < 1 ? seen : 1);
+    }
+    w->open_count = 0;
+}
+
+enum od_status od_action_rows(const struct od_training *actions, int64_t period_s, int64_t since_s,
+                              struct od_action_row **out, size_t *out_count)
+{
+    uint8_t *type = malloc((size_t)actions->type_count + 1);
+    struct walk w = {actions, type, period_s, since_s, NULL, 0, {0}, 0};
+    w.rows = malloc((actions->event_count + 1) * sizeof *w.rows);
+    if (!type || !w.rows) {
+        free(type);
+        free(w.rows);
+        return OD_NO_MEMORY;
+    }
+    od_action_types(actions, type);
+    for (uint32_t u = 0; u < actions->user_count; u++) {
+        for (uint64_t e = actions->user_start[u]; e < actions->user_start[u + 1]; e++)
+            add_event(&w, u, e);
+        weigh_open(&w);
+    }
+    free(type);
+    *out = w.rows;
+    *out_count = w.count;
+    return OD_OK;
+}

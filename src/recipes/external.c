@@ -1,0 +1,226 @@
+/* ondol-external-vectors: item vectors of a model trained elsewhere, served as a recipe.
+ *
+ * The file is docs/formats/vectors.md. A user is the decayed mean of the vectors of the history,
+ * newest first: u = sum_k decay^k v_(k-th newest); an item's score is u . v, with vectors scaled to
+ * length 1 for metric cosine, and by one common factor for dot (so that half precision holds them).
+ * Items without a vector follow in the order of popularity; a user none of whose items has a vector
+ * gets popular items.
+ *
+ * Sections: those of popularity.h; vectors.dim, vectors.at (item_space.h); vectors.set, a bitmap of
+ * the items that have one; decay, one float. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "recipes/catalogue.h"
+#include "recipes/external_file.h"
+#include "recipes/item_space.h"
+#include "recipes/metrics.h"
+#include "recipes/popularity.h"
+#include "recipes/registry.h"
+
+#define HISTORY 200 /* newest events looked at, as many as the server keeps */
+
+struct model {
+    struct od_popularity_view popularity;
+    struct od_item_view vectors;
+    const uint64_t *present;
+    float decay;
+};
+
+/* --- training --- */
+
+/* What each vector is multiplied by: one number for all (dot), or each to length 1. */
+static void scale_rows(struct od_vectors *v, bool cosine)
+{
+    double largest = 0;
+    for (size_t k = 0; k < (size_t)v->rows * v->dimension; k++)
+        largest = fmax(largest, fabs((double)v->at[k]));
+    for (uint32_t i = 0; i < v->rows; i++) {
+        float *row = v->at + (size_t)i * v->dimension;
+        double square = 0;
+        for (uint32_t d = 0; cosine && d < v->dimension; d++)
+            square += (double)row[d] * row[d];
+        double by = cosine ? sqrt(square) : largest;
+        for (uint32_t d = 0; by > 0 && d < v->dimension; d++)
+            row[d] = (float)(row[d] / by);
+        if (by == 0) /* no direction */
+            od_bitmap_clear(v->present, i);
+    }
+}
+
+static enum od_status lay_out(const struct od_vectors *v, struct od_item_space *out)
+{
+    *out = (struct od_item_space){v->rows, v->dimension,
+                                  malloc(((size_t)v->rows * v->dimension + 1) * sizeof(uint16_t))};
+    if (!out->at)
+        return OD_NO_MEMORY;
+    for (uint32_t i = 0; i < v->rows; i++)
+        for (uint32_t d = 0; d < v->dimension; d++)
+            out->at[(size_t)d * v->rows + i] = od_f16_encode(v->at[(size_t)i * v->dimension + d]);
+    return OD_OK;
+}
+
+static enum od_status write_vectors(const struct od_train_input *input, struct od_vectors *v,
+                                    struct od_image_writer *image, struct od_error *err)
+{
+    struct od_item_space space = {0};
+    float decay = (float)od_recipe_param(input->spec, input->params, "decay")->number;
+    struct od_str metric = od_recipe_param(input->spec, input->params, "metric")->text;
+    scale_rows(v, od_str_eq_c(metric, "cosine"));
+    enum od_status s = lay_out(v, &space);
+    if (s == OD_OK)
+        s = od_image_add(image, "decay", &decay, sizeof decay, false);
+    if (s == OD_OK)
+        s = od_image_add(image, "vectors.set", v->present,
+                         od_bitmap_words(v->rows) * sizeof *v->present, false);
+    s = s == OD_OK ? od_item_space_write(&space, "vectors", image, err) : od_fail(err, s, NULL);
+    od_item_space_done(&space);
+    return s;
+}
+
+static enum od_status fit_catalogue(const struct od_train_input *input, const struct od_training *t,
+                                    struct od_image_writer *image, struct od_error *err)
+{
+    struct od_popularity popularity = {0};
+    struct od_vectors vectors = {0};
+    enum od_status s = od_popularity_count(t, &popularity, err);
+    if (s == OD_OK)
+        s = od_popularity_write(&popularity, t, image, err);
+    if (s == OD_OK)
+        s = od_external_read(input->external, t->items, input->memory_bytes, &vectors, err);
+    if (s == OD_OK)
+        s = write_vectors(input, &vectors, image, err);
+    od_vectors_done(&vectors);
+    od_popularity_done(&popularity);
+    return s;
+}
+
+static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
+                          struct od_error *err)
+{
+    struct od_catalogue catalogue;
+    if (!input->external.ptr)
+        return od_fail(err, OD_INVALID_INPUT,
+                       "Recipe ondol-external-vectors needs the parameter location: the file of "
+                       "item vectors.");
+    enum od_status s = od_progress_report(&input->progress, 0, "reading vectors", err);
+    if (s == OD_OK)
+        s = od_catalogue_make(input->training, &catalogue, err);
+    if (s != OD_OK)
+        return s;
+    s = fit_catalogue(input, &catalogue.training, image, err);
+    od_catalogue_done(&catalogue);
+    return s;
+}
+
+static enum od_status train(const struct od_train_input *input, struct od_image_writer *image,
+                            struct od_metrics *metrics, struct od_error *err)
+{
+    struct od_progress_scale scale;
+    struct od_train_input whole = *input;
+    whole.progress = od_progress_scaled(&scale, input->progress, metrics ? 0.6 : 0, 1);
+    /* The whole first: a file that is wrong is told of as the user sees it. */
+    enum od_status s = fit(&whole, image, err);
+    return s == OD_OK
+               ? od_evaluate_fit(&od_recipe_external_vectors, input, fit, 0, 0.6, metrics, err)
+               : s;
+}
+
+/* --- the model --- */
+
+static enum od_status open_vectors(const struct od_image *image, struct model *m,
+                                   struct od_error *err)
+{
+    const void *present, *decay;
+    uint32_t items = m->popularity.items.count;
+    enum od_status s = od_item_space_open(image, "vectors", items, &m->vectors, err);
+    if (s == OD_OK)
+        s = od_image_array(image, "vectors.set", od_bitmap_words(items), sizeof *m->present,
+                           &present, err);
+    if (s == OD_OK)
+        s = od_image_array(image, "decay", 1, sizeof m->decay, &decay, err);
+    if (s != OD_OK)
+        return s;
+    m->present = present;
+    m->decay = *(const float *)decay;
+    return OD_OK;
+}
+
+static enum od_status open_model(const struct od_image *image, struct od_model **out,
+                                 struct od_error *err)
+{
+    struct model *m = calloc(1, sizeof *m);
+    if (!m)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status s = od_popularity_open(image, &m->popularity, err);
+    if (s == OD_OK)
+        s = open_vectors(image, m, err);
+    if (s == OD_OK)
+        *out = (struct od_model *)m;
+    else
+        free(m);
+    return s;
+}
+
+static void close_model(struct od_model *model)
+{
+    free(model);
+}
+
+static const struct od_image_dict *items(const struct od_model *model)
+{
+    return &((const struct model *)model)->popularity.items;
+}
+
+/* The decayed mean of the history into point; false when no event has a vector. */
+static bool place_user(const struct model *m, const struct od_query *query, float *point)
+{
+    double weight = 1, sum = 0;
+    size_t looked = 0;
+    memset(point, 0, m->vectors.dimension * sizeof *point);
+    for (size_t e = query->event_count; e-- > 0 && looked < HISTORY; looked++, weight *= m->decay) {
+        uint32_t item = query->events[e].item;
+        if (item >= m->vectors.items || !od_bitmap_get(m->present, item))
+            continue;
+        sum += weight;
+        for (uint32_t d = 0; d < m->vectors.dimension; d++)
+            point[d] +=
+                (float)weight * od_f16_decode(m->vectors.at[(size_t)d * m->vectors.items + item]);
+    }
+    for (uint32_t d = 0; sum > 0 && d < m->vectors.dimension; d++)
+        point[d] = (float)(point[d] / sum);
+    return sum > 0;
+}
+
+static enum od_status score(const struct od_model *model, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err)
+{
+    const struct model *m = (const struct model *)model;
+    float *point = OD_NEW_ARRAY(scratch, float, (size_t)m->vectors.dimension + 1);
+    if (!point)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    *out_personal = place_user(m, query, point);
+    if (!*out_personal) {
+        od_popularity_scores(&m->popularity, scores);
+        return OD_OK;
+    }
+    od_item_space_point(&m->vectors, point, scores);
+    float behind = -(float)m->vectors.dimension - 2; /* no product of numbers within 1 is less */
+    for (uint32_t i = 0; i < m->vectors.items; i++)
+        if (!od_bitmap_get(m->present, i))
+            scores[i] = behind - (float)m->popularity.rank[i];
+    return OD_OK;
+}
+
+const struct od_recipe od_recipe_external_vectors = {
+    .name = "ondol-external-vectors",
+    .train = train,
+    .open = open_model,
+    .close = close_model,
+    .items = items,
+    .score = score,
+    .temperature = NULL,
+};

@@ -1,0 +1,153 @@
+/* The HRNN recipes in the server: one network (gru_score.c), three ways to use it.
+ *
+ * aws-hrnn knows ids alone; aws-hrnn-metadata adds what records of items and users say, so items
+ * without interactions are scored too; aws-hrnn-coldstart scores cold items alone, all others are
+ * -INFINITY. Without a known event the answer is popularity: temperature * ln(share of all
+ * interactions), among cold items where those are all there is.
+ *
+ * Sections besides the network's, N items:
+ *     items.at, items.text   the item ids
+ *     hrnn                   struct od_hrnn_header
+ *     hrnn.popular           float[N]
+ *     hrnn.cold              uint64[words of N], aws-hrnn-coldstart alone */
+#include "recipes/hrnn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "recipes/gru_model.h"
+#include "recipes/registry.h"
+
+struct od_model {
+    struct od_hrnn_header header;
+    struct od_image_dict items;
+    struct od_gru_model *network;
+    const float *popular;
+    const uint64_t *cold; /* NULL: all items are scored */
+};
+
+static enum od_status read_model(const struct od_image *image, struct od_model *m,
+                                 struct od_error *err)
+{
+    const void *p;
+    enum od_status st = od_image_array(image, "hrnn", 1, sizeof m->header, &p, err);
+    if (st != OD_OK)
+        return st;
+    memcpy(&m->header, p, sizeof m->header);
+    if (m->header.version != OD_HRNN_VERSION)
+        return od_fail(err, OD_CORRUPT, "Section hrnn has version %u; this program reads %u.",
+                       m->header.version, OD_HRNN_VERSION);
+    st = od_image_dict_open(image, "items", &m->items, err);
+    if (st != OD_OK)
+        return st;
+    if (m->items.count != m->header.items || !(m->header.temperature > 0) ||
+        !isfinite(m->header.temperature))
+        return od_fail(err, OD_CORRUPT, "Section hrnn is not valid.");
+    st = od_image_array(image, "hrnn.popular", m->items.count, sizeof(float), &p, err);
+    if (st != OD_OK)
+        return st;
+    m->popular = p;
+    if (m->header.cold_items) {
+        st = od_image_array(image, "hrnn.cold", od_bitmap_words(m->items.count), sizeof(uint64_t),
+                            &p, err);
+        m->cold = p;
+    }
+    return st == OD_OK ? od_gru_open(image, m->items.count, &m->network, err) : st;
+}
+
+static enum od_status open_model(const struct od_image *image, struct od_model **out,
+                                 struct od_error *err)
+{
+    struct od_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status st = read_model(image, m, err);
+    if (st == OD_OK)
+        *out = m;
+    else
+        free(m);
+    return st;
+}
+
+static void close_model(struct od_model *model)
+{
+    od_gru_close(model->network);
+    free(model);
+}
+
+static const struct od_image_dict *items(const struct od_model *model)
+{
+    return &model->items;
+}
+
+static float temperature(const struct od_model *model)
+{
+    return model->header.temperature;
+}
+
+static enum od_status score(const struct od_model *model, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err)
+{
+    enum od_status st = od_gru_score(model->network, query, scratch, scores, out_personal, err);
+    if (st != OD_OK)
+        return st;
+    if (!*out_personal)
+        memcpy(scores, model->popular, model->items.count * sizeof *scores);
+    for (uint32_t i = 0; model->cold && i < model->items.count; i++)
+        if (!od_bitmap_get(model->cold, i))
+            scores[i] = -INFINITY;
+    return OD_OK;
+}
+
+static enum od_status train_plain(const struct od_train_input *input, struct od_image_writer *image,
+                                  struct od_metrics *metrics, struct od_error *err)
+{
+    return od_hrnn_train(&od_recipe_hrnn, OD_HRNN_PLAIN, input, image, metrics, err);
+}
+
+static enum od_status train_metadata(const struct od_train_input *input,
+                                     struct od_image_writer *image, struct od_metrics *metrics,
+                                     struct od_error *err)
+{
+    return od_hrnn_train(&od_recipe_hrnn_metadata, OD_HRNN_METADATA, input, image, metrics, err);
+}
+
+static enum od_status train_coldstart(const struct od_train_input *input,
+                                      struct od_image_writer *image, struct od_metrics *metrics,
+                                      struct od_error *err)
+{
+    return od_hrnn_train(&od_recipe_hrnn_coldstart, OD_HRNN_COLDSTART, input, image, metrics, err);
+}
+
+const struct od_recipe od_recipe_hrnn = {
+    .name = "aws-hrnn",
+    .train = train_plain,
+    .open = open_model,
+    .close = close_model,
+    .items = items,
+    .score = score,
+    .temperature = temperature,
+};
+
+const struct od_recipe od_recipe_hrnn_metadata = {
+    .name = "aws-hrnn-metadata",
+    .train = train_metadata,
+    .open = open_model,
+    .close = close_model,
+    .items = items,
+    .score = score,
+    .temperature = temperature,
+};
+
+const struct od_recipe od_recipe_hrnn_coldstart = {
+    .name = "aws-hrnn-coldstart",
+    .train = train_coldstart,
+    .open = open_model,
+    .close = close_model,
+    .items = items,
+    .score = score,
+    .temperature = temperature,
+};

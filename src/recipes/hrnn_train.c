@@ -1,0 +1,265 @@
+/* Training of the HRNN recipes.
+ *
+ * For the metrics a network learns from nine tenths of the users (held-out events of theirs choose
+ * how long), the other tenth asks it, and gives the temperature. What is deployed starts from the
+ * weights of that network and learns once more from everybody: the search is paid for once, and no
+ * figure comes from users a network has seen. Without metrics there is one fit on everybody.
+ *
+ * Records: items and users are features (features.h); items that only have a record are scored like
+ * the others, from their features alone. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/bitmap.h"
+#include "recipes/catalogue.h"
+#include "recipes/gru_model.h"
+#include "recipes/hrnn.h"
+#include "recipes/hrnn_cold.h"
+#include "recipes/blend_train.h"
+#include "recipes/linar_events.h"
+#include "recipes/metrics.h"
+
+#define LEARNT 0.8 /* of the progress, when the fit for the metrics is done */
+
+struct records {
+    struct od_catalogue catalogue;
+    struct od_features items, users;
+    struct od_gru_wish wish;
+    uint64_t *cold; /* coldstart: bits over the catalogue's items */
+    uint32_t cold_count;
+    uint64_t *end; /* [users] */
+};
+
+static void records_done(struct records *r)
+{
+    od_catalogue_done(&r->catalogue);
+    od_features_done(&r->items);
+    od_features_done(&r->users);
+    free(r->cold);
+    free(r->end);
+}
+
+static enum od_status make_features(const struct od_train_input *input, struct records *r,
+                                    enum od_hrnn_kind kind, struct od_error *err)
+{
+    const struct od_training *t = &r->catalogue.training;
+    struct od_feature_options options = od_feature_options_default();
+    options.threads = input->threads;
+    enum od_status st = od_features_make(t->item_table, t->items, &options, &r->items, err);
+    if (st == OD_OK && r->items.columns)
+        r->wish.items = &r->items;
+    options.text = false;
+    if (st == OD_OK && kind == OD_HRNN_METADATA)
+        st = od_features_make(t->user_table, t->users, &options, &r->users, err);
+    if (st == OD_OK && r->users.columns)
+        r->wish.users = &r->users;
+    return st;
+}
+
+static enum od_status find_cold(const struct od_train_input *input, struct records *r,
+                                struct od_error *err)
+{
+    const struct od_training *t = &r->catalogue.training;
+    r->cold = calloc(od_bitmap_words(t->item_count) + 1, sizeof *r->cold);
+    if (!r->cold)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    return od_hrnn_find_cold(input, t, r->cold, &r->cold_count, err);
+}
+
+static enum od_status records_init(const struct od_train_input *input, enum od_hrnn_kind kind,
+                                   struct records *r, struct od_error *err)
+{
+    *r = (struct records){.wish = od_gru_wish_of(input)};
+    struct od_linar_rule rule = {
+        od_recipe_param(input->spec, input->params, "min_user_history_length_percentile")->number,
+        od_recipe_param(input->spec, input->params, "max_user_history_length_percentile")->number};
+    r->wish.cold = kind == OD_HRNN_COLDSTART;
+    r->end = malloc(((size_t)input->training->user_count + 1) * sizeof *r->end);
+    enum od_status st = r->end ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    if (st == OD_OK)
+        st = od_linar_ends(input->training, &rule, r->end, err);
+    if (st == OD_OK && kind != OD_HRNN_PLAIN)
+        st = od_catalogue_make(input->training, &r->catalogue, err);
+    if (st == OD_OK && kind == OD_HRNN_PLAIN)
+        r->catalogue.training = *input->training;
+    if (st == OD_OK && kind != OD_HRNN_PLAIN)
+        st = make_features(input, r, kind, err);
+    if (st == OD_OK && kind == OD_HRNN_COLDSTART)
+        st = find_cold(input, r, err);
+    if (st != OD_OK)
+        records_done(r);
+    return st;
+}
+
+/* --- one fit into an image --- */
+
+static enum od_status write_popular(const struct od_training *t, float temperature,
+                                    struct od_image_writer *image)
+{
+    float *popular = calloc((size_t)t->item_count + 1, sizeof *popular);
+    if (!popular)
+        return OD_NO_MEMORY;
+    for (uint64_t e = 0; e < t->event_count; e++)
+        popular[t->item[e]]++;
+    double total = (double)t->event_count + .5 * t->item_count;
+    for (uint32_t i = 0; i < t->item_count; i++)
+        popular[i] = (float)((double)temperature * log(((double)popular[i] + .5) / total));
+    return od_image_give(image, "hrnn.popular", popular, t->item_count * sizeof *popular);
+}
+
+static enum od_status write_frame(const struct records *r, float temperature,
+                                  struct od_image_writer *image)
+{
+    const struct od_training *t = &r->catalogue.training;
+    struct od_hrnn_header header = {.version = OD_HRNN_VERSION,
+                                    .items = t->item_count,
+                                    .cold_items = r->cold_count,
+                                    .temperature = temperature};
+    enum od_status st = od_image_add_dict(image, "items", t->items);
+    if (st == OD_OK)
+        st = od_image_add(image, "hrnn", &header, sizeof header, false);
+    if (st == OD_OK)
+        st = write_popular(t, temperature, image);
+    if (st == OD_OK && r->cold_count)
+        st = od_image_add(image, "hrnn.cold", r->cold,
+                          od_bitmap_words(t->item_count) * sizeof *r->cold, false);
+    return st;
+}
+
+static enum od_status fit_records(const struct od_train_input *input, const struct records *r,
+                                  struct od_str lesson, float temperature,
+                                  struct od_image_writer *image, struct od_buf *out_lesson,
+                                  struct od_error *err)
+{
+    struct od_train_input own = *input;
+    own.training = &r->catalogue.training;
+    struct od_part_task task = {.input = &own, .end = r->end, .lesson = lesson};
+    enum od_status st = od_gru_fit(&task, &r->wish, image, out_lesson, err);
+    if (st != OD_OK)
+        return st;
+    st = write_frame(r, temperature, image);
+    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
+}
+
+/* --- od_fit of the model that is asked: its lesson rides in its image --- */
+
+static enum od_status fit_asked(const struct od_train_input *input, enum od_hrnn_kind kind,
+                                struct od_image_writer *image, struct od_error *err)
+{
+    struct records r;
+    struct od_buf lesson;
+    enum od_status st = records_init(input, kind, &r, err);
+    if (st != OD_OK)
+        return st;
+    od_buf_init(&lesson, SIZE_MAX / 2);
+    st = fit_records(input, &r, OD_STR_NONE, 1, image, &lesson, err);
+    if (st == OD_OK) {
+        st = od_image_add(image, "lesson", lesson.ptr, lesson.len, false);
+        if (st != OD_OK)
+            od_fail(err, st, NULL);
+    }
+    od_buf_done(&lesson);
+    records_done(&r);
+    return st;
+}
+
+static enum od_status fit_plain(const struct od_train_input *input, struct od_image_writer *image,
+                                struct od_error *err)
+{
+    return fit_asked(input, OD_HRNN_PLAIN, image, err);
+}
+
+static enum od_status fit_metadata(const struct od_train_input *input,
+                                   struct od_image_writer *image, struct od_error *err)
+{
+    return fit_asked(input, OD_HRNN_METADATA, image, err);
+}
+
+static enum od_status fit_coldstart(const struct od_train_input *input,
+                                    struct od_image_writer *image, struct od_error *err)
+{
+    return fit_asked(input, OD_HRNN_COLDSTART, image, err);
+}
+
+static od_fit *const asked[] = {fit_plain, fit_metadata, fit_coldstart};
+
+/* Learns from the split's training part, asks the others. *out_model must be freed. */
+static enum od_status learn_from_split(const struct od_recipe *recipe, enum od_hrnn_kind kind,
+                                       const struct od_train_input *part,
+                                       const struct od_split *split, struct od_metrics *metrics,
+                                       struct od_memory_model *out_model, float *out_temperature,
+                                       struct od_error *err)
+{
+    struct od_recipe_scorer scorer = {0};
+    enum od_status st = od_memory_model_fit(recipe, asked[kind], part, out_model, err);
+    if (st == OD_OK)
+        st = od_progress_report(&part->progress, 1, "evaluating", err);
+    if (st == OD_OK)
+        st = od_recipe_scorer_init(&scorer, recipe, out_model->model, split, err);
+    if (st == OD_OK) {
+        struct od_scorer ask = od_recipe_scorer_of(&scorer);
+        st = od_evaluate(&ask, split, part->threads, metrics, err);
+        if (st == OD_OK && kind != OD_HRNN_COLDSTART)
+            st = od_blend_heat(&ask, split, part->threads, out_temperature, err);
+    }
+    od_recipe_scorer_done(&scorer);
+    return st;
+}
+
+static enum od_status check_cold(const struct records *r, struct od_error *err)
+{
+    if (r->cold_count >= OD_HRNN_COLD_LEAST && r->cold_count <= OD_HRNN_COLD_MOST)
+        return OD_OK;
+    return od_fail(err, OD_INVALID_INPUT,
+                   "The data has %u cold items; aws-hrnn-coldstart needs %u to %u. Cold are items "
+                   "with fewer than cold_start_max_interactions interactions, first seen within "
+                   "cold_start_max_duration days.",
+                   r->cold_count, OD_HRNN_COLD_LEAST, OD_HRNN_COLD_MOST);
+}
+
+static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn_kind kind,
+                                    const struct od_train_input *input, const struct records *r,
+                                    struct od_image_writer *image, struct od_metrics *metrics,
+                                    struct od_error *err)
+{
+    struct od_memory_model model = {0};
+    struct od_split split = {0};
+    struct od_progress_scale first, second;
+    struct od_train_input part = *input, whole = *input;
+    struct od_str lesson = OD_STR_NONE;
+    float temperature = 1;
+    enum od_status st = OD_OK;
+    if (metrics) {
+        st = od_split_users(input->training, input->seed, &split, err);
+        part.training = split.train;
+        part.progress = od_progress_scaled(&first, input->progress, 0, LEARNT);
+        whole.progress = od_progress_scaled(&second, input->progress, LEARNT, 1);
+        if (st == OD_OK && split.test_count)
+            st = learn_from_split(recipe, kind, &part, &split, metrics, &model, &temperature, err);
+        if (st == OD_OK && model.model)
+            od_image_section(&model.image, "lesson", &lesson);
+    }
+    if (st == OD_OK)
+        st = fit_records(&whole, r, lesson, temperature, image, NULL, err);
+    od_memory_model_done(&model);
+    od_split_done(&split);
+    return st;
+}
+
+enum od_status od_hrnn_train(const struct od_recipe *recipe, enum od_hrnn_kind kind,
+                             const struct od_train_input *input, struct od_image_writer *image,
+                             struct od_metrics *metrics, struct od_error *err)
+{
+    struct records r;
+    enum od_status st = od_recipe_params_check(input->spec, input->params, err);
+    if (st == OD_OK)
+        st = records_init(input, kind, &r, err);
+    if (st != OD_OK)
+        return st;
+    if (kind == OD_HRNN_COLDSTART)
+        st = check_cold(&r, err);
+    if (st == OD_OK)
+        st = train_records(recipe, kind, input, &r, image, metrics, err);
+    records_done(&r);
+    return st;
+}

@@ -1,0 +1,155 @@
+/* The plan of a training, from the data alone.
+ *
+ * Width 64, two layers: a prediction costs about 2 million operations over 3,000 items, of which
+ * the softmax is two thirds. Histories of ten events (Amazon's) are learnt by heart unless half of
+ * every layer is dropped; those of a hundred want a fifth (models.md 2.2; Klenitskiy, Vasilev
+ * 2023). Between, the share goes by the logarithm.
+ *
+ * Effort is bounded by counting operations, not seconds, so that the same data gives the same
+ * bytes on any machine: OPERATIONS in the search for the best weights, and one pass more. Where not
+ * even one pass fits in, users are left out, evenly by their code: a network of a few million
+ * parameters learns little more from the next ten million histories.
+ *
+ * Events weigh by what eventsConfig says of their type and, with apply_recency_bias, by age:
+ * exp(-age / span of the data), so that the oldest count a third of the newest. Where times are
+ * made up there is no age. */
+#include "recipes/seq_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 64, LAYERS = 2 };
+enum { WINDOW = 150, CONTEXT = OD_SEQ_HISTORY - WINDOW };
+enum { ALL_CANDIDATES = 20000, SAMPLE = 2048 }; /* items up to which the softmax is whole */
+enum { LEAST_BATCH = 128, MOST_BATCH = 6400, BATCHES = 300 };
+enum { MOST_EPOCHS = 60, PATIENCE = 12 };
+#define OPERATIONS 2.5e13 /* five minutes of two cores at 80 GFLOP/s */
+
+double od_seq_cost(const struct od_seq_shape *s, const struct od_seq_plan *plan, uint32_t items)
+{
+    double d = s->width, seen = 1 + (double)plan->context / plan->window;
+    double candidates = plan->candidates && plan->candidates < items ? plan->candidates : items;
+    double layer = 4 * d * d + 3 * d * s->hidden;
+    return 6 * d * candidates + 6 * s->layers * layer * seen;
+}
+
+static uint64_t count_predictions(const struct od_training *t, const uint64_t *end)
+{
+    uint64_t n = 0;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        n += end[u] > t->user_start[u] + 1 ? end[u] - t->user_start[u] - 1 : 0;
+    return n;
+}
+
+/* Leaves one user of every so many, when all would be too many predictions. */
+static void leave_out(const struct od_training *t, uint64_t *end, double share)
+{
+    double taken = 0;
+    for (uint32_t u = 0; u < t->user_count; u++) {
+        taken += share;
+        if (taken < 1)
+            end[u] = t->user_start[u];
+        else
+            taken -= 1;
+    }
+}
+
+static bool wants_recency(const struct od_train_input *input)
+{
+    static const struct od_str name = {"apply_recency_bias", 18};
+    if (od_recipe_param_find(input->spec, OD_PARAM_ALGORITHM, name) == SIZE_MAX)
+        return false;
+    return od_recipe_param(input->spec, input->params, "apply_recency_bias")->number > 0;
+}
+
+/* *out stays NULL when every event weighs 1. */
+static enum od_status weigh(const struct od_train_input *input, bool times, float **out)
+{
+    const struct od_training *t = input->training;
+    double span = (double)t->last_time - (double)t->first_time;
+    bool aged = times && span > 0 && wants_recency(input);
+    if (!aged && !t->type_weight)
+        return OD_OK;
+    float *weight = malloc(((size_t)t->event_count + 1) * sizeof *weight);
+    if (!weight)
+        return OD_NO_MEMORY;
+    for (uint64_t e = 0; e < t->event_count; e++) {
+        double age = (double)t->last_time - (double)t->time[e];
+        weight[e] = (float)(aged ? exp(-age / span) : 1) *
+                    (t->type_weight ? t->type_weight[t->type[e]] : 1);
+    }
+    *out = weight;
+    return OD_OK;
+}
+
+static float dropout_for(double events)
+{
+    const float sparse = .5f, dense = .2f;
+    float x =
+        (float)(log2(events > 10 ? events / 10 : 1) / log2(10)); /* 0 at ten, 1 at a hundred */
+    return x >= 1 ? dense : sparse + (dense - sparse) * x;
+}
+
+static uint32_t batch_for(uint64_t predictions)
+{
+    uint64_t rows = predictions / BATCHES;
+    return rows < LEAST_BATCH ? LEAST_BATCH : rows > MOST_BATCH ? MOST_BATCH : (uint32_t)rows;
+}
+
+static struct od_seq_plan plan_for(uint32_t items, uint64_t predictions)
+{
+    return (struct od_seq_plan){.width = WIDTH,
+                                .window = WINDOW,
+                                .context = CONTEXT,
+                                .batch_rows = batch_for(predictions),
+                                .candidates = items <= ALL_CANDIDATES ? 0 : SAMPLE,
+                                .epochs = MOST_EPOCHS,
+                                .patience = PATIENCE,
+                                .refresh = 1,
+                                .rule = OD_NN_ADAM,
+                                .rate = 4e-3f,
+                                .clip = 1,
+                                .fall = .9f,
+                                .bias = true};
+}
+
+enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,
+                                   struct od_seq_setting *out, struct od_error *err)
+{
+    const struct od_training *t = task->input->training;
+    struct od_seq_setting s = {.end = malloc(((size_t)t->user_count + 1) * sizeof *s.end)};
+    enum od_status st = s.end ? weigh(task->input, times, &s.weight) : OD_NO_MEMORY;
+    if (st != OD_OK) {
+        od_seq_setting_done(&s);
+        return od_fail(err, st, NULL);
+    }
+    memcpy(s.end, task->end, t->user_count * sizeof *s.end);
+    uint64_t predictions = count_predictions(t, s.end), users = 0;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        users += s.end[u] > t->user_start[u] + 1;
+    s.plan = plan_for(t->item_count, predictions);
+    s.plan.weight = s.weight;
+    s.shape = (struct od_seq_shape){
+        .width = WIDTH,
+        .layers = LAYERS,
+        .hidden = (WIDTH * 8 / 3 + 7) / 8 * 8,
+        .types = t->type_count > 1 ? t->type_count : 0,
+        .columns = columns,
+        .times = times,
+    };
+    double room = OPERATIONS / od_seq_cost(&s.shape, &s.plan, t->item_count);
+    s.plan.most_rows = (uint64_t)room;
+    s.dropout = dropout_for(users ? (double)predictions / (double)users + 1 : 0);
+    if ((double)predictions > room)
+        leave_out(t, s.end, room / (double)predictions);
+    *out = s;
+    return OD_OK;
+}
+
+void od_seq_setting_done(struct od_seq_setting *setting)
+{
+    free(setting->weight);
+    free(setting->end);
+    *setting = (struct od_seq_setting){0};
+}

@@ -1,0 +1,179 @@
+/* Names of a question's columns, read back: see seq_words.h.
+ *
+ * A field's name has neither '=' nor ' ' (schemas allow letters, digits and '_'), so the first of
+ * them ends it and says what follows: a value, or " in [a, b)" of a bin. */
+#include "recipes/seq_words.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_NAME = 1200, MOST_PIECES = 16 };
+
+struct name {
+    struct od_str field; /* with letter and colon */
+    bool bin;
+    double from, to;
+};
+
+static bool read_edge(struct od_str text, double *out)
+{
+    if (od_str_eq(text, OD_STR("-inf")) || od_str_eq(text, OD_STR("inf"))) {
+        *out = text.len == 3 ? (double)INFINITY : -(double)INFINITY;
+        return true;
+    }
+    return od_str_to_double(text, out);
+}
+
+static bool read_name(struct od_str text, struct name *out)
+{
+    static const struct od_str between = {" in [", 5};
+    size_t end = 2;
+    while (end < text.len && text.ptr[end] != '=' && text.ptr[end] != ' ')
+        end++;
+    if (text.len < 4 || (text.ptr[0] != 'C' && text.ptr[0] != 'U') || text.ptr[1] != ':' ||
+        end == text.len)
+        return false;
+    *out = (struct name){.field = {text.ptr, end}, .bin = text.ptr[end] == ' '};
+    if (!out->bin)
+        return true;
+    struct od_str rest = od_str_sub(text, end, text.len), from;
+    if (!od_str_starts(rest, between) || rest.len < between.len + 4)
+        return false;
+    rest = od_str_sub(rest, between.len, rest.len);
+    rest.len--; /* the closing bracket */
+    return od_str_cut(&rest, ',', &from) && rest.ptr && read_edge(od_str_trim(from), &out->from) &&
+           read_edge(od_str_trim(rest), &out->to);
+}
+
+static enum od_status read_all(struct od_seq_words *w, struct od_error *err)
+{
+    size_t edges = 0;
+    for (uint32_t i = 0; i < od_dict_count(w->names); i++) {
+        struct name name;
+        if (!read_name(od_dict_text(w->names, i), &name))
+            return od_fail(err, OD_CORRUPT, "Column %u of the network has no valid name.", i);
+        struct od_seq_bins *last = w->bin_count ? &w->bins[w->bin_count - 1] : NULL;
+        if (!name.bin)
+            continue;
+        if (last && last->first + last->count == i && od_str_eq(last->field, name.field)) {
+            last->count++;
+            w->edge[edges++] = name.from;
+        } else {
+            w->bins[w->bin_count++] = (struct od_seq_bins){name.field, i, 1, edges};
+        }
+    }
+    return OD_OK;
+}
+
+enum od_status od_seq_words_init(struct od_seq_words *out, struct od_dict *names,
+                                 struct od_error *err)
+{
+    size_t n = od_dict_count(names);
+    struct od_seq_words w = {.names = names,
+                             .bins = malloc((n + 1) * sizeof *w.bins),
+                             .edge = malloc((n + 1) * sizeof *w.edge)};
+    enum od_status st = w.bins && w.edge ? read_all(&w, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    if (st == OD_OK)
+        *out = w;
+    else
+        od_seq_words_done(&w);
+    return st;
+}
+
+void od_seq_words_done(struct od_seq_words *words)
+{
+    od_dict_free(words->names);
+    free(words->bins);
+    free(words->edge);
+    *words = (struct od_seq_words){0};
+}
+
+static bool is_field(struct od_str full, char letter, struct od_str field)
+{
+    return full.len == field.len + 2 && full.ptr[0] == letter &&
+           memcmp(full.ptr + 2, field.ptr, field.len) == 0;
+}
+
+uint32_t od_seq_words_number(const struct od_seq_words *w, char letter, struct od_str field,
+                             double number)
+{
+    for (size_t b = 0; b < w->bin_count; b++) {
+        const struct od_seq_bins *bins = &w->bins[b];
+        if (!is_field(bins->field, letter, field))
+            continue;
+        uint32_t bin = 0;
+        while (bin + 1 < bins->count && number >= w->edge[bins->edge + bin])
+            bin++;
+        return bins->first + bin;
+    }
+    return OD_NO_CODE;
+}
+
+uint32_t od_seq_words_text(const struct od_seq_words *w, char letter, struct od_str field,
+                           struct od_str value)
+{
+    char name[LONGEST_NAME];
+    size_t len = 3 + field.len + value.len;
+    if (len > sizeof name)
+        return OD_NO_CODE;
+    name[0] = letter;
+    name[1] = ':';
+    memcpy(name + 2, field.ptr, field.len);
+    name[2 + field.len] = '=';
+    if (value.len)
+        memcpy(name + 3 + field.len, value.ptr, value.len);
+    return od_dict_find(w->names, (struct od_str){name, len});
+}
+
+uint32_t od_seq_words_like(const struct od_seq_words *w, struct od_str text)
+{
+    struct name name;
+    if (!read_name(text, &name))
+        return OD_NO_CODE;
+    if (!name.bin)
+        return od_dict_find(w->names, text);
+    double middle = isinf(name.from) ? name.to
+                    : isinf(name.to) ? name.from
+                                     : (name.from + name.to) / 2;
+    return od_seq_words_number(w, name.field.ptr[0], od_str_sub(name.field, 2, name.field.len),
+                               middle);
+}
+
+/* One value: a number, a text, or texts between '|'. */
+static size_t add_value(const struct od_seq_words *w, char letter,
+                        const struct od_query_value *value, uint32_t first,
+                        struct od_seq_entry *out, size_t room)
+{
+    double number;
+    size_t n = 0;
+    uint32_t column = OD_NO_CODE;
+    if (od_str_to_double(value->value, &number))
+        column = od_seq_words_number(w, letter, value->name, number);
+    if (column == OD_NO_CODE)
+        column = od_seq_words_text(w, letter, value->name, value->value);
+    if (column != OD_NO_CODE && room) {
+        out[n++] = (struct od_seq_entry){first + column, 1};
+        return n;
+    }
+    struct od_str rest = value->value, piece;
+    while (n < room && n < MOST_PIECES && od_str_cut(&rest, '|', &piece)) {
+        column = od_seq_words_text(w, letter, value->name, piece);
+        if (column != OD_NO_CODE)
+            out[n++].column = first + column;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i].value = 1 / sqrtf((float)n);
+    return n;
+}
+
+size_t od_seq_words_query(const struct od_seq_words *w, const struct od_query *query,
+                          uint32_t first, struct od_seq_entry *out, size_t room)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < query->context_count; i++)
+        n += add_value(w, 'C', &query->context[i], first, out + n, room - n);
+    for (size_t i = 0; i < query->user_value_count; i++)
+        n += add_value(w, 'U', &query->user[i], first, out + n, room - n);
+    return n;
+}

@@ -1,0 +1,139 @@
+/* Lessons: the weights of one training, to start another from.
+ *
+ * Layout: struct head; uint64 hash of each item's id; uint64 hash of each column's name; the
+ * network's tensors (od_nn_params_write); the table's rows; the columns' rows. Rows are found by
+ * the hash of their name, since another training set codes its items otherwise. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "recipes/seqtrain_inner.h"
+
+#define MAGIC 0x314e53534c514553u /* "SEQLSSN1" */
+
+struct head {
+    uint64_t magic;
+    uint32_t items, columns, width, epochs;
+    double ndcg;
+    uint64_t params_bytes;
+};
+
+static uint64_t name_hash(const struct od_dict *names, uint32_t code)
+{
+    struct od_str text = od_dict_text(names, code);
+    return od_hash(text.ptr, text.len, 0);
+}
+
+void od_seq_lesson_write(const struct od_nn_params *params, const struct od_seq_items *items,
+                         const struct od_seq_names *names, uint32_t epochs, double ndcg,
+                         struct od_buf *out)
+{
+    struct head head = {MAGIC, items->count, items->column_count, items->width, epochs, ndcg, 0};
+    size_t at = out->len;
+    od_buf_put(out, &head, sizeof head);
+    for (uint32_t i = 0; i < items->count; i++) {
+        uint64_t hash = name_hash(names->items, i);
+        od_buf_put(out, &hash, sizeof hash);
+    }
+    for (uint32_t c = 0; c < items->column_count; c++) {
+        uint64_t hash = name_hash(names->columns, c);
+        od_buf_put(out, &hash, sizeof hash);
+    }
+    size_t before = out->len;
+    od_nn_params_write(params, out);
+    head.params_bytes = out->len - before;
+    size_t row = items->width * sizeof(float);
+    od_buf_put(out, items->table.value, items->count * row);
+    od_buf_put(out, items->columns.value, items->column_count * row);
+    if (od_buf_status(out) == OD_OK)
+        memcpy(out->ptr + at, &head, sizeof head);
+}
+
+struct place {
+    uint64_t hash;
+    uint32_t row;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    return x->hash != y->hash ? (x->hash > y->hash) - (x->hash < y->hash)
+                              : (x->row > y->row) - (x->row < y->row);
+}
+
+/* to's rows from the lesson's rows of the same names; rows without one keep what they have. */
+static enum od_status take_rows(float *to, const struct od_dict *names, uint32_t count,
+                                const char *hashes, const char *rows, uint32_t have, uint32_t width)
+{
+    struct place *place = malloc(((size_t)have + 1) * sizeof *place);
+    if (!place)
+        return OD_NO_MEMORY;
+    for (uint32_t i = 0; i < have; i++) {
+        memcpy(&place[i].hash, hashes + i * sizeof(uint64_t), sizeof(uint64_t));
+        place[i].row = i;
+    }
+    qsort(place, have, sizeof *place, by_hash);
+    size_t bytes = width * sizeof(float);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash = name_hash(names, i);
+        size_t low = 0, high = have;
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (place[middle].hash < hash)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < have && place[low].hash == hash)
+            memcpy(to + (size_t)i * width, rows + place[low].row * bytes, bytes);
+    }
+    free(place);
+    return OD_OK;
+}
+
+static bool all_finite(const char *bytes, size_t floats)
+{
+    for (size_t i = 0; i < floats; i++) {
+        float x;
+        memcpy(&x, bytes + i * sizeof x, sizeof x);
+        if (!isfinite(x))
+            return false;
+    }
+    return true;
+}
+
+enum od_status od_seq_lesson_read(struct od_str lesson, struct od_nn_params *params,
+                                  struct od_seq_items *items, const struct od_seq_names *names,
+                                  uint32_t *out_epochs, double *out_ndcg, struct od_error *err)
+{
+    struct head head;
+    if (lesson.len < sizeof head)
+        return od_fail(err, OD_CORRUPT, "The lesson is cut short.");
+    memcpy(&head, lesson.ptr, sizeof head);
+    uint64_t hashes = ((uint64_t)head.items + head.columns) * sizeof(uint64_t);
+    uint64_t rows = ((uint64_t)head.items + head.columns) * head.width * sizeof(float);
+    uint64_t room = lesson.len - sizeof head;
+    if (head.magic != MAGIC || head.width != items->width || head.params_bytes > room ||
+        hashes > room || rows > room || hashes + rows + head.params_bytes != room)
+        return od_fail(err, OD_CORRUPT, "The lesson is not one of this network.");
+    const char *hash = lesson.ptr + sizeof head, *weights = hash + hashes;
+    const char *row = weights + head.params_bytes;
+    if (!all_finite(row, rows / sizeof(float)))
+        return od_fail(err, OD_CORRUPT, "A weight of the lesson is not a finite number.");
+    enum od_status st = od_nn_params_read(params, (struct od_str){weights, head.params_bytes}, err);
+    if (st != OD_OK)
+        return st;
+    st = take_rows(items->table.value, names->items, items->count, hash, row, head.items,
+                   head.width);
+    if (st == OD_OK && items->column_count)
+        st = take_rows(items->columns.value, names->columns, items->column_count,
+                       hash + head.items * sizeof(uint64_t),
+                       row + (uint64_t)head.items * head.width * sizeof(float), head.columns,
+                       head.width);
+    if (st != OD_OK)
+        return od_fail(err, st, NULL);
+    *out_epochs = head.epochs;
+    *out_ndcg = head.ndcg;
+    return OD_OK;
+}

@@ -1,0 +1,157 @@
+/* Scoring from an updated image: see updated.h. The inner model sees its own items alone: events on
+ * new ones are not told to it, and a new item asked about is unknown to it. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "recipes/updated.h"
+
+struct model {
+    const struct od_recipe *recipe;
+    struct od_model *inner;
+    uint32_t inner_count;
+    struct od_image_dict items;
+    const uint32_t *old;
+    const uint64_t *at;
+    const uint32_t *like;
+    const float *weight;
+};
+
+bool od_updated_is(const struct od_image *image)
+{
+    struct od_str bytes;
+    return od_image_section(image, "update.old", &bytes);
+}
+
+static bool is_sound(const struct model *m, uint64_t likes)
+{
+    bool sound = m->at[0] == 0 && m->at[m->items.count] == likes;
+    for (uint32_t i = 0; i < m->items.count; i++)
+        sound &=
+            m->at[i] <= m->at[i + 1] && (m->old[i] < m->inner_count || m->old[i] == OD_NO_CODE);
+    for (uint64_t k = 0; sound && k < likes; k++)
+        sound &= m->like[k] < m->inner_count && m->weight[k] >= 0 && m->weight[k] <= 1;
+    return sound;
+}
+
+static enum od_status open_sections(const struct od_image *image, struct model *m,
+                                    struct od_error *err)
+{
+    const void *old, *at, *like, *weight;
+    struct od_str bytes = {NULL, 0};
+    enum od_status s = od_image_dict_open(image, "update.items", &m->items, err);
+    (void)od_image_section(image, "update.like", &bytes);
+    uint64_t likes = bytes.len / sizeof *m->like;
+    if (s == OD_OK)
+        s = od_image_array(image, "update.old", m->items.count, sizeof *m->old, &old, err);
+    if (s == OD_OK)
+        s = od_image_array(image, "update.at", (uint64_t)m->items.count + 1, sizeof *m->at, &at,
+                           err);
+    if (s == OD_OK)
+        s = od_image_array(image, "update.like", likes, sizeof *m->like, &like, err);
+    if (s == OD_OK)
+        s = od_image_array(image, "update.weight", likes, sizeof *m->weight, &weight, err);
+    if (s != OD_OK)
+        return s;
+    m->old = old;
+    m->at = at;
+    m->like = like;
+    m->weight = weight;
+    return is_sound(m, likes)
+               ? OD_OK
+               : od_fail(err, OD_CORRUPT, "The model image's new items are not well formed.");
+}
+
+static void close_model(struct od_model *model)
+{
+    struct model *m = (struct model *)model;
+    if (m->inner)
+        m->recipe->close(m->inner);
+    free(m);
+}
+
+static enum od_status open_model(const struct od_image *image, struct od_model **out,
+                                 struct od_error *err)
+{
+    struct model *m = calloc(1, sizeof *m);
+    if (!m)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    m->recipe = od_recipe_find(image->recipe);
+    enum od_status s = m->recipe && m->recipe->score
+                           ? m->recipe->open(image, &m->inner, err)
+                           : od_fail(err, OD_CORRUPT, "The updated image is of recipe %.*s.",
+                                     OD_STR_ARG(image->recipe));
+    if (s == OD_OK) {
+        m->inner_count = m->recipe->items(m->inner)->count;
+        s = open_sections(image, m, err);
+    }
+    if (s == OD_OK)
+        *out = (struct od_model *)m;
+    else
+        close_model((struct od_model *)m);
+    return s;
+}
+
+static const struct od_image_dict *items(const struct od_model *model)
+{
+    return &((const struct model *)model)->items;
+}
+
+static uint32_t inner_code(const struct model *m, uint32_t item)
+{
+    return item < m->items.count ? m->old[item] : OD_NO_CODE;
+}
+
+/* The mean of the likenesses that may be recommended at all; last when there is none. */
+static float score_new(const struct model *m, uint32_t item, const float *inner, float last)
+{
+    float sum = 0, weight = 0;
+    for (uint64_t k = m->at[item]; k < m->at[item + 1]; k++)
+        if (inner[m->like[k]] > -INFINITY) {
+            sum += m->weight[k] * inner[m->like[k]];
+            weight += m->weight[k];
+        }
+    return weight > 0 ? sum / weight : last;
+}
+
+static enum od_status score(const struct od_model *model, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err)
+{
+    const struct model *m = (const struct model *)model;
+    float *inner = OD_NEW_ARRAY(scratch, float, m->inner_count);
+    struct od_past_event *events = OD_NEW_ARRAY(scratch, struct od_past_event, query->event_count);
+    struct od_query mine = *query;
+    if (!inner || !events)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    mine.events = events;
+    mine.event_count = 0;
+    mine.item = inner_code(m, query->item);
+    for (size_t i = 0; i < query->event_count; i++) {
+        events[mine.event_count] = query->events[i];
+        events[mine.event_count].item = inner_code(m, query->events[i].item);
+        mine.event_count += events[mine.event_count].item != OD_NO_CODE;
+    }
+    enum od_status s = m->recipe->score(m->inner, &mine, scratch, inner, out_personal, err);
+    float last = INFINITY;
+    for (uint32_t i = 0; s == OD_OK && i < m->inner_count; i++)
+        if (inner[i] > -INFINITY && inner[i] < last)
+            last = inner[i];
+    for (uint32_t i = 0; s == OD_OK && i < m->items.count; i++)
+        scores[i] = m->old[i] != OD_NO_CODE ? inner[m->old[i]] : score_new(m, i, inner, last);
+    return s;
+}
+
+static float temperature(const struct od_model *model)
+{
+    const struct model *m = (const struct model *)model;
+    return m->recipe->temperature ? m->recipe->temperature(m->inner) : 1;
+}
+
+const struct od_recipe od_recipe_updated = {
+    .name = "(updated)",
+    .open = open_model,
+    .close = close_model,
+    .items = items,
+    .score = score,
+    .temperature = temperature,
+};

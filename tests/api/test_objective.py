@@ -1,0 +1,106 @@
+"""optimizationObjective: lists lean towards the attribute, and what it earns is measured."""
+import pytest
+from harness import (
+    RECIPE,
+    csv_text,
+    field,
+    interactions_csv,
+    load,
+    new_campaign,
+    new_dataset,
+    new_group,
+    new_version,
+    refused,
+    schema,
+    unique,
+)
+
+II = "InvalidInputException"
+UP, RANKING = "aws-user-personalization", "aws-personalized-ranking"
+PLAIN = {"itemExplorationConfig": {"explorationWeight": "0"}}
+SHOP = schema(
+    "Items", field("ITEM_ID", "string"), field("MARGIN", "float"), field("DISCOUNT", ["null", "float"]), field("BRAND", "string")
+)
+
+
+def margin(item):
+    return 1.0 + int(item.rsplit("-", 1)[1])
+
+
+@pytest.fixture(scope="module")
+def shop(server):
+    group = new_group(server)
+    load(server, new_dataset(server, group), interactions_csv())
+    names = [f"{c}-{n:02d}" for c in ("horror", "comedy", "drama", "action", "family", "western") for n in range(12)]
+    load(server, new_dataset(server, group, "ITEMS", SHOP), csv_text(["ITEM_ID", "MARGIN", "DISCOUNT", "BRAND"], [[n, margin(n), "", "b"] for n in names]))
+    return group
+
+
+def solution(server, group, recipe, objective):
+    return server.control.create_solution(
+        name=unique("objective"),
+        datasetGroupArn=group,
+        recipeArn=RECIPE + recipe,
+        performAutoTraining=False,
+        solutionConfig={"optimizationObjective": objective} if objective else {},
+    )["solutionArn"]
+
+
+def level(sensitivity, attribute="MARGIN"):
+    return {"itemAttribute": attribute, "objectiveSensitivity": sensitivity}
+
+
+def metrics(server, version):
+    return server.control.get_solution_metrics(solutionVersionArn=version)["metrics"]
+
+
+def listed_margin(server, campaign, users=40):
+    got = []
+    for user in range(users):
+        answer = server.runtime.get_recommendations(campaignArn=campaign, userId=f"horror-user-{user}", numResults=10)
+        got += [margin(item["itemId"]) for item in answer["itemList"]]
+    return sum(got) / len(got)
+
+
+def test_lists_lean_towards_the_attribute(server, shop):
+    plain = new_version(server, solution(server, shop, UP, None))
+    high = new_version(server, solution(server, shop, UP, level("HIGH")))
+    off = new_version(server, solution(server, shop, UP, level("OFF")))
+    assert 0 < metrics(server, high)["average_rewards_at_k"] <= 1
+    assert "average_rewards_at_k" not in metrics(server, plain)
+    assert "average_rewards_at_k" not in metrics(server, off)
+    means = {}
+    for name, version in (("plain", plain), ("high", high), ("off", off)):
+        means[name] = listed_margin(server, new_campaign(server, version, campaignConfig=PLAIN), 3)
+    assert means["high"] > means["plain"], "low numbers are the popular ones; margins pull the other way"
+    assert means["off"] == pytest.approx(means["plain"])
+
+
+def test_ranking_leans_too(server, shop):
+    campaigns = [
+        new_campaign(server, new_version(server, solution(server, shop, RANKING, objective))) for objective in (None, level("HIGH"))
+    ]
+    items = [f"comedy-{n:02d}" for n in range(12)]
+    orders = [
+        [i["itemId"] for i in server.runtime.get_personalized_ranking(campaignArn=c, userId="nobody", inputList=items)["personalizedRanking"]]
+        for c in campaigns
+    ]
+    weighed = [sum(margin(item) / (place + 1) for place, item in enumerate(order)) for order in orders]
+    assert weighed[1] >= weighed[0] and sorted(orders[0]) == sorted(orders[1]) == items
+
+
+@pytest.mark.parametrize(
+    "recipe,objective,words",
+    [
+        ("aws-sims", level("LOW"), ["optimizationObjective", "aws-sims"]),
+        ("aws-user-personalization-v2", level("LOW"), ["optimizationObjective"]),
+        (UP, level("LOW", "DISCOUNT"), ["DISCOUNT", "null"]),
+        (UP, level("LOW", "BRAND"), ["BRAND"]),
+        (UP, level("LOW", "PRICE"), ["PRICE"]),
+        (UP, {"objectiveSensitivity": "LOW"}, ["itemAttribute"]),
+        (UP, level("EXTREME"), ["EXTREME"]),
+    ],
+)
+def test_objectives_that_are_refused(server, shop, recipe, objective, words):
+    with refused(II, *words):
+        solution(server, shop, recipe, objective)

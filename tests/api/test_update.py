@@ -1,0 +1,163 @@
+"""trainingMode UPDATE and automatic updates: new items without training anew."""
+import time
+
+import pytest
+from harness import (
+    ITEMS,
+    Server,
+    csv_text,
+    finish_version,
+    interactions_csv,
+    item_row,
+    items_csv,
+    load,
+    new_campaign,
+    new_dataset,
+    new_group,
+    new_solution,
+    new_version,
+    refused,
+    unique,
+    wait_for,
+)
+
+II = "InvalidInputException"
+UP, SIMS, TRENDING = "aws-user-personalization", "aws-sims", "aws-trending-now"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A server that updates every two seconds, with a group that has items."""
+    server = Server(tmp_path / "data", "--auto-update", "2")
+    server.group = new_group(server)
+    server.interactions = new_dataset(server, server.group)
+    server.items = new_dataset(server, server.group, "ITEMS", ITEMS)
+    load(server, server.interactions, interactions_csv())
+    load(server, server.items, items_csv())
+    yield server
+    server.stop()
+
+
+def describe(server, version):
+    return server.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+
+
+def card(server, version):
+    path = "/ondol/models/" + version
+    return server.send("GET", path, headers=server.sign("GET", path, b"", {})).json["card"]
+
+
+def ranks(server, campaign, user):
+    """The whole catalogue in the campaign's order for a user, without exploration."""
+    answer = server.runtime.get_recommendations(campaignArn=campaign, userId=user, numResults=200)
+    return [item["itemId"] for item in answer["itemList"]]
+
+
+def add_items(server, names):
+    header = [f["name"] for f in ITEMS["fields"]]
+    rows = [[name, *item_row(cluster, 1)[1:]] for name, cluster in names.items()]
+    load(server, server.items, csv_text(header, rows), "INCREMENTAL")
+
+
+PLAIN = {"itemExplorationConfig": {"explorationWeight": "0"}}
+
+
+def test_an_update_makes_new_items_recommendable(server):
+    group = new_group(server)
+    server.interactions, server.items = new_dataset(server, group), new_dataset(server, group, "ITEMS", ITEMS)
+    load(server, server.interactions, interactions_csv())
+    load(server, server.items, items_csv())
+    solution = new_solution(server, group, UP)
+    with refused(II, "UPDATE"):
+        server.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")
+    full = new_version(server, solution)
+    fresh = {"brand-new-horror": "horror", "brand-new-western": "western"}
+    add_items(server, fresh)
+    before = new_campaign(server, full, campaignConfig=PLAIN)
+    user = unique("u")
+    tracker = server.control.create_event_tracker(name=unique("t"), datasetGroupArn=group)["trackingId"]
+    for n in range(3):
+        server.events.put_events(
+            trackingId=tracker, userId=user, sessionId="s", eventList=[{"eventType": "view", "sentAt": 1_700_900_000 + n, "itemId": f"western-0{n}"}]
+        )
+    assert not set(fresh) & set(ranks(server, before, user)), "the trained model does not know them"
+    made = server.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")["solutionVersionArn"]
+    described = finish_version(server, made)
+    assert described["status"] == "ACTIVE" and described["trainingMode"] == "UPDATE", described
+    metrics = [server.control.get_solution_metrics(solutionVersionArn=v)["metrics"] for v in (full, made)]
+    assert metrics[0] == metrics[1], "the same model"
+    assert card(server, made)["update"]["newItems"] == 2
+    after = ranks(server, new_campaign(server, made, campaignConfig=PLAIN), user)
+    assert set(fresh) <= set(after)
+    assert after.index("brand-new-western") < after.index("brand-new-horror"), "the user is one of westerns"
+    old = [item for item in after if item not in fresh]
+    assert old == ranks(server, before, user), "old items stand as they did"
+    again = server.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")["solutionVersionArn"]
+    assert finish_version(server, again)["status"] == "ACTIVE", "from the trained one, not from an update"
+
+
+def test_who_cannot_be_updated(server, world):
+    world.version(SIMS)
+    with refused(II, "UPDATE"):
+        server.control.create_solution_version(solutionArn=world.solution(SIMS), trainingMode="UPDATE")
+    with refused(II, "AUTOTRAIN"):
+        server.control.create_solution_version(solutionArn=world.solution(UP), trainingMode="AUTOTRAIN")
+
+
+def images(server):
+    return sorted(p.name for p in (server.folder / "images").iterdir())
+
+
+def test_a_deployed_version_updates_itself_when_something_came(shop):
+    solution = new_solution(shop, shop.group, UP)
+    version = new_version(shop, solution)
+    campaign = new_campaign(shop, version, campaignConfig=PLAIN)
+    first = images(shop)
+    seen = []
+
+    def jobs():
+        answer = shop.send("GET", "/ondol/jobs", headers=shop.sign("GET", "/ondol/jobs", b"", {}))
+        seen.extend(job for job in answer.json if job["kind"] == "update")
+        return "brand-new-drama" in ranks(shop, campaign, "someone")
+
+    add_items(shop, {"brand-new-drama": "drama"})
+    wait_for(jobs, bool, 30)
+    assert all(job["arn"] == version for job in seen)
+    described = describe(shop, version)
+    assert described["status"] == "ACTIVE" and described["trainingMode"] == "FULL"
+    assert len(shop.control.list_solution_versions(solutionArn=solution)["solutionVersions"]) == 1, "no new version"
+    told = card(shop, version)
+    assert told["update"]["newItems"] == 1 and told["popularity"], "what was compared stays said"
+    wait_for(lambda: images(shop), lambda now: len(now) == 3, 10)  # trained, updated, and the card of the latter
+    settled = images(shop)
+    assert first[-1] in settled, "the trained image stays: the next update starts from it"
+    shop.stop()
+    shop.start()
+    assert "brand-new-drama" in ranks(shop, campaign, "someone"), "a restart serves the updated image"
+    assert images(shop) == settled, "nothing came, nothing is done"
+
+
+def test_what_is_not_deployed_is_left_alone(shop):
+    solution = new_solution(shop, shop.group, UP)
+    old = new_version(shop, solution)
+    new_campaign(shop, old)
+    new_version(shop, solution)  # newer, and not deployed
+    before = images(shop)
+    add_items(shop, {"brand-new-drama": "drama"})
+    time.sleep(5)
+    assert images(shop) == before, "only the newest version, and only where it is deployed"
+
+
+def test_off_is_off(tmp_path):
+    server = Server(tmp_path / "data", "--auto-update", "0")
+    server.group = new_group(server)
+    server.interactions = new_dataset(server, server.group)
+    server.items = new_dataset(server, server.group, "ITEMS", ITEMS)
+    load(server, server.interactions, interactions_csv())
+    load(server, server.items, items_csv())
+    new_campaign(server, new_version(server, new_solution(server, server.group, UP)))
+    before = images(server)
+    add_items(server, {"brand-new-drama": "drama"})
+    time.sleep(3)
+    assert images(server) == before
+    server.stop()

@@ -1,0 +1,393 @@
+/* The HRNN recipes: what each accepts, learns, writes and answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "recipes/fitted.h"
+#include "recipes/gru_model.h"
+#include "recipes/shelf.h"
+#include "recipes/toy.h"
+
+enum { USERS = 120, ITEMS = 40, NEW = 110, DAY = 86400 };
+
+/* Even users walk the even items upwards, odd users the odd ones; the last quarter of an even
+ * user's history is an hour after the rest. */
+static struct od_training *walks(const struct od_table *items, const struct od_table *users)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 4);
+    for (unsigned u = 0; u < USERS; u++) {
+        unsigned at = (unsigned)od_random_below(&rng, ITEMS / 2);
+        unsigned n = 8 + (unsigned)od_random_below(&rng, 9);
+        for (unsigned k = 0; k < n; k++) {
+            toy_add(b, u, at % (ITEMS / 2) * 2 + u % 2,
+                    (int64_t)u * DAY / 60 + 60 * k + (k > n * 3 / 4 ? 3600 : 0));
+            at += od_random_below(&rng, 12) ? 1 : (unsigned)od_random_below(&rng, ITEMS);
+        }
+    }
+    struct od_training *t = toy_finish(b);
+    t->item_table = items;
+    t->user_table = users;
+    return t;
+}
+
+/* Records of all items: KIND even or odd; with new ones that no event names. */
+static void shelve(struct shelf *shelf, bool with_new)
+{
+    shelf_init(shelf, ",{\"name\":\"KIND\",\"type\":[\"null\",\"string\"],\"categorical\":true}"
+                      ",{\"name\":\"CREATION_TIMESTAMP\",\"type\":[\"null\",\"long\"]}");
+    for (unsigned i = 0; i < ITEMS + (with_new ? NEW : 0); i++) {
+        char id[16];
+        snprintf(id, sizeof id, "i%05u", i);
+        const char *cells[2] = {i % 2 ? "odd" : "even", i < ITEMS ? "-900000" : NULL};
+        shelf_put(shelf, id, cells);
+    }
+}
+
+static void settle(struct fitted *f, const char *recipe, const struct od_training *t)
+{
+    fitted_init(f, recipe, t);
+    fitted_set(f, "hidden_dimension", "32");
+}
+
+static const struct od_image_dict *items_of(const struct fitted *f)
+{
+    return f->model.recipe->items(f->model.model);
+}
+
+/* Scores after the events items[0..count), a minute apart, asked `wait` seconds after the last. */
+static bool ask(const struct fitted *f, const unsigned *items, size_t count, int64_t wait,
+                const struct od_query_value *user, size_t values, float *scores)
+{
+    struct od_past_event events[300];
+    struct od_arena scratch;
+    bool personal;
+    for (size_t i = 0; i < count; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "i%05u", items[i]);
+        events[i] = (struct od_past_event){.item = od_image_dict_find(items_of(f), od_str_c(id)),
+                                           .time = 60 * (int64_t)i};
+    }
+    struct od_query query = {.events = events,
+                             .event_count = count,
+                             .user = user,
+                             .user_value_count = values,
+                             .item = OD_NO_CODE,
+                             .now_s = 60 * (int64_t)count - 60 + wait};
+    od_arena_init(&scratch, SIZE_MAX);
+    assert_int_equal(
+        f->model.recipe->score(f->model.model, &query, &scratch, scores, &personal, NULL), OD_OK);
+    od_arena_done(&scratch);
+    for (uint32_t i = 0; i < items_of(f)->count; i++)
+        assert_false(isnan(scores[i]));
+    return personal;
+}
+
+static uint32_t code_of(const struct fitted *f, unsigned item)
+{
+    char id[16];
+    snprintf(id, sizeof id, "i%05u", item);
+    return od_image_dict_find(items_of(f), od_str_c(id));
+}
+
+static void plain_learns_answers_and_measures(void **state)
+{
+    (void)state;
+    struct od_training *t = walks(NULL, NULL);
+    struct fitted f;
+    float scores[ITEMS], other[ITEMS];
+    settle(&f, "aws-hrnn", t);
+    if (fitted_run(&f, true) != OD_OK)
+        fail_msg("%s", f.err.message);
+    assert_int_equal(items_of(&f)->count, ITEMS);
+    const unsigned walk[4] = {6, 8, 10, 12}, unknown[1] = {777};
+    assert_true(ask(&f, walk, 4, 60, NULL, 0, scores));
+    assert_int_equal(fitted_best(scores, ITEMS), code_of(&f, 14));
+    assert_true(ask(&f, walk, 4, 7200, NULL, 0, other)); /* a new session asks another state */
+    assert_memory_not_equal(scores, other, sizeof scores);
+    assert_true(ask(&f, walk, 4, 0, NULL, 0, other)); /* not known when: still the next step */
+    assert_int_equal(fitted_best(other, ITEMS), code_of(&f, 14));
+    assert_false(ask(&f, unknown, 1, 60, NULL, 0, scores));
+    assert_false(ask(&f, NULL, 0, 60, NULL, 0, other));
+    assert_memory_equal(scores, other, sizeof scores);
+    float temperature = f.model.recipe->temperature(f.model.model);
+    double share = 0;
+    for (size_t i = 0; i < ITEMS; i++) /* popularity: shares of all interactions */
+        share += exp((double)(other[i] / temperature));
+    assert_true(temperature > 0 && fabs(share - 1) < 1e-3);
+    const double *mrr = od_metrics_find(&f.metrics, "mean_reciprocal_rank_at_25");
+    assert_non_null(mrr);
+    assert_non_null(od_metrics_find(&f.metrics, "coverage"));
+    assert_true(*mrr > .5);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
+static void long_histories_are_read_from_their_end(void **state)
+{
+    (void)state;
+    struct od_training *t = walks(NULL, NULL);
+    struct fitted f;
+    unsigned items[250], same[250];
+    float a[ITEMS], b[ITEMS];
+    settle(&f, "aws-hrnn", t);
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    for (unsigned i = 0; i < 250; i++) {
+        items[i] = i * 2 % ITEMS;
+        same[i] = i < 50 ? 1 : items[i];
+    }
+    assert_true(ask(&f, items, 250, 60, NULL, 0, a));
+    assert_true(ask(&f, same, 250, 60, NULL, 0, b));
+    assert_memory_equal(a, b, sizeof a);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
+/* Whether two settings of a parameter give different models. */
+static bool changes(const struct od_training *t, const char *name, const char *one,
+                    const char *other)
+{
+    struct fitted f[2];
+    const char *values[2] = {one, other};
+    for (size_t i = 0; i < 2; i++) {
+        settle(&f[i], "aws-hrnn", t);
+        fitted_set(&f[i], name, values[i]);
+        assert_int_equal(fitted_run(&f[i], false), OD_OK);
+    }
+    bool same = f[0].model.image.bytes.len == f[1].model.image.bytes.len &&
+                memcmp(f[0].model.image.bytes.ptr, f[1].model.image.bytes.ptr,
+                       f[0].model.image.bytes.len) == 0;
+    fitted_done(&f[0]);
+    fitted_done(&f[1]);
+    return !same;
+}
+
+static void every_parameter_has_an_effect(void **state)
+{
+    (void)state;
+    struct od_training *t = walks(NULL, NULL);
+    assert_true(changes(t, "hidden_dimension", "32", "40"));
+    assert_true(changes(t, "bptt", "2", "32"));
+    assert_true(changes(t, "recency_mask", "True", "False"));
+    assert_true(changes(t, "min_user_history_length_percentile", "0.0", "0.3"));
+    assert_true(changes(t, "max_user_history_length_percentile", "0.6", "1.0"));
+    assert_false(changes(t, "bptt", "32", "32")); /* the same again: the same bytes */
+    od_training_free(t);
+}
+
+static void threads_do_not_change_the_image(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    shelve(&shelf, false);
+    struct od_training *t = walks(shelf.table, NULL);
+    struct fitted f[2];
+    for (unsigned i = 0; i < 2; i++) {
+        settle(&f[i], "aws-hrnn-metadata", t);
+        f[i].input.threads = i + 1;
+        assert_int_equal(fitted_run(&f[i], true), OD_OK);
+    }
+    assert_int_equal(f[0].model.image.bytes.len, f[1].model.image.bytes.len);
+    assert_memory_equal(f[0].model.image.bytes.ptr, f[1].model.image.bytes.ptr,
+                        f[0].model.image.bytes.len);
+    fitted_done(&f[0]);
+    fitted_done(&f[1]);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
+static void metadata_speaks_for_items_and_users(void **state)
+{
+    (void)state;
+    struct shelf shelf, people = {0};
+    shelve(&shelf, true);
+    struct od_error err = {0};
+    od_arena_init(&people.arena, 1u << 20);
+    assert_int_equal(
+        od_schema_parse(
+            &people.arena,
+            OD_STR("{\"type\":\"record\",\"name\":\"Users\",\"namespace\":\"com.amazonaws."
+                   "personalize.schema\",\"fields\":[{\"name\":\"USER_ID\",\"type\":\"string\"},"
+                   "{\"name\":\"SIDE\",\"type\":\"string\",\"categorical\":true},"
+                   "{\"name\":\"AGE\",\"type\":[\"null\",\"int\"]}],\"version\":\"1.0\"}"),
+            OD_DOMAIN_NONE, &people.schema, &err),
+        OD_OK);
+    people.table = od_table_new(&people.schema);
+    for (unsigned u = 0; u < USERS; u++) {
+        char id[16], age[16];
+        snprintf(id, sizeof id, "u%05u", u);
+        snprintf(age, sizeof age, "%u", 20 + u % 2 * 40);
+        const char *cells[2] = {u % 2 ? "odd" : "even", age};
+        shelf_put(&people, id, cells);
+    }
+    struct od_training *t = walks(shelf.table, people.table);
+    struct fitted f;
+    float scores[ITEMS + NEW], other[ITEMS + NEW];
+    settle(&f, "aws-hrnn-metadata", t);
+    if (fitted_run(&f, false) != OD_OK)
+        fail_msg("%s", f.err.message);
+    assert_int_equal(items_of(&f)->count, ITEMS + NEW);
+    const unsigned walk[3] = {6, 8, 10};
+    assert_true(ask(&f, walk, 3, 60, NULL, 0, scores));
+    double even = 0, odd = 0; /* new items are scored by their kind alone */
+    for (unsigned i = ITEMS; i < ITEMS + NEW; i++)
+        *(i % 2 ? &odd : &even) += (double)scores[code_of(&f, i)];
+    assert_true(even > odd);
+    const struct od_query_value sides[2] = {{OD_STR("SIDE"), OD_STR("even")},
+                                            {OD_STR("AGE"), OD_STR("20")}};
+    const struct od_query_value no_side[1] = {{OD_STR("SIDE"), OD_STR("neither")}};
+    const struct od_query_value by_age[1] = {{OD_STR("AGE"), OD_STR("60")}};
+    assert_true(ask(&f, walk, 1, 60, sides, 2, other));
+    assert_true(ask(&f, walk, 1, 60, no_side, 1, scores));
+    assert_memory_not_equal(scores, other, sizeof scores);
+    assert_true(ask(&f, walk, 1, 60, NULL, 0, other));
+    assert_memory_equal(scores, other, sizeof scores); /* an unknown value says nothing */
+    assert_true(ask(&f, walk, 1, 60, by_age, 1, scores));
+    assert_memory_not_equal(scores, other, sizeof scores); /* a number falls into its bin */
+    fitted_done(&f);
+    od_training_free(t);
+    shelf_done(&shelf);
+    shelf_done(&people);
+}
+
+static void coldstart_recommends_cold_items_alone(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    shelve(&shelf, true);
+    struct od_training *t = walks(shelf.table, NULL);
+    struct fitted f;
+    float scores[ITEMS + NEW];
+    settle(&f, "aws-hrnn-coldstart", t);
+    if (fitted_run(&f, true) != OD_OK)
+        fail_msg("%s", f.err.message);
+    const unsigned walk[4] = {6, 8, 10, 12};
+    assert_true(ask(&f, walk, 4, 60, NULL, 0, scores));
+    for (unsigned i = 0; i < ITEMS + NEW; i++)
+        assert_int_equal(scores[code_of(&f, i)] > -INFINITY, i >= ITEMS);
+    uint32_t best = fitted_best(scores, ITEMS + NEW);
+    struct od_str id = od_image_dict_text(items_of(&f), best);
+    assert_int_equal((id.ptr[id.len - 1] - '0') % 2, 0); /* an even one */
+    assert_non_null(od_metrics_find(&f.metrics, "precision_at_5"));
+    fitted_done(&f);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
+static void fit_cold(struct fitted *f, const struct od_training *t, const char *name,
+                     const char *value, int64_t now_s, enum od_status expected)
+{
+    settle(f, "aws-hrnn-coldstart", t);
+    if (name)
+        fitted_set(f, name, value);
+    f->input.now_s = now_s;
+    assert_int_equal(fitted_run(f, false), expected);
+    if (expected != OD_OK)
+        assert_non_null(strstr(f->err.message, "cold items"));
+    fitted_done(f);
+}
+
+static void coldstart_rules(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    struct fitted f;
+    shelve(&shelf, false); /* 40 items, all old: none is cold */
+    struct od_training *t = walks(shelf.table, NULL);
+    fit_cold(&f, t, NULL, NULL, 0, OD_INVALID_INPUT);
+    od_training_free(t);
+    shelf_done(&shelf);
+    shelve(&shelf, true); /* and 110 without date or events, first seen with the newest event */
+    t = walks(shelf.table, NULL);
+    fit_cold(&f, t, "cold_start_max_duration", "0.001", 0, OD_OK);
+    int64_t late = t->last_time + 6 * DAY;
+    fit_cold(&f, t, "cold_start_relative_from", "currentTime", late, OD_INVALID_INPUT);
+    fit_cold(&f, t, "cold_start_relative_from", "latestItem", late, OD_OK);
+    for (unsigned i = 0; i < 20; i++) { /* twenty of them become old: 90 are too few */
+        char id[16];
+        snprintf(id, sizeof id, "i%05u", ITEMS + i);
+        const char *cells[2] = {"even", "-900000"};
+        shelf_put(&shelf, id, cells);
+    }
+    fit_cold(&f, t, NULL, NULL, 0, OD_INVALID_INPUT);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
+/* --- the part, and images that are wrong --- */
+
+static void the_part_answers_as_its_recipe(void **state)
+{
+    (void)state;
+    struct od_training *t = walks(NULL, NULL);
+    struct fitted f;
+    void *part = NULL;
+    float a[ITEMS], b[ITEMS];
+    bool personal;
+    struct od_arena scratch;
+    settle(&f, "aws-hrnn", t);
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    assert_true(od_part_gru.present(&f.model.image));
+    assert_int_equal(od_part_gru.open(&f.model.image, ITEMS + 1, &part, &f.err), OD_CORRUPT);
+    assert_int_equal(od_part_gru.open(&f.model.image, ITEMS, &part, &f.err), OD_OK);
+    const unsigned walk[2] = {6, 8};
+    ask(&f, walk, 2, 60, NULL, 0, a);
+    const struct od_past_event events[2] = {{code_of(&f, 6), 0, 0}, {code_of(&f, 8), 0, 60}};
+    struct od_query query = {.events = events, .event_count = 2, .now_s = 120};
+    od_arena_init(&scratch, SIZE_MAX);
+    assert_int_equal(od_part_gru.score(part, &query, &scratch, b, &personal, NULL), OD_OK);
+    assert_true(personal);
+    assert_memory_equal(a, b, sizeof a);
+    od_arena_done(&scratch);
+    od_part_gru.close(part);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
+static void damaged_images_are_refused(void **state)
+{
+    (void)state;
+    static const char *const sections[] = {"gru",     "gru.params", "gru.in",
+                                           "gru.out", "hrnn",       "hrnn.popular"};
+    struct od_training *t = walks(NULL, NULL);
+    struct fitted f;
+    settle(&f, "aws-hrnn", t);
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        struct od_str bytes;
+        struct od_model *model;
+        assert_true(od_image_section(&f.model.image, sections[i], &bytes));
+        uint32_t kept, bad = 0x7fc07fc0; /* as floats and halves no numbers, as counts too many */
+        char *at = (char *)(uintptr_t)bytes.ptr + (i == 1 ? bytes.len - 4 : 0);
+        if (i == 5)
+            continue; /* any floats will do there */
+        memcpy(&kept, at, 4);
+        memcpy(at, &bad, 4);
+        assert_int_equal(f.model.recipe->open(&f.model.image, &model, &f.err), OD_CORRUPT);
+        memcpy(at, &kept, 4);
+    }
+    fitted_done(&f);
+    od_training_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_learns_answers_and_measures),
+        cmocka_unit_test(long_histories_are_read_from_their_end),
+        cmocka_unit_test(every_parameter_has_an_effect),
+        cmocka_unit_test(threads_do_not_change_the_image),
+        cmocka_unit_test(metadata_speaks_for_items_and_users),
+        cmocka_unit_test(coldstart_recommends_cold_items_alone),
+        cmocka_unit_test(coldstart_rules),
+        cmocka_unit_test(the_part_answers_as_its_recipe),
+        cmocka_unit_test(damaged_images_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/* Updated models: old items as before, new ones like those they are like, damaged images refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "recipes/metrics.h"
+#include "recipes/registry.h"
+#include "recipes/toy.h"
+#include "recipes/updated.h"
+
+static struct od_field fields[] = {
+    {.name = {"ITEM_ID", 7}, .type = OD_FIELD_STRING},
+    {.name = {"GENRE", 5}, .type = OD_FIELD_STRING, .nullable = true, .categorical = true},
+};
+static const struct od_schema schema = {
+    .name = {"Items", 5}, .type = OD_ITEMS, .field_count = 2, .fields = fields};
+
+static void put(struct od_table *table, const char *id, const char *genre)
+{
+    struct od_value values[2] = {{.kind = OD_VALUE_TEXT, .text = od_str_c(id)},
+                                 {.kind = OD_VALUE_NULL}};
+    if (genre)
+        values[1] = (struct od_value){.kind = OD_VALUE_TEXT, .text = od_str_c(genre)};
+    assert_int_equal(od_table_put(table, values), OD_OK);
+}
+
+/* Items 0 to 9, number n had by 20 - n users; even ones are of genre a, odd ones of genre b. */
+static void add_old(struct od_training_builder *b)
+{
+    for (unsigned item = 0; item < 10; item++)
+        for (unsigned u = 0; u < 20 - item; u++)
+            toy_add(b, u, item, item);
+}
+
+struct bed {
+    struct od_training *before, *now;
+    struct od_table *table;
+    struct od_memory_model old;
+    struct od_image updated;
+    char *bytes;
+    size_t len;
+    uint32_t fresh;
+};
+
+static enum od_status count_bytes(void *to, const void *bytes, size_t len)
+{
+    (void)bytes;
+    *(size_t *)to += len;
+    return OD_OK;
+}
+
+static enum od_status put_bytes(void *to, const void *bytes, size_t len)
+{
+    struct bed *bed = to;
+    memcpy(bed->bytes + bed->len, bytes, len);
+    bed->len += len;
+    return OD_OK;
+}
+
+static void make(struct bed *bed, unsigned threads)
+{
+    struct od_error err = {0};
+    struct od_train_input input = {.training = bed->now, .seed = 1, .threads = threads};
+    struct od_image_writer *writer = od_image_writer_new(OD_STR("aws-popularity-count"), 1);
+    size_t size = 0;
+    if (od_updated_make(&input, &bed->old.image, writer, &bed->fresh, &err) != OD_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(od_image_finish(writer, count_bytes, &size), OD_OK);
+    free(bed->bytes);
+    bed->bytes = aligned_alloc(64, size);
+    bed->len = 0;
+    assert_int_equal(od_image_finish(writer, put_bytes, bed), OD_OK);
+    od_image_writer_free(writer);
+    assert_int_equal(
+        od_image_open((struct od_str){bed->bytes, bed->len}, true, &bed->updated, &err), OD_OK);
+}
+
+/* now: what came since. */
+static void lay(struct bed *bed, struct od_training_builder *now)
+{
+    memset(bed, 0, sizeof *bed);
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_train_input input = {.seed = 1, .threads = 1};
+    struct od_error err;
+    add_old(b);
+    bed->before = toy_finish(b);
+    input.training = bed->before;
+    input.spec = od_recipe_spec_find(OD_STR("aws-popularity-count"));
+    assert_int_equal(od_memory_model_train(&od_recipe_popularity, &input, &bed->old, &err), OD_OK);
+    bed->table = od_table_new(&schema);
+    char id[16];
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "i%05u", i);
+        put(bed->table, id, i % 2 ? "b" : "a");
+    }
+    put(bed->table, "new-a", "a");
+    put(bed->table, "new-none", NULL);
+    put(bed->table, "a-first", "b");
+    bed->now = toy_finish(now);
+    bed->now->item_table = bed->table;
+    make(bed, 1);
+}
+
+static void clear(struct bed *bed)
+{
+    od_memory_model_done(&bed->old);
+    od_training_free(bed->before);
+    od_training_free(bed->now);
+    od_table_free(bed->table);
+    free(bed->bytes);
+}
+
+/* Scores by id, for a user without history. */
+static float score_of(const struct bed *bed, const char *id)
+{
+    struct od_model *model;
+    struct od_error err;
+    struct od_arena arena;
+    bool personal;
+    /* one event on a new item: the inner model must not see it */
+    assert_int_equal(od_recipe_updated.open(&bed->updated, &model, &err), OD_OK);
+    const struct od_image_dict *items = od_recipe_updated.items(model);
+    struct od_past_event event = {.item = od_image_dict_find(items, OD_STR("new-a")), .time = 5};
+    struct od_query query = {.events = &event, .event_count = 1, .item = event.item, .now_s = 9};
+    float *scores = calloc(items->count, sizeof *scores);
+    od_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(od_recipe_updated.score(model, &query, &arena, scores, &personal, &err),
+                     OD_OK);
+    uint32_t code = od_image_dict_find(items, od_str_c(id));
+    assert_true(code != OD_NO_CODE);
+    float score = scores[code];
+    free(scores);
+    od_arena_done(&arena);
+    od_recipe_updated.close(model);
+    return score;
+}
+
+static void new_items_score_like_those_they_are_like(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    add_old(b);
+    lay(&bed, b);
+    assert_int_equal(bed.fresh, 3);
+    for (int i = 0; i < 10; i++) { /* as before: popularity's places */
+        char id[16];
+        snprintf(id, sizeof id, "i%05d", i);
+        assert_true(score_of(&bed, id) == -1.0f - (float)i);
+    }
+    assert_true(fabsf(score_of(&bed, "new-a") - -5) < 1e-4f);   /* 0, 2, 4, 6, 8 */
+    assert_true(fabsf(score_of(&bed, "a-first") - -6) < 1e-4f); /* 1, 3, 5, 7, 9 */
+    assert_true(score_of(&bed, "new-none") == -10);             /* last */
+    clear(&bed);
+}
+
+static void company_counts_as_interactions_come_in(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    add_old(b);
+    for (unsigned u = 100; u < 195; u++) { /* item 9, then the new one, each time */
+        char user[16];
+        snprintf(user, sizeof user, "u%05u", u);
+        toy_add(b, u, 9, 1);
+        assert_int_equal(
+            od_training_add_event(b, od_str_c(user), OD_STR("new-a"), OD_STR_NONE, 2, false, 0),
+            OD_OK);
+        assert_int_equal(
+            od_training_add_event(b, od_str_c(user), OD_STR("new-none"), OD_STR_NONE, 3, false, 0),
+            OD_OK);
+    }
+    lay(&bed, b);
+    /* 95 events against 5: a twentieth of the record (-5), the rest of item 9 (-10) */
+    assert_true(fabsf(score_of(&bed, "new-a") - (-5 * 0.05f + -10 * 0.95f)) < 1e-3f);
+    assert_true(fabsf(score_of(&bed, "new-none") - -10) < 1e-3f);
+    clear(&bed);
+}
+
+static void threads_change_no_byte_and_an_update_is_not_updated(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct od_error err = {0};
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    uint32_t fresh;
+    add_old(b);
+    lay(&bed, b);
+    char *first = malloc(bed.len);
+    size_t len = bed.len;
+    memcpy(first, bed.bytes, len);
+    make(&bed, 2);
+    assert_int_equal(bed.len, len);
+    assert_memory_equal(bed.bytes, first, len);
+    free(first);
+    struct od_train_input input = {.training = bed.now, .seed = 1, .threads = 1};
+    struct od_image_writer *writer = od_image_writer_new(OD_STR("aws-popularity-count"), 1);
+    assert_int_equal(od_updated_make(&input, &bed.updated, writer, &fresh, &err), OD_INTERNAL);
+    od_image_writer_free(writer);
+    clear(&bed);
+}
+
+static void damaged_sections_are_refused(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct od_error err;
+    struct od_model *model;
+    struct od_str bytes;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    add_old(b);
+    lay(&bed, b);
+    static const char *const names[] = {"update.old", "update.at", "update.like", "update.weight"};
+    for (int i = 0; i < 4; i++) {
+        assert_true(od_image_section(&bed.updated, names[i], &bytes));
+        char *at = (char *)bytes.ptr + (i == 1 ? 8 : 0), kept[4];
+        memcpy(kept, at, 4);
+        memset(at, 0x7E, 4);
+        assert_int_equal(od_recipe_updated.open(&bed.updated, &model, &err), OD_CORRUPT);
+        memcpy(at, kept, 4);
+    }
+    assert_int_equal(od_recipe_updated.open(&bed.updated, &model, &err), OD_OK);
+    od_recipe_updated.close(model);
+    clear(&bed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_items_score_like_those_they_are_like),
+        cmocka_unit_test(company_counts_as_interactions_come_in),
+        cmocka_unit_test(threads_change_no_byte_and_an_update_is_not_updated),
+        cmocka_unit_test(damaged_sections_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
