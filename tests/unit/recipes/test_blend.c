@@ -471,7 +471,9 @@ static void damaged_blends_are_refused(void **state)
     assert_int_equal(od_image_array(&m.image, "blend", 1, sizeof good, &p, NULL), OD_OK);
     memcpy(&good, p, sizeof good);
     assert_int_equal(open_with(&m, "blend", 0, &good, sizeof good), OD_OK);
-    uint32_t serves = good.part[0].serves ? 0 : 1;
+    uint32_t serves = 0; /* the first that does */
+    while (!good.part[serves].serves)
+        serves++;
 #define BREAK(change)                                                                              \
     do {                                                                                           \
         bad = good;                                                                                \
@@ -482,7 +484,10 @@ static void damaged_blends_are_refused(void **state)
     BREAK(items++);
     BREAK(part_count = 0);
     BREAK(part_count = OD_BLEND_PARTS + 1);
-    BREAK(part[serves].serves = bad.part[1 - serves].serves = 0);
+    bad = good;
+    for (uint32_t i = 0; i < OD_BLEND_PARTS; i++)
+        bad.part[i].serves = 0;
+    assert_int_equal(open_with(&m, "blend", 0, &bad, sizeof bad), OD_CORRUPT);
     BREAK(part[0].shape = OD_BLEND_SHAPES);
     BREAK(part[0].scale = 0);
     BREAK(part[0].weight = NAN);
