@@ -261,6 +261,8 @@ static enum od_status run(struct search *search, struct od_arena *arena,
         search->planned = search->count;
         s = run_rung(search, first_count);
     }
+    if (s == OD_OK && search->stopped) /* asked for after the last trial had looked */
+        s = OD_STOPPED;
     return s == OD_OK ? choose(search, out, err)
                       : od_fail(err, s, s == OD_STOPPED ? "The training was stopped." : NULL);
 }

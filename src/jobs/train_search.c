@@ -10,7 +10,8 @@
 #include "jobs/train_inner.h"
 #include "recipes/metrics.h"
 
-#define DEFAULT_JOBS   8
+#define DEFAULT_JOBS   8 /* of performHPO */
+#define AUTO_JOBS      2 /* of each recipe of performAutoML: recipes differ more than their values */
 #define DEFAULT_METRIC "normalized_discounted_cumulative_gain_at_25"
 #define SEARCH_SHARE   0.6 /* of the training's part of the progress bar */
 
@@ -183,7 +184,7 @@ enum od_status od_run_search(struct od_run *run, const struct od_train_input *in
     size_t count = 1;
     int64_t jobs = od_json_get_i64(hpo, "jobs", 0), parallel = od_json_get_i64(hpo, "parallel", 1);
     if (jobs <= 0)
-        jobs = recipes ? (int64_t)recipes->count * (DEFAULT_JOBS / 2) : DEFAULT_JOBS;
+        jobs = recipes ? (int64_t)recipes->count * AUTO_JOBS : DEFAULT_JOBS;
     enum od_status s = recipes ? auto_entries(run, recipes, (unsigned)jobs, &entries, &count)
                                : one_recipe(run, hpo, (unsigned)jobs, &one);
     struct od_str metric = od_json_get_str(hpo, "metric", OD_STR(DEFAULT_METRIC));
