@@ -12,11 +12,7 @@ static const struct od_part *const sequence[] = {
 
 /* The v2 recipes. */
 static const struct od_part *const sequence_v2[] = {
-    &od_part_linar,
-    &od_part_far,
-    &od_part_knn,
-    &od_part_seq,
-    NULL,
+    &od_part_linar, &od_part_far, &od_part_knn, &od_part_seq, NULL,
 };
 
 static const struct {
