@@ -5,6 +5,9 @@
  * every layer is dropped; those of a hundred want a fifth (models.md 2.2; Klenitskiy, Vasilev
  * 2023). Between, the share goes by the logarithm.
  *
+ * A training takes STEPS steps whatever the data, small sets in more epochs of smaller batches, at
+ * a rate that falls by half a cosine and reaches its end with the last of them.
+ *
  * Effort is bounded by counting operations, not seconds, so that the same data gives the same
  * bytes on any machine: OPERATIONS in the search for the best weights, and one pass more. Where not
  * even one pass fits in, users are left out, evenly by their code: a network of a few million
@@ -27,7 +30,7 @@ enum { WIDTH = 64, LEAST_WIDTH = 16, LAYERS = 2, UNIT_BYTES = 32 };
 enum { WINDOW = 150, CONTEXT = OD_SEQ_HISTORY - WINDOW };
 enum { ALL_CANDIDATES = 20000, SAMPLE = 2048 }; /* items up to which the softmax is whole */
 enum { LEAST_BATCH = 128, MOST_BATCH = 6400, BATCHES = 300 };
-enum { MOST_EPOCHS = 60, PATIENCE = 12 };
+enum { STEPS = 2400, MOST_EPOCHS = 60, PATIENCE = 12 };
 #define OPERATIONS 2.5e13 /* five minutes of two cores at 80 GFLOP/s */
 
 double od_seq_cost(const struct od_seq_shape *s, const struct od_seq_plan *plan, uint32_t items)
@@ -119,15 +122,25 @@ static struct od_seq_plan plan_for(const struct od_train_input *input, uint64_t 
                                 .context = CONTEXT,
                                 .batch_rows = batch_for(predictions),
                                 .candidates = items <= ALL_CANDIDATES ? 0 : SAMPLE,
-                                .epochs = MOST_EPOCHS,
                                 .patience = PATIENCE,
                                 .refresh = 1,
                                 .rule = OD_NN_ADAM,
                                 .rate = 4e-3f,
                                 .clip = 1,
-                                .fall = .9f,
+                                .fall = 1,
+                                .last = .05f,
                                 .bias = true,
                                 .start = true};
+}
+
+/* STEPS in all, as far as room goes; the rate's half cosine ends with the last one. */
+static uint32_t epochs_for(const struct od_seq_plan *plan, uint64_t predictions, double room)
+{
+    double n = predictions ? (double)predictions : 1;
+    double epochs = STEPS * (double)plan->batch_rows / n;
+    epochs = epochs < MOST_EPOCHS ? epochs : MOST_EPOCHS;
+    epochs = epochs < room / n ? epochs : room / n;
+    return epochs > 1 ? (uint32_t)(epochs + .5) : 1;
 }
 
 enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,
@@ -155,7 +168,7 @@ enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t col
         .times = times,
     };
     double room = OPERATIONS / od_seq_cost(&s.shape, &s.plan, t->item_count);
-    s.plan.most_rows = (uint64_t)room;
+    s.plan.epochs = epochs_for(&s.plan, predictions, room);
     s.dropout = dropout_for(users ? (double)predictions / (double)users + 1 : 0);
     if ((double)predictions > room)
         leave_out(t, s.end, room / (double)predictions);
