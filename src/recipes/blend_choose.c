@@ -3,9 +3,9 @@
  * First each part gets its shape: that under which it explains the held-out events best, together
  * with the repeats. Then all terms are fitted together and each group is taken away in turn; it
  * stays away unless the judges' mean of 1 / log2(1 + rank) falls by more than chance would have it
- * (paired over judges; a feature must be worth one standard error, a part, which costs memory
- * and time in every answer, 1.6, or four of the likelihood, which tells more
- * than ranks do) and by more than a share of it. Popularity of all
+ * (paired over judges; a feature must be worth one standard error, a part, which costs memory and
+ * time in every answer, 1.6, or both four of the likelihood) and by more than a share of it.
+ * Popularity of all
  * time must be worth most, for held-out events overrate it where a data set was cut to items with
  * so many events (k-core): what is rare in training is then rarer than it will be. Parts are tried
  * weakest first, and one always stays. Measures are two-fold: weights fitted on the even judges are
@@ -18,13 +18,19 @@
 
 enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
 
+/* What terms must gain to stay: in ranks, or in likelihood, which has more to tell where most
+ * held-out events are easy (the middle of a session) and ranks hardly move. */
 struct worth {
     double errors; /* standard errors of the measure */
     double share;  /* of the measure */
     int likely;    /* or standard errors of the likelihood; 0: that does not count */
+    double least;  /* share of the measure that must be gained (negative: may be lost) then */
 };
-static const struct worth feature_worth = {1, .002, 0}, popular_worth = {1, .01, 0},
-                          part_worth = {1.645, .001, 4}; /* one in twenty by chance */
+static const struct worth feature_worth = {1, .002, 4, -.002}, popular_worth = {1, .01, 0, 0},
+                          part_worth = {1.645, .001, 4, .001}; /* one in twenty by chance */
+/* Held-out events are mostly in the middle of a session, where pauses say nothing; the likelihood
+ * of the others tells whether they do. */
+static const struct worth pause_worth = {1, .002, 2, -.002};
 
 #define TERM(feature) (1u << (OD_BLEND_PARTS + (feature)))
 
@@ -47,14 +53,16 @@ static void fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape s
 {
     struct od_blend_sample *s = c->sample;
     size_t bytes = s->judges * s->room * sizeof *s->x[p];
-    float *to = s->x[p], *longer = s->x[OD_BLEND_LONGER + p];
+    float *to = s->x[p], *longer = s->x[OD_BLEND_LONGER + p], *rested = s->x[OD_BLEND_RESTED + p];
     memset(to, 0, bytes);
     for (size_t j = 0; j < s->judges; j++) {
         size_t first = j * s->room;
         if (s->knows[p][j])
             od_blend_shape_add(shape, scale, 1, s->raw[p] + first, s->count[j], to + first);
-        for (uint32_t i = 0; i < s->count[j]; i++)
+        for (uint32_t i = 0; i < s->count[j]; i++) {
             longer[first + i] = to[first + i] * s->length[j];
+            rested[first + i] = to[first + i] * s->pause[j];
+        }
     }
 }
 
@@ -148,9 +156,10 @@ static enum od_status try_without(struct choice *c, uint32_t terms, struct worth
         return st;
     struct paired rank = compare(c->now.gain, c->other.gain, judges);
     struct paired likelihood = compare(c->now.likelihood, c->other.likelihood, judges);
-    bool seen = rank.mean > worth.errors * rank.error;
-    bool likely = worth.likely && likelihood.mean > worth.likely * likelihood.error;
-    if (rank.mean > worth.share * *out_mean && (seen || likely))
+    bool seen = rank.mean > worth.errors * rank.error && rank.mean > worth.share * *out_mean;
+    bool likely = worth.likely && likelihood.mean > worth.likely * likelihood.error &&
+                  rank.mean > worth.least * *out_mean;
+    if (seen || likely)
         return OD_OK;
     struct od_blend_verdict swap = c->now;
     c->now = c->other;
@@ -170,6 +179,12 @@ static uint32_t longer(uint32_t parts)
     return parts << OD_BLEND_LONGER;
 }
 
+/* And after pauses. */
+static uint32_t rested(uint32_t parts)
+{
+    return parts << OD_BLEND_RESTED;
+}
+
 static enum od_status try_parts(struct choice *c, struct od_error *err)
 {
     uint32_t parts = c->sample->parts, tried = 0;
@@ -184,7 +199,8 @@ static enum od_status try_parts(struct choice *c, struct od_error *err)
         uint32_t others = c->active & ((1u << parts) - 1) & ~(1u << weakest);
         enum od_status st = say(c, .6 + .3 * round / parts, err);
         if (st == OD_OK && others &&
-            try_without(c, 1u << weakest | longer(1u << weakest), part_worth, &without) != OD_OK)
+            try_without(c, 1u << weakest | longer(1u << weakest) | rested(1u << weakest),
+                        part_worth, &without) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
         if (st != OD_OK)
             return st;
@@ -199,8 +215,9 @@ static uint32_t all_terms(struct choice *c)
     const struct od_blend_sample *s = c->sample;
     c->repeats = REPEATS | (s->real_times ? TERM(OD_BLEND_HOURS) : 0);
     uint32_t parts = (1u << s->parts) - 1;
-    return parts | (s->parts > 1 ? longer(parts) : 0) | c->repeats | TERM(OD_BLEND_POPULAR) |
-           (s->real_times ? RECENT : 0);
+    return parts | (s->parts > 1 ? longer(parts) : 0) | (s->real_times ? rested(parts) : 0) |
+           c->repeats | TERM(OD_BLEND_POPULAR) |
+           (s->real_times ? RECENT | TERM(OD_BLEND_RETURN) : 0);
 }
 
 static enum od_status eliminate(struct choice *c, struct od_error *err)
@@ -211,6 +228,7 @@ static enum od_status eliminate(struct choice *c, struct od_error *err)
     } groups[] = {{TERM(OD_BLEND_POPULAR), popular_worth},
                   {RECENT, feature_worth},
                   {longer((1u << OD_BLEND_PARTS) - 1), feature_worth},
+                  {rested((1u << OD_BLEND_PARTS) - 1) | TERM(OD_BLEND_RETURN), pause_worth},
                   {c->repeats, feature_worth}};
     double mean, without;
     enum od_status st = OD_OK;
@@ -241,6 +259,7 @@ static enum od_status settle(struct choice *c, struct od_error *err)
         h->part[p].serves = c->active >> p & 1;
         h->part[p].weight = (float)c->w[p];
         h->part[p].longer = (float)c->w[OD_BLEND_LONGER + p];
+        h->part[p].rested = (float)c->w[OD_BLEND_RESTED + p];
     }
     for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
         h->weight[f] = (float)c->w[OD_BLEND_PARTS + f];

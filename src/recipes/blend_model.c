@@ -1,6 +1,6 @@
 /* A blend in the server: opened from its image, scoring from a history.
  *
- *     score = sum over parts p that know the user of  (w_p + l_p length) shape_p(s_p)
+ *     score = sum over parts p that know the user of  (w_p + l_p length + r_p pause) shape_p(s_p)
  *           + w . (features of blend_model.h) + FAINT log(1 + interactions)
  *
  * The last term orders by popularity what nothing else tells apart, so the ranking is total. Terms
@@ -35,10 +35,11 @@ struct od_model {
     uint32_t serving_count;
     const uint32_t *count;
     struct od_recent recent;
-    float *plane;          /* [3][items] */
+    float *plane;          /* [4][items] */
     const float *popular;  /* the answer without a usable event */
     const float *standing; /* terms of popularity of all time */
     const float *current;  /* and those of popularity lately, as of the end of the data */
+    const float *lately;   /* log(1 + interactions in the last week), likewise */
 };
 
 struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items)
@@ -90,7 +91,7 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     for (uint32_t p = 0; good && p < header->part_count; p++) {
         const struct od_blend_part *part = &header->part[p];
         good = part->shape < OD_BLEND_SHAPES && isfinite(part->scale) && part->scale > 0 &&
-               isfinite(part->weight) && isfinite(part->longer) &&
+               isfinite(part->weight) && isfinite(part->longer) && isfinite(part->rested) &&
                memchr(part->name, 0, sizeof part->name);
         serves |= part->serves != 0;
     }
@@ -122,13 +123,17 @@ static enum od_status read_recent(const struct od_image *image,
     return OD_OK;
 }
 
-/* y += the terms of what was recent at a time. counts: [OD_RECENT_WINDOWS * items] scratch. */
-static void add_recent(const struct od_model *m, int64_t time, uint32_t *counts, float *y)
+/* y += the terms of what was recent at a time, after a pause. counts: [OD_RECENT_WINDOWS * items]
+ * scratch, filled. */
+static void add_recent(const struct od_model *m, int64_t time, float pause, uint32_t *counts,
+                       float *y)
 {
     uint32_t n = m->header.items;
     od_recent_count(&m->recent, time, n, counts);
     for (uint32_t w = 0; w < OD_RECENT_WINDOWS; w++) {
         float weight = m->header.weight[OD_BLEND_DAY + w];
+        if (w == OD_RECENT_WEEK)
+            weight += pause * m->header.weight[OD_BLEND_RETURN];
         const uint32_t *c = counts + (size_t)w * n;
         for (uint32_t i = 0; i < n; i++)
             if (c[i])
@@ -139,7 +144,7 @@ static void add_recent(const struct od_model *m, int64_t time, uint32_t *counts,
 static bool weighs_recent(const struct od_blend_header *header)
 {
     bool any = false;
-    for (size_t f = OD_BLEND_DAY; f <= OD_BLEND_MONTH; f++)
+    for (size_t f = OD_BLEND_DAY; f <= OD_BLEND_RETURN; f++)
         any |= fabsf(header->weight[f]) > 0;
     return any;
 }
@@ -147,13 +152,14 @@ static bool weighs_recent(const struct od_blend_header *header)
 static enum od_status make_planes(struct od_model *m, struct od_error *err)
 {
     size_t n = m->header.items;
-    m->plane = malloc((n * 3 + 1) * sizeof *m->plane);
+    m->plane = calloc(n * 4 + 1, sizeof *m->plane);
     uint32_t *counts = malloc((n * OD_RECENT_WINDOWS + 1) * sizeof *counts);
     if (!m->plane || !counts) {
         free(counts);
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
-    float *popular = m->plane, *standing = m->plane + n, *current = m->plane + 2 * n;
+    float *popular = m->plane, *standing = m->plane + n, *current = m->plane + 2 * n,
+          *lately = m->plane + 3 * n;
     double total = 0;
     for (size_t i = 0; i < n; i++)
         total += (double)m->count[i] + .5; /* half a count: unseen items have a logarithm too */
@@ -164,12 +170,16 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
             (m->header.weight[OD_BLEND_POPULAR] + FAINT) * od_blend_log(1 + (float)m->count[i]);
     }
     memcpy(current, standing, n * sizeof *current);
-    if (weighs_recent(&m->header))
-        add_recent(m, m->recent.last_time == INT64_MAX ? INT64_MAX : m->recent.last_time + 1,
+    if (weighs_recent(&m->header)) {
+        add_recent(m, m->recent.last_time == INT64_MAX ? INT64_MAX : m->recent.last_time + 1, 0,
                    counts, current);
+        for (size_t i = 0; i < n; i++)
+            lately[i] = od_blend_log(1 + (float)counts[OD_RECENT_WEEK * n + i]);
+    }
     m->popular = popular;
     m->standing = standing;
     m->current = current;
+    m->lately = lately;
     free(counts);
     return OD_OK;
 }
@@ -288,15 +298,18 @@ static enum od_status begin(const struct od_model *m, const struct od_query *que
                             struct od_arena *scratch, float *scores, struct od_error *err)
 {
     uint32_t n = m->header.items;
+    float pause = od_blend_pause(query);
     if (query->now_s > m->recent.last_time || !weighs_recent(&m->header)) {
-        memcpy(scores, m->current, n * sizeof *scores);
+        float back = pause * m->header.weight[OD_BLEND_RETURN];
+        for (uint32_t i = 0; i < n; i++)
+            scores[i] = m->current[i] + back * m->lately[i];
         return OD_OK;
     }
     uint32_t *counts = OD_NEW_ARRAY(scratch, uint32_t, (size_t)n * OD_RECENT_WINDOWS);
     if (!counts)
         return od_fail(err, OD_NO_MEMORY, NULL);
     memcpy(scores, m->standing, n * sizeof *scores);
-    add_recent(m, query->now_s, counts, scores);
+    add_recent(m, query->now_s, pause, counts, scores);
     return OD_OK;
 }
 
@@ -308,6 +321,7 @@ enum od_status od_blend_score(const struct od_model *model, const struct od_quer
     float *own = OD_NEW_ARRAY(scratch, float, n);
     if (!own)
         return od_fail(err, OD_NO_MEMORY, NULL);
+    float length = od_blend_length(query->event_count), pause = od_blend_pause(query);
     *out_personal = false;
     enum od_status st = begin(model, query, scratch, scores, err);
     for (uint32_t p = 0; p < model->serving_count && st == OD_OK; p++) {
@@ -317,8 +331,8 @@ enum od_status od_blend_score(const struct od_model *model, const struct od_quer
                                            err);
         if (st == OD_OK && personal)
             od_blend_shape_add((enum od_blend_shape)as->shape, as->scale,
-                               as->weight + as->longer * od_blend_length(query->event_count), own,
-                               n, scores);
+                               as->weight + as->longer * length + as->rested * pause, own, n,
+                               scores);
         *out_personal |= personal;
     }
     if (st != OD_OK)

@@ -17,16 +17,23 @@ enum od_blend_feature {
     OD_BLEND_DAY,     /* log(1 + interactions in the last day, week, 30 days) */
     OD_BLEND_WEEK,
     OD_BLEND_MONTH,
+    OD_BLEND_RETURN, /* OD_BLEND_WEEK times od_blend_pause */
     OD_BLEND_FEATURES
 };
 #define OD_BLEND_REPEATS 4 /* the first so many features are of items of the history alone */
 /* Weights are numbered parts first; then features; then what a part's weight has more for each unit
  * of od_blend_length, for some parts know more of long histories and others of short ones. */
-#define OD_BLEND_LONGER  (OD_BLEND_PARTS + OD_BLEND_FEATURES)
-#define OD_BLEND_WEIGHTS (OD_BLEND_LONGER + OD_BLEND_PARTS)
+#define OD_BLEND_LONGER (OD_BLEND_PARTS + OD_BLEND_FEATURES)
+/* And what it has more for each unit of od_blend_pause: who comes back after a week is not where
+ * the last session ended. */
+#define OD_BLEND_RESTED  (OD_BLEND_LONGER + OD_BLEND_PARTS)
+#define OD_BLEND_WEIGHTS (OD_BLEND_RESTED + OD_BLEND_PARTS)
 /* (log2(1 + events) - 3) / 2 of a history: -1 for one event, 0 for seven, 2.3 for 200, beyond which
  * it does not grow, since servers look no further back. */
 float od_blend_length(size_t events);
+/* log2(1 + hours since the newest event) / 4: 0 within a session, 1.2 after a day, 1.9 after a
+ * week. */
+float od_blend_pause(const struct od_query *query);
 
 /* How a part's score s becomes a term of a logit. With a part's scores being near probabilities,
  * their logarithm is the logit: log(max(s, 0) / scale + floor). */
@@ -50,6 +57,7 @@ struct od_blend_part {
     float scale;
     float weight;
     float longer;  /* added to weight for each unit of length */
+    float rested;  /* and of pause */
     float alone;   /* what held-out events said: mean 1 / log2(1 + rank) to rank 25, alone */
     float without; /* and of the blend without it */
 };
@@ -67,7 +75,7 @@ struct od_blend_header {
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     1
+#define OD_BLEND_VERSION     2
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

@@ -156,6 +156,13 @@ static uint32_t gather(const struct asking *a, struct bench *b, size_t j, size_t
         if (a->sample->knows[p][j])
             n += (uint32_t)od_topk(a->kernels, b->scores[p], a->training->item_count, NULL,
                                    OD_BLEND_TOP, b->top, b->best + n);
+    if (a->sample->real_times) { /* what a user may have come back for */
+        const uint32_t *week = b->counts + (size_t)OD_RECENT_WEEK * a->training->item_count;
+        for (uint32_t i = 0; i < a->training->item_count; i++)
+            b->mark[i] = (float)week[i];
+        n += (uint32_t)od_topk(a->kernels, b->mark, a->training->item_count, NULL, OD_BLEND_LATELY,
+                               b->top, b->best + n);
+    }
     for (size_t r = 0; r < repeats && r < OD_BLEND_PAST; r++)
         b->best[n++] = b->repeat[r].item;
     qsort(b->best, n, sizeof *b->best, by_code);
@@ -167,20 +174,20 @@ static uint32_t gather(const struct asking *a, struct bench *b, size_t j, size_t
 }
 
 /* The terms that are no part's, of candidates first .. first + count. */
-static void fill_terms(const struct asking *a, struct bench *b, const struct od_query *query,
-                       size_t repeats, size_t first, uint32_t count)
+static void fill_terms(const struct asking *a, struct bench *b, size_t repeats, size_t first,
+                       uint32_t count, float pause)
 {
     struct od_blend_sample *s = a->sample;
     size_t n = a->training->item_count;
     const uint32_t *item = s->item + first;
-    if (s->real_times)
-        od_recent_count(a->recent, query->now_s, (uint32_t)n, b->counts);
     for (uint32_t i = 0; i < count; i++) {
         s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][first + i] =
             od_blend_log(1 + (float)a->count[item[i]]);
         for (size_t w = 0; w < OD_RECENT_WINDOWS && s->real_times; w++)
             s->x[OD_BLEND_PARTS + OD_BLEND_DAY + w][first + i] =
                 od_blend_log(1 + (float)b->counts[w * n + item[i]]);
+        s->x[OD_BLEND_PARTS + OD_BLEND_RETURN][first + i] =
+            s->x[OD_BLEND_PARTS + OD_BLEND_WEEK][first + i] * pause;
     }
     for (size_t r = 0; r < repeats; r++) {
         const uint32_t *at = bsearch(&b->repeat[r].item, item, count, sizeof *item, by_code);
@@ -207,11 +214,14 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
     }
     size_t repeats = od_blend_repeats(&query, a->training->item_count, b->mark, b->repeat);
     size_t first = j * s->room;
+    if (s->real_times)
+        od_recent_count(a->recent, query.now_s, a->training->item_count, b->counts);
     s->count[j] = gather(a, b, j, repeats, s->item + first);
     for (uint32_t p = 0; p < s->parts; p++)
         for (uint32_t i = 0; i < s->count[j]; i++)
             s->raw[p][first + i] = s->knows[p][j] ? b->scores[p][s->item[first + i]] : 0;
-    fill_terms(a, b, &query, repeats, first, s->count[j]);
+    s->pause[j] = od_blend_pause(&query);
+    fill_terms(a, b, repeats, first, s->count[j], s->pause[j]);
     uint32_t target = a->training->item[judge->end];
     const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
     s->length[j] = od_blend_length(query.event_count);
@@ -267,14 +277,17 @@ static enum od_status allocate(struct od_blend_sample *s)
     s->target = calloc(s->judges + 1, sizeof *s->target);
     s->weight = calloc(s->judges + 1, sizeof *s->weight);
     s->length = calloc(s->judges + 1, sizeof *s->length);
+    s->pause = calloc(s->judges + 1, sizeof *s->pause);
     s->item = calloc(places, sizeof *s->item);
-    bool all = s->count && s->target && s->weight && s->length && s->item;
+    bool all = s->count && s->target && s->weight && s->length && s->pause && s->item;
     for (uint32_t p = 0; p < s->parts; p++) {
         s->raw[p] = calloc(places, sizeof *s->raw[p]);
         s->knows[p] = calloc(s->judges + 1, 1);
         s->x[p] = calloc(places, sizeof *s->x[p]);
         s->x[OD_BLEND_LONGER + p] = calloc(places, sizeof *s->x[p]);
-        all = all && s->raw[p] && s->knows[p] && s->x[p] && s->x[OD_BLEND_LONGER + p];
+        s->x[OD_BLEND_RESTED + p] = calloc(places, sizeof *s->x[p]);
+        all = all && s->raw[p] && s->knows[p] && s->x[p] && s->x[OD_BLEND_LONGER + p] &&
+              s->x[OD_BLEND_RESTED + p];
     }
     for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++) {
         s->x[f] = calloc(places, sizeof *s->x[f]);
@@ -286,8 +299,8 @@ static enum od_status allocate(struct od_blend_sample *s)
 /* Judges whose candidates take no more than a quarter of the memory a recipe may use. */
 static size_t affordable(const struct od_train_input *input, size_t judges, uint32_t parts)
 {
-    size_t room = (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST;
-    size_t each = room * sizeof(float) * ((size_t)parts * 3 + OD_BLEND_FEATURES + 1);
+    size_t room = (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY;
+    size_t each = room * sizeof(float) * ((size_t)parts * 4 + OD_BLEND_FEATURES + 1);
     uint64_t most = input->memory_bytes / 4 / each;
     return input->memory_bytes && judges > most ? (size_t)most : judges;
 }
@@ -301,7 +314,7 @@ enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od
     *out = (struct od_blend_sample){
         .judges = affordable(input, judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
                              part_count),
-        .room = (size_t)part_count * OD_BLEND_TOP + OD_BLEND_PAST,
+        .room = (size_t)part_count * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY,
         .parts = part_count,
         .real_times = od_recent_real(input->training),
     };
@@ -332,6 +345,7 @@ void od_blend_sample_done(struct od_blend_sample *sample)
     free(sample->target);
     free(sample->weight);
     free(sample->length);
+    free(sample->pause);
     free(sample->item);
     for (uint32_t p = 0; p < OD_BLEND_PARTS; p++) {
         free(sample->raw[p]);

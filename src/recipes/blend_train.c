@@ -311,8 +311,8 @@ enum od_status od_blend_train(const struct od_train_input *input, struct od_imag
 bool od_blend_describe(const struct od_image *image, struct od_buf *out)
 {
     static const char *const features[OD_BLEND_FEATURES] = {
-        "repeat",     "steps since", "times before", "hours since",
-        "popularity", "last day",    "last week",    "last 30 days"};
+        "repeat",   "steps since", "times before", "hours since", "popularity",
+        "last day", "last week",   "last 30 days", "on return"};
     static const char *const shapes[OD_BLEND_SHAPES] = {"linear", "log .1", "log .01", "log .001"};
     const void *p;
     struct od_blend_header h;
@@ -325,13 +325,13 @@ bool od_blend_describe(const struct od_image *image, struct od_buf *out)
     od_buf_printf(out, "  blend, weighed by %u held-out events; mean 1/log2(1+rank) %.4f\n",
                   h.judges, (double)h.together);
     for (uint32_t i = 0; i < h.part_count; i++)
-        od_buf_printf(
-            out,
-            "    part %-8.8s %-11s weight %8.4f, longer %+.4f  %-8s alone %.4f, without it %.4f\n",
-            h.part[i].name, h.part[i].serves ? "serves" : "was dropped", (double)h.part[i].weight,
-            (double)h.part[i].longer,
-            h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
-            (double)h.part[i].alone, (double)h.part[i].without);
+        od_buf_printf(out,
+                      "    part %-8.8s %-11s weight %8.4f, longer %+.4f, rested %+.4f  %-8s alone "
+                      "%.4f, without it %.4f\n",
+                      h.part[i].name, h.part[i].serves ? "serves" : "was dropped",
+                      (double)h.part[i].weight, (double)h.part[i].longer, (double)h.part[i].rested,
+                      h.part[i].shape < OD_BLEND_SHAPES ? shapes[h.part[i].shape] : "",
+                      (double)h.part[i].alone, (double)h.part[i].without);
     for (size_t f = 0; f < OD_BLEND_FEATURES; f++)
         if (h.weight[f] < 0 || h.weight[f] > 0)
             od_buf_printf(out, "    %-13s weight %8.4f\n", features[f], (double)h.weight[f]);

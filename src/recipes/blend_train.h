@@ -32,12 +32,14 @@ struct od_blend_candidate {
     void *opened;
 };
 
-/* For each judge some candidates: the best OD_BLEND_TOP items of every part and the newest
- * OD_BLEND_PAST of the history. Weights fitted on these decide the order at the top, which the
- * likelihood over whole catalogues hardly looks at; where the top holds the held-out item, the rest
- * of the catalogue takes little of the probability. */
+/* For each judge some candidates: the best OD_BLEND_TOP items of every part, the newest
+ * OD_BLEND_PAST of the history and the OD_BLEND_LATELY most popular of the week before. Weights
+ * fitted on these decide the order at the top, which the likelihood over whole catalogues hardly
+ * looks at; where the top holds the held-out item, the rest of the catalogue takes little of the
+ * probability. */
 #define OD_BLEND_TOP    100
 #define OD_BLEND_PAST   32
+#define OD_BLEND_LATELY 64
 #define OD_BLEND_JUDGES 10000u /* asked at most */
 struct od_blend_sample {
     size_t judges, room; /* candidates of judge j: j * room and on, count[j] of them */
@@ -46,6 +48,7 @@ struct od_blend_sample {
     uint32_t *count;
     float *weight;                  /* of a judge's word */
     float *length;                  /* od_blend_length of a judge's history */
+    float *pause;                   /* od_blend_pause of a judge */
     uint32_t *target;               /* place of the held-out item, OD_NO_CODE when not among them */
     uint32_t *item;                 /* [judges * room] */
     float *raw[OD_BLEND_PARTS];     /* [judges * room] */

@@ -99,6 +99,20 @@ static void shapes_keep_the_order(void **state)
     }
 }
 
+static void pauses_grow_by_their_logarithm(void **state)
+{
+    (void)state;
+    struct od_past_event event = {0, 0, 1000000};
+    struct od_query query = {.events = &event, .event_count = 1, .now_s = 1000000};
+    assert_true(od_blend_pause(&query) == 0);
+    query.now_s += 15 * 3600;
+    assert_true(fabsf(od_blend_pause(&query) - 1) < 1e-5f);
+    query.now_s = 0; /* a clock that lags */
+    assert_true(od_blend_pause(&query) == 0);
+    query.event_count = 0;
+    assert_true(od_blend_pause(&query) == 0);
+}
+
 static void lengths_are_bounded(void **state)
 {
     (void)state;
@@ -144,6 +158,8 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
     s->target = calloc(JUDGES, sizeof *s->target);
     s->weight = calloc(JUDGES, sizeof *s->weight);
     s->length = calloc(JUDGES, sizeof *s->length);
+    s->pause = calloc(JUDGES, sizeof *s->pause);
+    s->real_times = true;
     s->item = calloc(JUDGES * ROOM, sizeof *s->item);
     for (uint32_t p = 0; p < parts; p++) {
         s->raw[p] = calloc(JUDGES * ROOM, sizeof(float));
@@ -151,6 +167,7 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
         memset(s->knows[p], 1, JUDGES);
         s->x[p] = calloc(JUDGES * ROOM, sizeof(float));
         s->x[OD_BLEND_LONGER + p] = calloc(JUDGES * ROOM, sizeof(float));
+        s->x[OD_BLEND_RESTED + p] = calloc(JUDGES * ROOM, sizeof(float));
     }
     for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++)
         s->x[f] = calloc(JUDGES * ROOM, sizeof(float));
@@ -159,11 +176,13 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
         s->count[j] = ROOM - (uint32_t)(j % 3);
         s->weight[j] = 1;
         s->length[j] = (float)od_random_normal(&rng);
+        s->pause[j] = (float)(2 * od_random_double(&rng));
         for (uint32_t c = 0; c < s->count[j]; c++) {
             size_t at = j * ROOM + c;
             for (uint32_t p = 0; p < parts; p++) {
                 s->x[p][at] = s->raw[p][at] = (float)od_random_normal(&rng);
                 s->x[OD_BLEND_LONGER + p][at] = s->x[p][at] * s->length[j];
+                s->x[OD_BLEND_RESTED + p][at] = s->x[p][at] * s->pause[j];
             }
             s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][at] = (float)od_random_normal(&rng);
             z[c] = 0;
@@ -212,7 +231,8 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     (void)state;
     const struct od_part *const parts[] = {&od_part_linar, &od_part_linar, &od_part_linar, NULL};
     double w[OD_BLEND_WEIGHTS] = {1.2, 0, .9};
-    w[OD_BLEND_LONGER] = .6; /* the first part knows more of long histories */
+    w[OD_BLEND_LONGER] = .6;      /* the first part knows more of long histories */
+    w[OD_BLEND_RESTED + 2] = -.4; /* and the last one less after pauses */
     struct od_blend_sample s;
     struct od_progress silent = {0}, stopping = {never, NULL};
     struct od_error err = {0};
@@ -227,6 +247,8 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     assert_true(fabsf(h.part[0].weight / h.part[0].scale - 1.2f) < .1f);
     assert_true(fabsf(h.part[0].longer / h.part[0].scale - .6f) < .1f);
     assert_true(fabsf(h.part[2].longer / h.part[2].scale) < .1f);
+    assert_true(fabsf(h.part[2].rested / h.part[2].scale + .4f) < .1f);
+    assert_true(fabsf(h.part[0].rested / h.part[0].scale) < .15f);
     assert_true(h.part[0].without < h.together - .01f);
     assert_true(h.part[0].alone < h.together);
     assert_int_equal(od_blend_choose(&s, 2, &stopping, &h, &err), OD_STOPPED);
@@ -525,6 +547,7 @@ int main(void)
         cmocka_unit_test(the_logarithm_is_close),
         cmocka_unit_test(shapes_keep_the_order),
         cmocka_unit_test(lengths_are_bounded),
+        cmocka_unit_test(pauses_grow_by_their_logarithm),
         cmocka_unit_test(repeats_are_newest_first_and_counted),
         cmocka_unit_test(weights_are_the_likeliest),
         cmocka_unit_test(a_part_that_tells_nothing_is_dropped),
