@@ -49,7 +49,9 @@ static struct od_str decoded(struct od_arena *arena, struct od_str text)
     for (size_t i = 0; out && i < text.len; i++) {
         bool escape = text.ptr[i] == '%' && i + 2 < text.len && hex(text.ptr[i + 1]) >= 0 &&
                       hex(text.ptr[i + 2]) >= 0;
-        out[n++] = escape ? (char)(hex(text.ptr[i + 1]) << 4 | hex(text.ptr[i + 2])) : text.ptr[i];
+        out[n++] = text.ptr[i];
+        if (escape)
+            out[n - 1] = (char)(hex(text.ptr[i + 1]) << 4 | hex(text.ptr[i + 2]));
         i += escape ? 2 : 0;
     }
     return out ? (struct od_str){out, n} : OD_STR_NONE;
