@@ -7,8 +7,8 @@ Same sizes, data, batches, loss (full softmax over all items, weights tied), dro
 (Adam, clipped at 1) and threads; the random numbers differ, so losses agree only about. Measured
 for a plain GRU of one layer, and for the network of the v2 recipes (src/recipes/seq_net.c) without
 questions. PyTorch runs eagerly, the recurrence of the second once as a loop over steps and once by
-doubling (the better of them counts), and compiled where a compiler is found. `make` must have built
-the libraries; PyTorch comes from tools/requirements-bench.txt. Prints a table and the ratios.
+doubling (the better of them counts), and compiled where a compiler is found. `make bench-programs` builds
+ours; PyTorch comes from tools/requirements-bench.txt. Prints a table and the ratios.
 """
 import argparse
 import array
@@ -52,11 +52,7 @@ def make_data(args, path):
 
 
 def ours(args, data, net):
-    program = ROOT / "build" / "bench_train"
-    libraries = [str(ROOT / "build" / "lib" / f"{room}.a") for room in ("recipes", "data", "math", "os", "base")]
-    subprocess.run([os.environ.get("CC", "cc").split()[-1], "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-Isrc",
-                    "bench/bench_train.c", "-o", str(program), "-Wl,--start-group", *libraries, "-Wl,--end-group",
-                    "-lopenblas", "-lsimdjson", "-lcrypto", "-lstdc++", "-lm", "-lpthread"], cwd=ROOT, check=True)
+    program = ROOT / os.environ.get("BUILD", "build") / "bench" / "peer_train"
     sizes = [args.items, args.sequences, args.length, args.batch, args.width, args.steps, args.threads]
     out = subprocess.run([str(program), data, net, *map(str, sizes)], check=True, capture_output=True, text=True)
     return json.loads(out.stdout)

@@ -76,11 +76,11 @@ fuzz: ## fuzz every target, FUZZ_SECONDS=600 altogether
 	@tools/deps.sh test
 	@$(TOOL_ENV) $(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
-bench: ## measure: import, store, answers, each beside a peer
+bench: ## measure: import, store, answers, training, scale, each beside a peer
 	@tools/deps.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) build bench-programs
 	@set -e; \
-	  for p in $(BENCH_BIN); do echo "== $$p"; $$p; done; \
+	  for p in $(filter-out %/peer_train,$(BENCH_BIN)); do echo "== $$p"; $$p; done; \
 	  for p in $(sort $(wildcard bench/*.py)); do echo "== $$p"; \
 	    $(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) $$p; done
 

@@ -1,12 +1,11 @@
 /* aws-trending-now: the items whose interactions grow fastest.
  *
  * What is counted, and how growth is scored, is in trend.c. The image holds, beside the sections of
- * popularity.h, what it takes to go on counting from where the training ended:
+ * popularity.h:
  *   trend.now    struct header: interval, end, half-life, intervals seen
  *   trend.heat   float [items] decayed counts as of the end
  *   trend.total  float [items] counts
- * so that the server can re-evaluate trends with live events and no retraining
- * (od_trending_rescore).
+ * The server counts anew once an interval (api/auto_update.c).
  *
  * Items with growth score their z (above 0), the others their popularity order (below 0). When the
  * two intervals before the request have no interaction there is no trend to speak of, and everybody
@@ -14,8 +13,6 @@
  *
  * Metrics: those of every item recipe on held-out users, and trend_prediction_accuracy on the last
  * tenth of the events: the half-life chosen before it foretells its intervals. */
-#include "recipes/trending.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,60 +220,6 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     od_trend_scores(m->popularity.items.count, m->heat, m->total, m->now->half_life,
                     m->now->intervals, scores);
     fill_with_popular(m, scores);
-    return OD_OK;
-}
-
-/* --- live --- */
-
-int64_t od_trending_refresh_s(const struct od_model *model)
-{
-    int64_t interval_s = ((const struct model *)model)->now->interval_s;
-    return interval_s > OD_TREND_REFRESH_S ? interval_s : OD_TREND_REFRESH_S;
-}
-
-int64_t od_trending_end_s(const struct od_model *model)
-{
-    return ((const struct model *)model)->now->end_s;
-}
-
-enum od_status od_trending_rescore(const struct od_model *model,
-                                   const struct od_trend_event *events, size_t event_count,
-                                   int64_t now_s, float *scores, bool *out_trending,
-                                   struct od_error *err)
-{
-    const struct model *m = (const struct model *)model;
-    uint32_t count = m->popularity.items.count;
-    float *heat = malloc(((size_t)count + 1) * sizeof *heat);
-    float *total = malloc(((size_t)count + 1) * sizeof *total);
-    if (!heat || !total) {
-        free(heat);
-        free(total);
-        return od_fail(err, OD_NO_MEMORY, NULL);
-    }
-    double passed = intervals_between(m, m->now->end_s, now_s);
-    float fade = (float)exp2(-passed / m->now->half_life);
-    for (uint32_t i = 0; i < count; i++)
-        heat[i] = m->heat[i] * fade;
-    memcpy(total, m->total, count * sizeof *total);
-    bool recent = passed < 2;
-    for (size_t e = 0; e < event_count; e++) {
-        const struct od_trend_event *event = &events[e];
-        if (event->item >= count || event->time <= m->now->end_s || event->time > now_s)
-            continue;
-        double age = intervals_between(m, event->time, now_s);
-        recent |= age < 2;
-        heat[event->item] += (float)exp2(-age / m->now->half_life);
-        total[event->item] += 1;
-    }
-    if (recent) {
-        od_trend_scores(count, heat, total, m->now->half_life, m->now->intervals + passed, scores);
-        fill_with_popular(m, scores);
-    } else {
-        od_popularity_scores(&m->popularity, scores);
-    }
-    free(heat);
-    free(total);
-    *out_trending = recent;
     return OD_OK;
 }
 

@@ -245,6 +245,11 @@ def best_line(target):
     return f"{text} ({recipe}, {value['training, s']:.1f} s)"
 
 
+def link(measurement, title):
+    """To the table, where it has been measured."""
+    return f"[{title}]({measurement.name}.md)" if table_path(measurement).exists() else title
+
+
 def write_overview():
     lines = ["# Quality: where we stand", "",
              "Written by `make quality` from the tables beside it. \"Best published\" are others' figures on the same "
@@ -253,10 +258,10 @@ def write_overview():
              "configuration and its training time, the same configuration on all sets.", "",
              "| data and protocol | best published | goal | quick goal | known | ours |", "|---|---|---|---|---|---|"]
     for t in TARGETS:
-        lines.append(f"| [{t.title}]({t.measurement}.md) | {t.published} | {t.goal} | {t.quick} | {t.known} | "
+        lines.append(f"| {link(BY_NAME[t.measurement], t.title)} | {t.published} | {t.goal} | {t.quick} | {t.known} | "
                      f"{best_line(t)} |")
     others = [m for m in MEASUREMENTS if m.name not in {t.measurement for t in TARGETS}]
-    lines += ["", "Measured too: " + ", ".join(f"[{m.title}]({m.name}.md)" for m in others) + ". Next-best-action "
+    lines += ["", "Measured too: " + ", ".join(link(m, m.title) for m in others) + ". Next-best-action "
               "is judged in a simulated world with known propensities: `next_best_action.py`, part of `make quality`."]
     (HERE / "overview.md").write_text("\n".join(lines) + "\n")
 

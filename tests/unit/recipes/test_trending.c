@@ -9,7 +9,7 @@
 
 #include "fitted.h"
 #include "recipes/registry.h"
-#include "recipes/trending.h"
+#include "recipes/metrics.h"
 #include "toy.h"
 
 #define HOUR 3600
@@ -81,42 +81,6 @@ static void two_intervals_without_events_give_popular_items(void **state)
     od_training_free(t);
 }
 
-static void live_events_make_a_new_trend(void **state)
-{
-    (void)state;
-    struct od_training *t = rising();
-    struct fitted f;
-    fitted_init(&f, "aws-trending-now", t);
-    fitted_set(&f, "trend_discovery_frequency", "1 hour");
-    assert_int_equal(fitted_run(&f, false), OD_OK);
-    const struct od_model *m = f.model.model;
-    assert_int_equal(od_trending_refresh_s(m), 2 * HOUR);
-    assert_int_equal(od_trending_end_s(m), t->last_time);
-    uint32_t one = od_dict_find(t->items, OD_STR("i00001"));
-    int64_t later = t->last_time + 30 * HOUR;
-    struct od_trend_event events[43];
-    for (unsigned k = 0; k < 40; k++)
-        events[k] = (struct od_trend_event){one, later - 10 * k};
-    events[40] = (struct od_trend_event){one + 1000, later}; /* no such item */
-    events[41] = (struct od_trend_event){0, later + 1};      /* not yet */
-    events[42] = (struct od_trend_event){0, t->last_time};   /* counted already */
-    float scores[16], image[16];
-    bool trending;
-    assert_int_equal(od_trending_rescore(m, events, 43, later, scores, &trending, NULL), OD_OK);
-    assert_true(trending);
-    assert_int_equal(fitted_best(scores, t->item_count), one);
-    assert_true(scores[0] < 0);
-    assert_int_equal(od_trending_rescore(m, events, 0, later, scores, &trending, NULL), OD_OK);
-    assert_false(trending);
-    assert_int_equal(fitted_best(scores, t->item_count), 0); /* popular */
-    assert_int_equal(od_trending_rescore(m, NULL, 0, t->last_time, scores, &trending, NULL), OD_OK);
-    fitted_scores(&f, NULL, t->last_time, image);
-    assert_true(trending);
-    assert_memory_equal(scores, image, t->item_count * sizeof *scores);
-    fitted_done(&f);
-    od_training_free(t);
-}
-
 static void one_thread_or_two_write_the_same_image(void **state)
 {
     (void)state;
@@ -139,7 +103,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_rises_comes_first),
         cmocka_unit_test(two_intervals_without_events_give_popular_items),
-        cmocka_unit_test(live_events_make_a_new_trend),
         cmocka_unit_test(one_thread_or_two_write_the_same_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,8 @@
 /* Training tokens per second of two sequence networks, as the trainer's steps take them: the
  * network of the v2 recipes, and a plain GRU of one layer on the same primitives.
- * bench/train_torch.py builds and runs it, against the same in PyTorch; alone:
+ * bench/train_torch.py runs it, against the same in PyTorch:
  *
- *   make build/lib/recipes.a && cc -O2 -std=gnu17 -D_GNU_SOURCE -Isrc bench/bench_train.c \
- *     -o build/bench_train -Wl,--start-group build/lib/recipes.a build/lib/data.a \
- *     build/lib/math.a build/lib/os.a build/lib/base.a -Wl,--end-group -lopenblas -lsimdjson \
- *     -lcrypto -lstdc++ -lm -lpthread
- *   build/bench_train FILE seq|gru ITEMS SEQUENCES LENGTH BATCH WIDTH STEPS THREADS
+ *   build/bench/peer_train FILE seq|gru ITEMS SEQUENCES LENGTH BATCH WIDTH STEPS THREADS
  *
  * FILE: uint32 items, SEQUENCES rows of LENGTH. A step learns from BATCH whole sequences. Two steps
  * warm up; then STEPS are timed. Prints the rate and the mean loss of the timed steps. */
@@ -171,7 +167,7 @@ int main(int argc, char **argv)
     uint32_t *const number[] = {&s.items, &s.sequences, &s.length, &s.batch,
                                 &s.width, &s.steps,     &s.threads};
     if (argc != 10) {
-        fprintf(stderr, "usage: bench_train FILE seq|gru ITEMS SEQUENCES LENGTH BATCH WIDTH STEPS "
+        fprintf(stderr, "usage: peer_train FILE seq|gru ITEMS SEQUENCES LENGTH BATCH WIDTH STEPS "
                         "THREADS\n");
         return 2;
     }
@@ -180,7 +176,7 @@ int main(int argc, char **argv)
     od_math_init();
     struct od_training *t = read_data(argv[1], &s);
     if (!t || s.batch > s.sequences || t->item_count > s.items) {
-        fprintf(stderr, "bench_train: cannot read %s\n", argv[1]);
+        fprintf(stderr, "peer_train: cannot read %s\n", argv[1]);
         return 1;
     }
     return run(&s, t, strcmp(argv[2], "gru") == 0);
