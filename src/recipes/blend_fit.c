@@ -1,14 +1,16 @@
 /* Maximum likelihood for the weights: a multinomial logit over each judge's candidates.
  *
  * Each judge's log p(target) = w . x_target - log sum over candidates c of exp(w . x_c), times the
- * weight of its event's type, is concave in w, its
- * gradient x_target - E_p x and its negative Hessian Cov_p(x). With a small ridge Newton's method,
- * its steps halved while they do not gain, finds the maximum in a few passes. Sums are made per
- * block of judges and added in the order of the blocks, so they do not depend on the threads. */
+ * weight of its event's type, is concave in w, its gradient x_target - E_p x and its negative
+ * Hessian Cov_p(x). With a small ridge Newton's method, its steps halved while they do not gain,
+ * finds the maximum in a few passes. Sums are made per block of judges and added in the order of
+ * the blocks, so they do not depend on the threads. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/kernels.h"
+#include "math/nn/vector.h"
 #include "os/parallel.h"
 #include "recipes/blend_train.h"
 
@@ -28,7 +30,8 @@ struct fitting {
     const double *w;
     size_t term[MOST];
     size_t terms;
-    bool likelihood_only;
+    const struct od_kernels *kernels;
+    const struct od_nn_vector *exponential;
     struct sums *block; /* [blocks] */
     struct od_blend_verdict verdict;
 };
@@ -60,25 +63,19 @@ static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *
 {
     const struct od_blend_sample *s = f->sample;
     size_t first = j * s->room;
-    double total = 0, mean[MOST] = {0}, weight = (double)s->weight[j];
-    float most = logits(f, j, z), target = z[s->target[j]];
-    for (uint32_t c = 0; c < s->count[j]; c++) {
-        z[c] = expf(z[c] - most);
-        total += (double)z[c];
-    }
+    float most = logits(f, j, z), target = z[s->target[j]], *zx = z + s->room;
+    double mean[MOST], weight = (double)s->weight[j];
+    double total = (double)f->exponential->exp_sum(z, most, s->count[j]);
     to->likelihood += weight * ((double)(target - most) - log(total));
     to->judges += weight;
-    for (size_t a = 0; a < f->terms && !f->likelihood_only; a++) {
+    for (size_t a = 0; a < f->terms; a++) {
         const float *xa = s->x[f->term[a]] + first;
         for (uint32_t c = 0; c < s->count[j]; c++)
-            mean[a] += (double)(z[c] * xa[c]);
-        mean[a] /= total;
+            zx[c] = z[c] * xa[c];
+        mean[a] = (double)f->kernels->dot(z, xa, s->count[j]) / total;
         to->gradient[a] += weight * ((double)xa[s->target[j]] - mean[a]);
         for (size_t b = 0; b <= a; b++) {
-            const float *xb = s->x[f->term[b]] + first;
-            double sum = 0;
-            for (uint32_t c = 0; c < s->count[j]; c++)
-                sum += (double)(z[c] * xa[c] * xb[c]);
+            double sum = (double)f->kernels->dot(zx, s->x[f->term[b]] + first, s->count[j]);
             to->hessian[b][a] += weight * (sum / total - mean[a] * mean[b]);
         }
     }
@@ -88,7 +85,7 @@ static enum od_status add_block(void *context, size_t index, unsigned thread)
 {
     (void)thread;
     const struct fitting *f = context;
-    float *z = malloc((f->sample->room + 1) * sizeof *z);
+    float *z = malloc((2 * f->sample->room + 1) * sizeof *z);
     if (!z)
         return OD_NO_MEMORY;
     for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < f->sample->judges; j++)
@@ -193,7 +190,10 @@ enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t activ
                             enum od_blend_fold fold, unsigned threads, double *w,
                             double *out_likelihood)
 {
-    struct fitting f = {.sample = sample, .fold = fold};
+    struct fitting f = {.sample = sample,
+                        .fold = fold,
+                        .kernels = od_kernels_best(),
+                        .exponential = od_nn_vector_best()};
     f.block = calloc(blocks_of(sample) + 1, sizeof *f.block);
     if (!f.block)
         return OD_NO_MEMORY;
