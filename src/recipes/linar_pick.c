@@ -25,7 +25,7 @@
 #include "os/parallel.h"
 
 enum {
-    SAMPLE_EVENTS = 300000, /* of the sample, about */
+    SAMPLE_EVENTS = 150000, /* of the sample, about */
     SAMPLE_HEAD = 1200,     /* most head items of a trial */
     LEAST_JUDGES = 20,      /* fewer cannot choose */
     ALPHAS = 3,

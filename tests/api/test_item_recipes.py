@@ -1,5 +1,5 @@
 """Recipes about items, from data to answers: similar items, meaning, trends, vectors of one's own."""
-from harness import (CLUSTERS, ITEMS_PER_CLUSTER, RECIPE, cluster_of, finish_version, item_id, new_campaign, new_dataset,
+from harness import (CLUSTERS, ITEMS_PER_CLUSTER, RECIPE, World, cluster_of, finish_version, item_id, new_campaign, new_dataset,
                      new_group, new_solution, new_version, put_object, refused, unique)
 
 II = "InvalidInputException"
@@ -47,7 +47,8 @@ def test_ranking_influence_prefers_the_popular(server, world):
         new_campaign(server, world.version("aws-similar-items"), campaignConfig={"rankingInfluence": {"FRESHNESS": 0.5}})
 
 
-def test_data_without_recent_events_has_popular_items_not_trends(server, world):
+def test_data_without_recent_events_has_popular_items_not_trends(server):
+    world = World(server)  # nobody else's events
     trending = world.items(world.campaign("aws-trending-now"), numResults=5)
     popular = world.items(world.campaign("aws-popularity-count"), userId="nobody", numResults=5)
     assert trending == popular

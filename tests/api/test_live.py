@@ -72,7 +72,8 @@ def test_num_results_out_of_range(world):
     assert (answer.status, answer.code) == (400, II), answer
 
 
-def test_popularity_is_unique_users_and_the_same_for_all(server, world):
+def test_popularity_is_unique_users_and_the_same_for_all(server):
+    world = World(server)  # nobody else's events
     campaign = world.campaign(POPULAR)
     items = world.items(campaign, userId="drama-fan-1", numResults=72)
     assert items == world.items(campaign, userId="western-fan-1", numResults=72)
