@@ -13,7 +13,7 @@
 #include "jobs/search.h"
 #include "recipes/metrics.h"
 
-#define CARD_SECONDS 60.0 /* for all trainings of a comparison; a longer training has none */
+#define CARD_SECONDS 15.0 /* for all trainings of a comparison; a longer training has none */
 #define LEAST_USERS  25   /* fewer say nothing */
 #define MEASURE      "normalized_discounted_cumulative_gain_at_25"
 
