@@ -21,15 +21,15 @@
 
 enum {
     MOST_JUDGES = 4000,
-    FEWEST_JUDGES = 500,
+    FEWEST_JUDGES = 600,
     BLOCK = 16, /* judges of a part */
     TOP = 20,
     MOST_CHOICES = 5,
     EXPECTED_TRIALS = 32 /* for progress */
 };
 
-/* Events and postings read for all judges of a trial: about 0.1 s of a core. */
-#define MOST_READS 20e6
+/* Events and postings read for all judges of a trial: about 0.2 s of a core. */
+#define MOST_READS 40e6
 /* Of a query, beyond which more neighbours are not tried: answers would take milliseconds. */
 #define MOST_READS_EACH 60e3
 #define STEP_GAIN       1.003 /* less than this is within the noise of 4,000 paired ranks */
