@@ -587,7 +587,8 @@ def test_promotions_that_are_refused(server, world):
 # --- ranking
 
 
-def test_ranking(server, world):
+def test_ranking(server):
+    world = World(server)  # nobody else's events
     given = ["western-00", "unknown-b", "drama-03", "comedy-01", "unknown-a", "drama-00", "drama-03"]
     answer = server.runtime.get_personalized_ranking(
         campaignArn=world.campaign(RANKING), userId="drama-fan-4", inputList=given

@@ -65,7 +65,8 @@ def test_a_domain_group_echoes_its_domain(server, domain):
     assert created["domain"] == domain
     described = server.control.describe_dataset_group(datasetGroupArn=created["datasetGroupArn"])["datasetGroup"]
     assert described["domain"] == domain
-    listed = server.control.list_dataset_groups()["datasetGroups"]
+    pages = server.control.get_paginator("list_dataset_groups").paginate()
+    listed = [group for page in pages for group in page["datasetGroups"]]
     assert [g["domain"] for g in listed if g["datasetGroupArn"] == created["datasetGroupArn"]] == [domain]
 
 
