@@ -3,9 +3,10 @@
 
     python3 tools/run_unit.py [--name NAME] PROGRAM...
 
-A program that is not there counts as failed (it did not build), and so does one that crashes,
+As many run at once as there are cores; what they say comes in the order given. A program that is not there counts as failed (it did not build), and so does one that crashes,
 hangs, or runs no test at all. Closes with `NAME: N passed, N failed, N skipped`.
 """
+import concurrent.futures
 import os
 import re
 import signal
@@ -21,9 +22,10 @@ def count(word, text):
 
 
 def verdict(program):
-    """(passed, failed, skipped, what went wrong, output)"""
+    """(passed, failed, skipped, what went wrong, output, seconds)"""
     if not os.path.exists(program):
-        return 0, 1, 0, "it did not build", ""
+        return 0, 1, 0, "it did not build", "", 0
+    start = time.monotonic()
     # Its own session, so that what it started ends with it when it hangs.
     process = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors="replace", start_new_session=True)
@@ -42,7 +44,7 @@ def verdict(program):
         wrong = "it ran no test"
     if wrong:
         failed = max(failed, 1)
-    return passed, failed, skipped, wrong, output
+    return passed, failed, skipped, wrong, output, time.monotonic() - start
 
 
 def main():
@@ -50,9 +52,10 @@ def main():
     if programs[:1] == ["--name"]:
         name, programs = programs[1], programs[2:]
     total, broken = [0, 0, 0], []
-    for program in programs:
-        start = time.monotonic()
-        passed, failed, skipped, wrong, output = verdict(program)
+    at_once = len(os.sched_getaffinity(0))
+    runners = concurrent.futures.ThreadPoolExecutor(at_once)
+    for program, said in zip(programs, runners.map(verdict, programs)):
+        passed, failed, skipped, wrong, output, seconds = said
         total = [a + b for a, b in zip(total, (passed, failed, skipped))]
         short = program.split("/unit/")[-1]
         skips = f", {skipped} skipped" if skipped else ""
@@ -62,7 +65,7 @@ def main():
                 print(output, end="" if output.endswith("\n") else "\n")
             print(f"FAIL {short} ({passed} passed, {failed} failed{skips}): {wrong}", flush=True)
         else:
-            print(f"ok   {short} ({passed} passed{skips}, {time.monotonic() - start:.1f} s)", flush=True)
+            print(f"ok   {short} ({passed} passed{skips}, {seconds:.1f} s)", flush=True)
     if broken:
         print(f"{name}: failed in {' '.join(broken)}")
     print(f"{name}: {total[0]} passed, {total[1]} failed, {total[2]} skipped")

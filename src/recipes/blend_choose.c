@@ -45,8 +45,16 @@ struct choice {
     uint32_t repeats; /* terms of the history */
     uint32_t active;
     struct od_blend_verdict now, other; /* of the active terms; of a trial */
-    double w[OD_BLEND_WEIGHTS];         /* where fits start */
+    double w[OD_BLEND_WEIGHTS];         /* of each part alone; then the final ones */
+    double fold[2][OD_BLEND_WEIGHTS];   /* of the active terms by each fold: where fits start */
+    double tried[2][OD_BLEND_WEIGHTS];  /* of a trial */
 };
+
+static void start_from(struct choice *c, const double *w)
+{
+    memcpy(c->fold[0], w, sizeof c->fold[0]);
+    memcpy(c->fold[1], w, sizeof c->fold[1]);
+}
 
 /* The part's terms under a shape. */
 static void fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape, float scale)
@@ -84,15 +92,15 @@ static float scale_of(const struct choice *c, uint32_t p)
     return mean > 1e-12 && mean < 1e12 ? (float)mean : 1;
 }
 
-/* Two-fold measure of a set of terms. */
+/* Two-fold measure of a set of terms, whose weights c->tried gets. */
 static enum od_status measure(struct choice *c, uint32_t active, struct od_blend_verdict *out,
                               double *out_mean)
 {
     enum od_status st = OD_OK;
     double likelihood, sum = 0;
     for (int fold = 0; fold < 2 && st == OD_OK; fold++) {
-        double w[OD_BLEND_WEIGHTS];
-        memcpy(w, c->w, sizeof w);
+        double *w = c->tried[fold];
+        memcpy(w, c->fold[fold], sizeof c->fold[fold]);
         st = od_blend_fit(c->sample, active, fold ? OD_BLEND_EVEN : OD_BLEND_ODD, c->threads, w,
                           &likelihood);
         if (st == OD_OK)
@@ -108,10 +116,9 @@ static enum od_status choose_shape(struct choice *c, uint32_t p)
 {
     struct od_blend_part *part = &c->header->part[p];
     float scale = scale_of(c, p);
-    double best = -INFINITY, alone;
+    double best = -INFINITY, alone, w[OD_BLEND_WEIGHTS] = {0}, likelihood;
+    w[p] = 1;
     for (int shape = 0; shape < OD_BLEND_SHAPES; shape++) {
-        double w[OD_BLEND_WEIGHTS] = {0}, likelihood;
-        w[p] = 1;
         fill_shape(c, p, (enum od_blend_shape)shape, scale);
         enum od_status st =
             od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->threads, w, &likelihood);
@@ -121,6 +128,7 @@ static enum od_status choose_shape(struct choice *c, uint32_t p)
             best = likelihood;
             part->shape = (uint32_t)shape;
             c->w[p] = w[p];
+            start_from(c, w);
         }
     }
     part->scale = scale;
@@ -165,6 +173,7 @@ static enum od_status try_without(struct choice *c, uint32_t terms, struct worth
     c->now = c->other;
     c->other = swap;
     c->active &= ~terms;
+    memcpy(c->fold, c->tried, sizeof c->fold);
     return OD_OK;
 }
 
@@ -232,8 +241,10 @@ static enum od_status eliminate(struct choice *c, struct od_error *err)
                   {c->repeats, feature_worth}};
     double mean, without;
     enum od_status st = OD_OK;
+    start_from(c, c->w);
     if (measure(c, c->active, &c->now, &mean) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
+    memcpy(c->fold, c->tried, sizeof c->fold);
     for (size_t g = 0; g < sizeof groups / sizeof *groups && st == OD_OK; g++) {
         st = say(c, .3 + .07 * (double)g, err);
         if (st == OD_OK && groups[g].terms & c->active &&
@@ -250,7 +261,9 @@ static enum od_status settle(struct choice *c, struct od_error *err)
     enum od_status st = say(c, .95, err);
     if (st != OD_OK)
         return st;
-    if (measure(c, c->active, &c->now, &together) != OD_OK ||
+    enum od_status fitted = measure(c, c->active, &c->now, &together);
+    memcpy(c->w, c->tried[0], sizeof c->w);
+    if (fitted != OD_OK ||
         od_blend_fit(c->sample, c->active, OD_BLEND_ALL, c->threads, c->w, &likelihood) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     h->together = (float)together;

@@ -152,6 +152,16 @@ static void newton_step(struct sums *s, size_t n, double *step)
     }
 }
 
+/* What a whole step gains where the likelihood is a parabola: half the Newton decrement's square
+ * (Boyd and Vandenberghe, Convex Optimization, 9.5.1). */
+static double promised(const struct sums *s, size_t n, const double *step)
+{
+    double gain = 0;
+    for (size_t i = 0; i < n; i++)
+        gain += s->gradient[i] * step[i];
+    return gain / 2;
+}
+
 static enum od_status climb(struct fitting *f, unsigned threads, double *w, double *out_likelihood)
 {
     struct sums now, next;
@@ -160,6 +170,8 @@ static enum od_status climb(struct fitting *f, unsigned threads, double *w, doub
     for (int pass = 0; pass < PASSES && st == OD_OK; pass++) {
         double before = now.likelihood, length = 1;
         newton_step(&now, f->terms, step);
+        if (promised(&now, f->terms, step) < SETTLE)
+            break;
         for (int halving = 0; st == OD_OK; halving++, length /= 2) {
             memcpy(tried, w, sizeof tried);
             for (size_t i = 0; i < f->terms; i++)

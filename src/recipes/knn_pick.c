@@ -6,9 +6,11 @@
  *
  * The search walks one number at a time, each list once, in the order in which they mattered on
  * Diginetica, MovieLens-1M and Amazon Beauty; a step must gain STEP_GAIN to be taken, so that noise
- * does not choose. All candidates but the way sessions are cut share one index, which the judged
- * events are not in (od_part_task). Effort is bounded by counting (judges times what a query
- * reads), never by the clock: same task, same choice for any number of threads. */
+ * does not choose. A candidate that a part of the judges, compared one by one with the best so far,
+ * shows to be no such gain is not put to the others. All candidates but the way sessions are cut
+ * share one index, which the judged events are not in (od_part_task). Effort is bounded by counting
+ * (judges times what a query reads), never by the clock: same task, same choice for any number of
+ * threads. */
 #include "recipes/knn.h"
 
 #include <math.h>
@@ -22,7 +24,8 @@
 enum {
     MOST_JUDGES = 4000,
     FEWEST_JUDGES = 600,
-    BLOCK = 16, /* judges of a part */
+    BLOCK = 16,           /* judges of a part */
+    FIRST_LOOK = 16 * 32, /* judges that a candidate is put to at first; then twice as many */
     TOP = 20,
     MOST_CHOICES = 5,
     EXPECTED_TRIALS = 32 /* for progress */
@@ -33,6 +36,8 @@ enum {
 /* Of a query, beyond which more neighbours are not tried: answers would take milliseconds. */
 #define MOST_READS_EACH 60e3
 #define STEP_GAIN       1.003 /* less than this is within the noise of 4,000 paired ranks */
+/* Standard errors that a candidate may be short of that gain and go on. */
+#define HOPE 1.5
 
 struct pick {
     const struct od_part_task *task;
@@ -42,7 +47,8 @@ struct pick {
     struct od_judge *judges;
     size_t judge_count;
     bool returns;
-    double *gain; /* [judge_count] */
+    double *gain;      /* [judge_count], of a trial */
+    double *best_gain; /* of the best */
     struct od_knn_config best;
     double best_score;
     unsigned trials;
@@ -55,6 +61,7 @@ struct bench {
     const struct od_knn_scorer *scorer;
     const struct od_kernels *vector;
     double *gain;
+    size_t first; /* block */
 };
 
 struct desk {
@@ -108,6 +115,7 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
 {
     (void)thread;
     struct bench *bench = context;
+    index += bench->first;
     size_t items = bench->pick->index.items, last = (index + 1) * BLOCK;
     struct desk desk = {.scores = malloc((items + OD_SCAN_BLOCK) * sizeof *desk.scores),
                         .events = malloc(OD_KNN_REACH * sizeof *desk.events)};
@@ -121,6 +129,21 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
     return st;
 }
 
+/* Whether judges [0, count) leave a chance that the trial gains enough over the best. */
+static bool hopes(const struct pick *pick, size_t count)
+{
+    double sum = 0, square = 0, best = 0, n = (double)count;
+    for (size_t j = 0; j < count; j++) {
+        double d = pick->gain[j] - pick->best_gain[j];
+        sum += d;
+        square += d * d;
+        best += pick->best_gain[j];
+    }
+    double error = sqrt(fmax(square - sum * sum / n, 0));
+    return sum + HOPE * error > best * (STEP_GAIN - 1);
+}
+
+/* *out_score: the mean over all judges, or 0 when some of them left no hope. */
 static enum od_status judge(struct pick *pick, const struct od_knn_config *config,
                             double *out_score)
 {
@@ -128,15 +151,24 @@ static enum od_status judge(struct pick *pick, const struct od_knn_config *confi
     enum od_status st = od_knn_scorer_init(&scorer, &pick->index, config);
     if (st != OD_OK)
         return st;
-    struct bench bench = {pick, &scorer, od_kernels_best(), pick->gain};
-    st = od_parallel(pick->task->input->threads, (pick->judge_count + BLOCK - 1) / BLOCK, ask_block,
-                     &bench);
+    struct bench bench = {pick, &scorer, od_kernels_best(), pick->gain, 0};
+    size_t blocks = (pick->judge_count + BLOCK - 1) / BLOCK, next;
+    bool against = pick->trials > 1;
+    *out_score = 0;
+    for (size_t look = against ? FIRST_LOOK / BLOCK : blocks; st == OD_OK; look *= 2) {
+        next = look < blocks ? look : blocks;
+        st = od_parallel(pick->task->input->threads, next - bench.first, ask_block, &bench);
+        bench.first = next;
+        if (next == blocks || (against && !hopes(pick, next * BLOCK)))
+            break;
+    }
     od_knn_scorer_done(&scorer);
-    double sum = 0;
+    if (st != OD_OK || bench.first < blocks)
+        return st;
     for (size_t j = 0; j < pick->judge_count; j++)
-        sum += pick->gain[j];
-    *out_score = sum / (double)pick->judge_count;
-    return st;
+        *out_score += pick->gain[j];
+    *out_score /= (double)pick->judge_count;
+    return OD_OK;
 }
 
 static enum od_status make_index(struct pick *pick, uint32_t cut, struct od_error *err)
@@ -169,6 +201,9 @@ static enum od_status try(struct pick *pick, const struct od_knn_config *config,
     if (judge(pick, config, &score) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     if (pick->trials == 1 || score > pick->best_score * STEP_GAIN) {
+        double *swap = pick->best_gain;
+        pick->best_gain = pick->gain;
+        pick->gain = swap;
         pick->best_score = score;
         pick->best = *config;
     }
@@ -307,9 +342,10 @@ enum od_status od_knn_pick(const struct od_part_task *task, struct od_knn_config
     struct pick pick = {.task = task,
                         .best = *config,
                         .judges = malloc(MOST_JUDGES * sizeof *pick.judges),
-                        .gain = malloc(MOST_JUDGES * sizeof *pick.gain)};
+                        .gain = malloc(MOST_JUDGES * sizeof *pick.gain),
+                        .best_gain = malloc(MOST_JUDGES * sizeof *pick.best_gain)};
     enum od_status st = OD_NO_MEMORY;
-    if (!pick.judges || !pick.gain)
+    if (!pick.judges || !pick.gain || !pick.best_gain)
         od_fail(err, st, NULL);
     else
         st = make_index(&pick, pick.best.cut, err);
@@ -322,5 +358,6 @@ enum od_status od_knn_pick(const struct od_part_task *task, struct od_knn_config
     od_knn_index_done(&pick.index);
     free(pick.judges);
     free(pick.gain);
+    free(pick.best_gain);
     return st;
 }
