@@ -3,7 +3,8 @@
  * Shapes and accumulators are given below; all sums are float32. No alignment is asked of any
  * pointer; arrays must not overlap. Results of different tables agree to rounding: a fused
  * multiply-add rounds once where the reference rounds twice, so |difference| <= 2 count eps
- * sum|a x|. encode_f16 and above agree exactly. Tables are constant and safe from any thread. */
+ * sum|a x|. encode_f16, above and shrunk agree exactly. Tables are constant and safe from any
+ * thread. */
 #ifndef OD_MATH_KERNELS_H
 #define OD_MATH_KERNELS_H
 
@@ -35,6 +36,10 @@ struct od_kernels {
      * keep[b] (keep NULL: every bit); the bits go to *out_mask. blocks when there is none. */
     size_t (*above)(const float *s, size_t from, size_t blocks, float limit, const uint64_t *keep,
                     uint64_t *out_mask);
+    /* out[i] = said scale weight[i] common / (common + shrink), counter[i] being common << 32 |
+     * said with both below 2^31; -INFINITY where common < least */
+    void (*shrunk)(float *out, const uint64_t *counter, const float *weight, size_t count,
+                   float scale, float shrink, uint32_t least);
 };
 
 extern const struct od_kernels od_kernels_reference;

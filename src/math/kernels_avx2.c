@@ -5,6 +5,8 @@
  * streams are few enough for the hardware to prefetch. */
 #include "math/kernels.h"
 
+#include <math.h>
+
 #include <stdbool.h>
 
 #ifdef __x86_64__
@@ -146,6 +148,29 @@ WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit
     return blocks;
 }
 
+WIDE static void shrunk(float *out, const uint64_t *counter, const float *weight, size_t count,
+                        float scale, float shrink, uint32_t least)
+{
+    __m256 factor = _mm256_set1_ps(scale), more = _mm256_set1_ps(shrink);
+    __m256 none = _mm256_set1_ps(-INFINITY);
+    __m256i most = _mm256_set1_epi32((int)least - 1);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256 a = _mm256_castsi256_ps(_mm256_loadu_si256((const void *)(counter + i)));
+        __m256 b = _mm256_castsi256_ps(_mm256_loadu_si256((const void *)(counter + i + 4)));
+        __m256i low = _mm256_castps_si256(_mm256_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0)));
+        __m256i high = _mm256_castps_si256(_mm256_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1)));
+        low = _mm256_permute4x64_epi64(low, _MM_SHUFFLE(3, 1, 2, 0));
+        high = _mm256_permute4x64_epi64(high, _MM_SHUFFLE(3, 1, 2, 0));
+        __m256 users = _mm256_cvtepi32_ps(high), said = _mm256_cvtepi32_ps(low);
+        __m256 value = _mm256_mul_ps(_mm256_mul_ps(said, factor), _mm256_loadu_ps(weight + i));
+        value = _mm256_mul_ps(value, _mm256_div_ps(users, _mm256_add_ps(users, more)));
+        __m256 enough = _mm256_castsi256_ps(_mm256_cmpgt_epi32(high, most));
+        _mm256_storeu_ps(out + i, _mm256_blendv_ps(none, value, enough));
+    }
+    od_kernels_reference.shrunk(out + i, counter + i, weight + i, count - i, scale, shrink, least);
+}
+
 static const struct od_kernels table = {
     .name = "avx2",
     .axpy = axpy,
@@ -155,6 +180,7 @@ static const struct od_kernels table = {
     .scatter_f16 = scatter_f16,
     .spread = spread,
     .above = above,
+    .shrunk = shrunk,
 };
 
 /* Asked for every query: the words libgcc keeps, not CPUID itself, which a virtual machine traps

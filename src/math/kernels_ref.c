@@ -5,6 +5,8 @@
  * table wrote it. */
 #include "math/kernels.h"
 
+#include <math.h>
+
 #include <string.h>
 
 static float from_bits(uint32_t bits)
@@ -116,6 +118,17 @@ static size_t above(const float *s, size_t from, size_t blocks, float limit, con
     return blocks;
 }
 
+static void shrunk(float *out, const uint64_t *counter, const float *weight, size_t count,
+                   float scale, float shrink, uint32_t least)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t common = (uint32_t)(counter[i] >> 32);
+        float users = (float)(int32_t)common, said = (float)(int32_t)(uint32_t)counter[i];
+        float value = said * scale * weight[i] * (users / (users + shrink));
+        out[i] = common < least ? -INFINITY : value;
+    }
+}
+
 const struct od_kernels od_kernels_reference = {
     .name = "reference",
     .axpy = axpy,
@@ -125,4 +138,5 @@ const struct od_kernels od_kernels_reference = {
     .scatter_f16 = scatter_f16,
     .spread = spread,
     .above = above,
+    .shrunk = shrunk,
 };

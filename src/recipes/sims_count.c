@@ -2,7 +2,9 @@
  *
  * The row of item i is counted alone: for each of its users, one is added to every item of that
  * user. A row needs one counter an item and nothing of other rows, so rows go to all cores in
- * blocks, memory does not grow with the number of pairs, and no thread count changes a figure.
+ * blocks, memory does not grow with the number of pairs, and no thread count changes a figure. A
+ * counter holds the users in its upper half and what they say, in units of 2^-digits, in the lower
+ * one, so that a pair costs one addition; digits is as large as the item's users leave room for.
  *
  * sim(i, j) = w_ij / (n_i n_j)^f * c_ij / (c_ij + 20 f), with c_ij the users who share i and j,
  * w_ij the same users weighed by how near the two are in their histories (sims.h), n the users of
@@ -13,7 +15,7 @@
  * chosen on MovieLens-1M, leave one out: NDCG@10 at f = 1 goes from .006 to .029, at the default
  * from .079 to .080.
  *
- * A row is read back by scanning all counters when its pairs outnumber them, else by the sorted
+ * A row is read back by scanning all counters when that is quicker, else by the sorted
  * list of touched counters. Both give the same neighbours.
  *
  * The work is the sum over users of the square of their kept history, which the percentiles and
@@ -32,6 +34,9 @@
 #define SHRINK       20.0f /* common users that count half at f = 1 */
 #define ROUNDS       16    /* progress reports and chances to stop */
 #define MOST_THREADS 256   /* as od_parallel has */
+#define DENSE        8     /* counters scanned in the time that a touched one takes to sort */
+#define MOST_DIGITS  20    /* of what a user says, in bits */
+#define SAID_BITS    31    /* of a counter, so that the half converts as a signed number */
 
 struct block_result {
     uint32_t *item, *count;
@@ -42,8 +47,7 @@ struct block_result {
 
 /* One thread's own. */
 struct counters {
-    uint32_t *count;           /* [items] all 0 between rows */
-    float *said;               /* [items] the same users, weighed */
+    uint64_t *counter;         /* [items] all 0 between rows */
     uint32_t *touched, *spare; /* [items] */
     float *sim;                /* [items] */
     uint32_t *best;            /* [neighbours] */
@@ -55,21 +59,34 @@ struct sims {
     const struct od_sims_rule *rule;
     const struct od_kernels *kernels;
     struct od_sims_tables tables;
-    float *weight;                                                /* [items] n^-f */
-    float newer[OD_SIMS_HISTORY + 2], older[OD_SIMS_HISTORY + 2]; /* what a distance says */
+    float *weight;                                                         /* [items] n^-f */
+    uint64_t (*newer)[OD_SIMS_HISTORY + 2], (*older)[OD_SIMS_HISTORY + 2]; /* [MOST_DIGITS + 1] */
     struct counters *threads[MOST_THREADS];
     struct block_result *blocks;
     size_t block_count;
     size_t first_block; /* of the round */
 };
 
-static enum od_status build_weights(struct sims *sims)
+/* What is added to a counter for a distance, by digits. */
+static enum od_status build_steps(struct sims *sims)
 {
     const struct od_sims_rule *rule = sims->rule;
-    for (uint32_t d = 1; d < OD_SIMS_HISTORY + 2; d++) {
-        sims->newer[d] = rule->floor + (1 - rule->floor) * expf(-rule->fade * (float)(d - 1));
-        sims->older[d] = sims->newer[d] / (1 + rule->forward);
-    }
+    sims->newer = calloc(MOST_DIGITS + 1, sizeof *sims->newer);
+    sims->older = calloc(MOST_DIGITS + 1, sizeof *sims->older);
+    if (!sims->newer || !sims->older)
+        return OD_NO_MEMORY;
+    for (int digits = 0; digits <= MOST_DIGITS; digits++)
+        for (uint32_t d = 1; d < OD_SIMS_HISTORY + 2; d++) {
+            float says = rule->floor + (1 - rule->floor) * expf(-rule->fade * (float)(d - 1));
+            float back = says / (1 + rule->forward), scale = (float)(1 << digits);
+            sims->newer[digits][d] = (uint64_t)1 << 32 | (uint64_t)(says * scale + .5f);
+            sims->older[digits][d] = (uint64_t)1 << 32 | (uint64_t)(back * scale + .5f);
+        }
+    return OD_OK;
+}
+
+static enum od_status build_weights(struct sims *sims)
+{
     const uint64_t *at = sims->tables.item_users.at;
     uint32_t items = sims->training->item_count;
     sims->weight = malloc(((size_t)items + 1) * sizeof *sims->weight);
@@ -113,36 +130,65 @@ static void sort_codes(uint32_t *codes, uint32_t *spare, size_t count)
     memcpy(codes, from, count * sizeof *codes);
 }
 
-/* Counts the row of item and lists its touched counters in code order; returns how many. */
-static size_t count_row(const struct sims *sims, uint32_t item, struct counters *c)
+/* Digits with which so many users, each of whom says 1 at most, fit a counter. */
+static int digits_of(uint64_t users)
+{
+    int digits = SAID_BITS;
+    while (digits > 0 && users >> (SAID_BITS - digits))
+        digits--;
+    return digits < MOST_DIGITS ? digits : MOST_DIGITS;
+}
+
+/* The items of one user, in the order of the history. */
+struct history {
+    const uint32_t *item;
+    uint32_t length, place; /* of the row's item, or where it would stand */
+    bool listed;            /* it is in item */
+};
+
+static struct history history_of(const struct sims *sims, uint32_t item, uint64_t k)
+{
+    const struct od_sims_rows *of_user = &sims->tables.user_items;
+    uint32_t user = sims->tables.item_users.entry[k], place = sims->tables.item_users.place[k];
+    struct history h = {.item = of_user->entry + of_user->at[user],
+                        .length = (uint32_t)(of_user->at[user + 1] - of_user->at[user]),
+                        .place = place};
+    h.listed = place < h.length && h.item[place] == item;
+    h.place = place < h.length ? place : h.length;
+    return h;
+}
+
+static void list_touched(const struct history *h, struct counters *c, size_t *touched)
+{
+    for (uint32_t e = 0; e < h->length; e++)
+        if (c->counter[h->item[e]] == 0)
+            c->touched[(*touched)++] = h->item[e];
+}
+
+/* Counts the row of item. Dense (it touches many): the result is SIZE_MAX and any counter
+ * may be set; else touched lists those that are, in code order, and the result says how many. */
+static size_t count_row(const struct sims *sims, uint32_t item, struct counters *c, int digits)
 {
     const struct od_sims_rows *of_item = &sims->tables.item_users;
     const struct od_sims_rows *of_user = &sims->tables.user_items;
-    uint32_t items = sims->training->item_count;
+    const uint64_t *newer = sims->newer[digits], *older = sims->older[digits];
     uint64_t work = 0;
     size_t touched = 0;
     for (uint64_t k = of_item->at[item]; k < of_item->at[item + 1]; k++)
         work += of_user->at[of_item->entry[k] + 1] - of_user->at[of_item->entry[k]];
-    bool dense = work >= items;
+    bool dense = work * DENSE >= sims->training->item_count;
     for (uint64_t k = of_item->at[item]; k < of_item->at[item + 1]; k++) {
-        uint32_t user = of_item->entry[k], place = of_item->place[k];
-        const uint32_t *list = of_user->entry + of_user->at[user];
-        uint32_t length = (uint32_t)(of_user->at[user + 1] - of_user->at[user]);
-        bool listed = place < length && list[place] == item;
-        for (uint32_t e = 0; e < length; e++) {
-            uint32_t other = list[e];
-            if (c->count[other]++ == 0 && !dense)
-                c->touched[touched++] = other;
-            c->said[other] += e < place ? sims->newer[place - e] : sims->older[e - place + !listed];
-        }
+        struct history h = history_of(sims, item, k);
+        if (!dense)
+            list_touched(&h, c, &touched);
+        for (uint32_t e = 0; e < h.place; e++)
+            c->counter[h.item[e]] += newer[h.place - e];
+        for (uint32_t e = h.place; e < h.length; e++)
+            c->counter[h.item[e]] += older[e - h.place + !h.listed];
     }
-    if (!dense) {
-        sort_codes(c->touched, c->spare, touched);
-        return touched;
-    }
-    for (uint32_t i = 0; i < items; i++)
-        if (c->count[i])
-            c->touched[touched++] = i;
+    if (dense)
+        return SIZE_MAX;
+    sort_codes(c->touched, c->spare, touched);
     return touched;
 }
 
@@ -165,39 +211,58 @@ static bool grow_result(struct block_result *result, size_t more)
     return item && count && sim;
 }
 
-static float similarity(const struct sims *sims, uint32_t a, uint32_t b, uint32_t common,
-                        float said)
+static uint32_t users_in(uint64_t counter)
 {
-    float count = (float)common, shrink = SHRINK * (float)sims->rule->discount;
-    return said * sims->weight[a] * sims->weight[b] * (count / (count + shrink));
+    return (uint32_t)(counter >> 32);
+}
+
+/* Similarities of the touched counters that count; scale: the row's weight by the unit of what
+ * users say. */
+static size_t read_touched(const struct sims *sims, struct counters *c, size_t touched, float scale,
+                           float shrink, uint32_t least)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < touched; k++) {
+        uint32_t other = c->touched[k];
+        c->touched[kept] = other;
+        sims->kernels->shrunk(c->sim + kept, c->counter + other, sims->weight + other, 1, scale,
+                              shrink, least);
+        kept += users_in(c->counter[other]) >= least;
+    }
+    return kept;
 }
 
 /* The neighbours of one item, appended to the block's; leaves the counters at 0. */
 static enum od_status finish_row(const struct sims *sims, uint32_t item, struct counters *c,
-                                 size_t touched, struct block_result *result, uint32_t *out_length)
+                                 size_t touched, int digits, struct block_result *result,
+                                 uint32_t *out_length)
 {
+    bool dense = touched == SIZE_MAX;
     uint32_t least = sims->rule->min_count > 1 ? sims->rule->min_count : 1;
-    size_t kept = 0;
-    for (size_t k = 0; k < touched; k++) {
-        uint32_t other = c->touched[k], count = c->count[other];
-        float said = c->said[other];
-        c->count[other] = 0;
-        c->said[other] = 0;
-        if (other == item || count < least)
-            continue;
-        c->touched[kept] = other;
-        c->sim[kept] = similarity(sims, item, other, count, said);
-        c->spare[kept++] = count;
-    }
-    size_t most = sims->rule->neighbours;
+    float shrink = SHRINK * (float)sims->rule->discount;
+    float scale = sims->weight[item] / (float)(1 << digits);
+    size_t most = sims->rule->neighbours, items = sims->training->item_count;
+    c->counter[item] = 0;
+    for (size_t k = 0; k < touched && !dense; k++)
+        c->spare[k] = c->touched[k]; /* read_touched drops some */
+    size_t kept = items;
+    if (dense)
+        sims->kernels->shrunk(c->sim, c->counter, sims->weight, items, scale, shrink, least);
+    else
+        kept = read_touched(sims, c, touched, scale, shrink, least);
     if (!grow_result(result, kept < most ? kept : most))
         return OD_NO_MEMORY;
     size_t best = od_topk(sims->kernels, c->sim, kept, NULL, most, c->scratch, c->best);
     for (size_t k = 0; k < best; k++) {
-        result->item[result->used] = c->touched[c->best[k]];
-        result->count[result->used] = c->spare[c->best[k]];
+        uint32_t other = dense ? c->best[k] : c->touched[c->best[k]];
+        result->item[result->used] = other;
+        result->count[result->used] = users_in(c->counter[other]);
         result->sim[result->used++] = c->sim[c->best[k]];
     }
+    if (dense)
+        memset(c->counter, 0, items * sizeof *c->counter);
+    for (size_t k = 0; k < touched && !dense; k++)
+        c->counter[c->spare[k]] = 0;
     *out_length = (uint32_t)best;
     return OD_OK;
 }
@@ -208,8 +273,7 @@ static void counters_free(struct counters *c)
 {
     if (!c)
         return;
-    free(c->count);
-    free(c->said);
+    free(c->counter);
     free(c->touched);
     free(c->spare);
     free(c->sim);
@@ -224,14 +288,13 @@ static struct counters *counters_new(const struct sims *sims)
     struct counters *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->count = calloc(items, sizeof *c->count);
-    c->said = calloc(items, sizeof *c->said);
+    c->counter = calloc(items, sizeof *c->counter);
     c->touched = malloc(items * sizeof *c->touched);
     c->spare = malloc(items * sizeof *c->spare);
     c->sim = malloc(items * sizeof *c->sim);
     c->best = malloc((most + 1) * sizeof *c->best);
     c->scratch = malloc(od_topk_scratch(most) * sizeof *c->scratch);
-    if (c->count && c->said && c->touched && c->spare && c->sim && c->best && c->scratch)
+    if (c->counter && c->touched && c->spare && c->sim && c->best && c->scratch)
         return c;
     counters_free(c);
     return NULL;
@@ -251,8 +314,11 @@ static enum od_status count_block(void *context, size_t index, unsigned thread)
         size_t item = block * BLOCK + k;
         if (item >= sims->training->item_count)
             break;
-        size_t touched = count_row(sims, (uint32_t)item, c);
-        enum od_status s = finish_row(sims, (uint32_t)item, c, touched, result, &result->length[k]);
+        const uint64_t *at = sims->tables.item_users.at + item;
+        int digits = digits_of(at[1] - at[0]);
+        size_t touched = count_row(sims, (uint32_t)item, c, digits);
+        enum od_status s =
+            finish_row(sims, (uint32_t)item, c, touched, digits, result, &result->length[k]);
         if (s != OD_OK)
             return s;
     }
@@ -312,6 +378,8 @@ static void sims_done(struct sims *sims)
 {
     od_sims_tables_done(&sims->tables);
     free(sims->weight);
+    free(sims->newer);
+    free(sims->older);
     for (size_t i = 0; i < MOST_THREADS; i++)
         counters_free(sims->threads[i]);
     for (size_t b = 0; sims->blocks && b < sims->block_count; b++) {
@@ -338,7 +406,7 @@ enum od_status od_sims_count(const struct od_training *training, const struct od
     struct sims sims = {.training = training, .rule = rule, .kernels = od_kernels_best()};
     struct od_sims_lists lists = {0};
     enum od_status s = od_sims_tables_build(training, &rule->keep, &sims.tables, err);
-    if (s == OD_OK && build_weights(&sims) != OD_OK)
+    if (s == OD_OK && (build_weights(&sims) != OD_OK || build_steps(&sims) != OD_OK))
         s = od_fail(err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)
         s = count_blocks(&sims, threads, progress, err);

@@ -184,6 +184,34 @@ static void above_finds_the_same_blocks(void **state)
         }
 }
 
+static void shrunk_agrees_exactly(void **state)
+{
+    (void)state;
+    enum { COUNT = 37 };
+    const struct od_kernels *t[2];
+    struct od_random rng;
+    od_random_init(&rng, 5);
+    uint64_t counter[COUNT];
+    float weight[COUNT], a[COUNT], b[COUNT];
+    fill(&rng, weight, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        uint64_t common = i % 3 ? od_random_below(&rng, 1u << 31) : i;
+        counter[i] = common << 32 | od_random_below(&rng, 1u << 31);
+    }
+    od_kernels_reference.shrunk(b, counter, weight, COUNT, .25f, 10, 7);
+    for (size_t i = 0; i < COUNT; i += 3)
+        if (i < 7)
+            assert_true(isinf(b[i]) && b[i] < 0);
+        else
+            assert_float_equal(
+                b[i], (float)(uint32_t)counter[i] * .25f * weight[i] * (float)i / ((float)i + 10),
+                fabsf(b[i]) * 1e-6f);
+    for (size_t k = tables(t); k-- > 0;) {
+        t[k]->shrunk(a, counter, weight, COUNT, .25f, 10, 7);
+        assert_memory_equal(a, b, sizeof a);
+    }
+}
+
 static void best_is_one_of_the_tables(void **state)
 {
     (void)state;
@@ -195,13 +223,10 @@ static void best_is_one_of_the_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(axpy_and_dot_agree),
-        cmocka_unit_test(halves_are_exact_both_ways),
-        cmocka_unit_test(encoding_agrees_exactly),
-        cmocka_unit_test(half_rows_agree),
-        cmocka_unit_test(spread_agrees),
-        cmocka_unit_test(above_finds_the_same_blocks),
-        cmocka_unit_test(best_is_one_of_the_tables),
+        cmocka_unit_test(axpy_and_dot_agree),      cmocka_unit_test(halves_are_exact_both_ways),
+        cmocka_unit_test(encoding_agrees_exactly), cmocka_unit_test(half_rows_agree),
+        cmocka_unit_test(spread_agrees),           cmocka_unit_test(above_finds_the_same_blocks),
+        cmocka_unit_test(shrunk_agrees_exactly),   cmocka_unit_test(best_is_one_of_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
