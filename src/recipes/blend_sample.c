@@ -14,6 +14,9 @@ enum {
     LEAST_EVENTS = 3, /* of a user that judges: one is held out, two are a transition */
     LEAST_JUDGES = 20,
     LEAST_SHARE = 300, /* judges that small data sets can do without more easily than choices */
+    REST_S = 6 * 3600, /* after which somebody comes back */
+    MOST_RETURNS = 3,  /* one judge in so many at most is asked about a return */
+    MOST_LOST = 24,    /* events after it, which nothing learns from */
     BLOCK = 16         /* judges of a part of the work */
 };
 
@@ -29,16 +32,37 @@ static bool can_judge(const struct od_training *training, uint64_t start, uint64
     return end - start >= LEAST_EVENTS && od_blend_judge_weight(training, &judge) > 0;
 }
 
+/* The event that a user's last visit began with, where it is not far from end; else the last one.
+ */
+static uint64_t last_return(const struct od_training *training, uint64_t start, uint64_t end)
+{
+    uint64_t least = start + LEAST_EVENTS - 1;
+    least = end - start > LEAST_EVENTS + MOST_LOST ? end - 1 - MOST_LOST : least;
+    for (uint64_t e = end; e-- > least;) {
+        struct od_judge judge = {start, e};
+        if (training->time[e] - training->time[e - 1] >= REST_S &&
+            od_blend_judge_weight(training, &judge) > 0)
+            return e;
+    }
+    return end - 1;
+}
+
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count, struct od_error *err)
 {
     const uint64_t *start = training->user_start;
     size_t able = 0, seen = 0, count = 0;
-    uint64_t events = 0;
+    uint64_t events = 0, returns = 0;
     for (size_t u = 0; u < training->user_count; u++) {
         events += end[u] - start[u];
         able += can_judge(training, start[u], end[u]);
+        for (uint64_t e = start[u] + 1; e < end[u]; e++)
+            returns += training->time[e] - training->time[e - 1] >= REST_S;
     }
+    /* Each visit asks before its first event too, so returns are twice their share of the events.
+     */
+    uint64_t every = returns ? events / (2 * returns) : UINT64_MAX;
+    every = every < MOST_RETURNS ? MOST_RETURNS : every;
     size_t most = OD_JUDGED_SCORES / ((size_t)training->item_count + 1);
     size_t want = most < LEAST_JUDGES ? LEAST_JUDGES : most < OD_JUDGES ? most : OD_JUDGES;
     uint64_t share = events / OD_JUDGED_EVENTS + LEAST_SHARE;
@@ -51,8 +75,10 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
         if (!can_judge(training, start[u], end[u]))
             continue;
         size_t turn = seen++;
-        if (turn * want / able != (turn + 1) * want / able)
-            judges[count++] = (struct od_judge){start[u], --end[u]};
+        if (turn * want / able == (turn + 1) * want / able)
+            continue;
+        end[u] = count % every == every - 1 ? last_return(training, start[u], end[u]) : end[u] - 1;
+        judges[count++] = (struct od_judge){start[u], end[u]};
     }
     *out = judges;
     *out_count = count;

@@ -1,14 +1,16 @@
 /* The default configuration adapts by itself.
  *
  * A sample of users (all, when their events are few; the judges' first) is fitted, and each
- * candidate is judged by where it ranks the judges' held-out events: mean of weight / log2(1 +
- * rank) over ranks up to 25 (weight: of the event's type), i.e. NDCG@25 of one relevant item. Past
- * items of the user take no part in the ranking unless users of this data do return to items (one
- * held-out event in a hundred).
+ * candidate is judged by where it ranks the held-out events of the judges, sampled or not, for
+ * asking costs little beside fitting and few judges would let chance choose: mean of weight /
+ * log2(1 + rank) over ranks up to 25 (weight: of the event's type), i.e. NDCG@25 of one relevant
+ * item. Past items of the user take no part in the ranking unless users of this data do return to
+ * items (one held-out event in a hundred).
  *
  * The search walks one coordinate at a time: kernels, the rest that a pause counts for, ridge,
  * head, fading. Alpha is judged for free with every fit, since it changes scores and not the fit.
- * A step must gain some share of the score to be taken, so noise does not choose. Effort is bounded
+ * A step must gain more than a standard error of the paired differences to be taken, so noise does
+ * not choose. Effort is bounded
  * by counts (events, head items), never by the clock: same data, same choice (style rule 20). A
  * held-out event is asked for at its own time, so a pause before it counts as in serving.
  *
@@ -27,17 +29,22 @@
 enum {
     SAMPLE_EVENTS = 150000, /* of the sample, about */
     SAMPLE_HEAD = 1200,     /* most head items of a trial */
-    LEAST_JUDGES = 20,      /* fewer cannot choose */
+    MOST_JUDGES = 5000,     /* asked about a trial, and fewer where there are many items */
+    FEWEST_JUDGES = 800,
+    LEAST_JUDGES = 20, /* fewer cannot choose */
     ALPHAS = 3,
     USUAL_ALPHA = 1,
     TOP = 25,
     BLOCK = 16 /* judges of a part */
 };
 
-/* What a change of the default must gain to be believed: the noise of 5,000 paired ranks is about
- * half a per cent, and an alpha is tried with every fit. */
-#define STEP_GAIN  1.005
-#define ALPHA_GAIN 1.01
+#define MOST_SCORES 40000000u /* judges times items */
+
+/* What a change must gain to be believed: standard errors of the differences, judge by judge, and a
+ * share of the score; an alpha, tried with every fit, only the latter. */
+#define STEP_ERRORS 1
+#define STEP_GAIN   1.003
+#define ALPHA_GAIN  1.01
 
 static const float alphas[ALPHAS] = {0, .1f, .2f};
 
@@ -69,15 +76,15 @@ struct pick {
     const struct od_linar_shape *shape;
     uint64_t memory_bytes;
     const struct od_work *work;
-    uint64_t *end;           /* of the sample */
-    struct od_judge *judges; /* of users in the sample */
+    uint64_t *end; /* of the sample */
+    struct od_judge *judges;
     size_t judge_count;
-    bool returns; /* users return to items */
-    float *damp;  /* [ALPHAS][items] */
-    double *gain; /* [judge_count][ALPHAS] */
+    bool returns;      /* users return to items */
+    float *damp;       /* [ALPHAS][items] */
+    double *gain;      /* [judge_count][ALPHAS] */
+    double *best_gain; /* [judge_count] of the best point under its alpha */
     unsigned trials;
     struct point best;
-    double best_score;
     size_t best_alpha;
 };
 
@@ -103,12 +110,28 @@ static bool is_return(const struct od_training *training, const struct od_judge 
     return false;
 }
 
+/* An even choice of the task's judges. */
+static void choose_judges(struct pick *pick, const struct od_part_task *task)
+{
+    size_t most = MOST_SCORES / ((size_t)pick->training->item_count + 1), able = task->judge_count;
+    most = most < FEWEST_JUDGES ? FEWEST_JUDGES : most < MOST_JUDGES ? most : MOST_JUDGES;
+    most = able < most ? able : most;
+    size_t repeats = 0;
+    for (size_t j = 0; j < able; j++) {
+        if (j * most / able == (j + 1) * most / able)
+            continue;
+        pick->judges[pick->judge_count++] = task->judges[j];
+        repeats += is_return(pick->training, &task->judges[j]);
+    }
+    pick->returns = repeats * 100 >= pick->judge_count;
+}
+
 /* Cuts end to a sample of about SAMPLE_EVENTS events: judges' users as long as they are enough,
  * the others by chance, evenly. Judges are in the order of their users. */
 static void sample(struct pick *pick, const struct od_part_task *task)
 {
     const uint64_t *start = pick->training->user_start;
-    uint64_t judged = 0, other = 0, repeats = 0;
+    uint64_t judged = 0, other = 0;
     for (size_t u = 0; u < pick->training->user_count; u++)
         other += task->end[u] - start[u];
     for (size_t j = 0; j < task->judge_count; j++)
@@ -123,13 +146,8 @@ static void sample(struct pick *pick, const struct od_part_task *task)
         bool judge = j < task->judge_count && task->judges[j].start == start[u];
         bool in = od_random_double(&rng) < (judge ? judge_share : share);
         pick->end[u] = in ? task->end[u] : start[u];
-        if (judge && in) {
-            pick->judges[pick->judge_count++] = task->judges[j];
-            repeats += is_return(pick->training, &task->judges[j]);
-        }
         j += judge;
     }
-    pick->returns = repeats * 100 >= pick->judge_count;
 }
 
 /* Popularity is that of all events but the held-out ones. */
@@ -247,9 +265,9 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
     return OD_OK;
 }
 
-/* The best alpha of a fit and its score. */
+/* The best alpha of a fit. */
 static enum od_status judge_fit(struct pick *pick, const struct od_linar_fit *fit,
-                                size_t *out_alpha, double *out_score)
+                                size_t *out_alpha)
 {
     unsigned threads = pick->work->threads ? pick->work->threads : od_cpu_count();
     struct bench bench = {pick, fit, od_kernels_best(), calloc(threads, sizeof(float *))};
@@ -269,8 +287,26 @@ static enum od_status judge_fit(struct pick *pick, const struct od_linar_fit *fi
         if (sum[a] > sum[USUAL_ALPHA] * ALPHA_GAIN && sum[a] > sum[best])
             best = a;
     *out_alpha = best;
-    *out_score = sum[best] / (double)pick->judge_count;
     return st;
+}
+
+/* Whether the judged fit is better than the best point for more than chance; if so it is now the
+ * best one's gain. */
+static bool gains(struct pick *pick, size_t alpha)
+{
+    double sum = 0, square = 0, best = 0, n = (double)pick->judge_count;
+    for (size_t j = 0; j < pick->judge_count; j++) {
+        double d = pick->gain[j * ALPHAS + alpha] - pick->best_gain[j];
+        sum += d;
+        square += d * d;
+        best += pick->best_gain[j];
+    }
+    double error = sqrt(fmax(square - sum * sum / n, 0));
+    if (pick->trials > 1 && !(sum > STEP_ERRORS * error && sum > (STEP_GAIN - 1) * best))
+        return false;
+    for (size_t j = 0; j < pick->judge_count; j++)
+        pick->best_gain[j] = pick->gain[j * ALPHAS + alpha];
+    return true;
 }
 
 /* --- the walk --- */
@@ -299,17 +335,15 @@ static enum od_status try(struct pick *pick, struct point point, bool *out_bette
     if (st == OD_OK)
         st = od_linar_fit_init(&fit, &events, &config, pick->shape, &plan, &work, err);
     size_t alpha = 0;
-    double score = 0;
-    if (st == OD_OK && judge_fit(pick, &fit, &alpha, &score) != OD_OK)
+    if (st == OD_OK && judge_fit(pick, &fit, &alpha) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     od_linar_fit_done(&fit);
     od_linar_events_done(&events);
     if (st != OD_OK)
         return st;
-    *out_better = score > pick->best_score * STEP_GAIN;
+    *out_better = gains(pick, alpha);
     if (*out_better) {
         pick->best = point;
-        pick->best_score = score;
         pick->best_alpha = alpha;
     }
     return OD_OK;
@@ -382,12 +416,14 @@ enum od_status od_linar_pick(const struct od_part_task *task, const struct od_li
                         .judges = malloc(judges * sizeof *pick.judges),
                         .damp = malloc((n + 1) * ALPHAS * sizeof *pick.damp),
                         .gain = malloc(judges * ALPHAS * sizeof *pick.gain),
+                        .best_gain = calloc(judges, sizeof *pick.best_gain),
                         .best = {far ? FAR_SET : 0, MIDDLE_LAMBDA, MIDDLE_COUNT,
                                  shape->recent_first && !far ? OD_LINAR_USER : OD_LINAR_EVEN, 0},
                         .best_alpha = USUAL_ALPHA};
     enum od_status st = OD_NO_MEMORY;
-    if (pick.end && pick.judges && pick.damp && pick.gain) {
+    if (pick.end && pick.judges && pick.damp && pick.gain && pick.best_gain) {
         sample(&pick, task);
+        choose_judges(&pick, task);
         st = damp_planes(&pick);
     }
     if (st != OD_OK)
@@ -400,5 +436,6 @@ enum od_status od_linar_pick(const struct od_part_task *task, const struct od_li
     free(pick.judges);
     free(pick.damp);
     free(pick.gain);
+    free(pick.best_gain);
     return st;
 }
