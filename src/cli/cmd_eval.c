@@ -44,6 +44,8 @@ static const struct od_option defaults[] = {
     {"users-most", "100000", "questions asked at most, spread evenly; 0: all", "N", false, 0, NULL},
     {"json", NULL, "writes the report as JSON there", "FILE", false, 0, NULL},
     {"svg", NULL, "draws quality against training time there", "FILE", false, 0, NULL},
+    {"image", NULL, "writes the last recipe's model of the last fold there, for ondol show", "FILE",
+     false, 0, NULL},
     {"list", "false", "prints protocols and recipes, and does nothing else", NULL, false, 0, NULL},
 };
 #define OPTION_COUNT (sizeof defaults / sizeof *defaults)
@@ -281,6 +283,7 @@ static enum od_status evaluate(struct command *c, struct od_error *err)
 {
     struct od_eval_result result;
     bool tells = isatty(STDERR_FILENO);
+    c->plan.image_path = option(c, "image");
     if (tells)
         c->plan.say = show_progress;
     enum od_status s = od_eval_run(&c->plan, &result, err);

@@ -90,7 +90,8 @@ enum od_status od_eval_train(struct od_eval *run, const struct od_training *trai
         return s;
     add_cost(row, &cost, run->result->folds);
     row->image_bytes = out->image.bytes.len;
-    return OD_OK;
+    return plan->image_path ? od_io_write_file(plan->io, plan->image_path, out->image.bytes, err)
+                            : OD_OK;
 }
 
 static enum od_status take_recipe(struct od_eval *run, const struct od_exam *exam,

@@ -32,6 +32,7 @@ struct od_eval_plan {
     unsigned threads;
     uint64_t memory_bytes; /* what a recipe may use; 0: no limit */
     const struct od_io *io;
+    const char *image_path; /* each trained model is written there, over the one before; or NULL */
     /* May be NULL. Told what happens now; another status than OD_OK stops. */
     enum od_status (*say)(void *context, const char *who, double fraction, const char *stage);
     void *say_context;
