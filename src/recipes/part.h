@@ -51,9 +51,8 @@ struct od_part {
 extern const struct od_part od_part_linar; /* linear, decayed histories: linar_part.c */
 extern const struct od_part od_part_far;   /* the same, aiming further: linar_part.c */
 extern const struct od_part od_part_knn;   /* neighbouring sessions: knn_part.c */
-extern const struct od_part
-    od_part_als; /* factors of the unordered matrix, in no blend yet: als_part.c */
-extern const struct od_part od_part_gru; /* recurrent network: gru_part.c */
-extern const struct od_part od_part_seq; /* linear time-kernel network: seq_part.c */
+extern const struct od_part od_part_als;   /* factors of the unordered matrix: als_part.c */
+extern const struct od_part od_part_gru;   /* recurrent network: gru_part.c */
+extern const struct od_part od_part_seq;   /* linear time-kernel network: seq_part.c */
 
 #endif
