@@ -7,7 +7,7 @@
 #include "recipes/metrics.h"
 
 enum {
-    MOST_DIMS = 256,
+    MOST_DIMS = 128,
     LEAST_DIMS = OD_ALS_BLOCK,
     SWEEPS = 8
 }; /* Gowalla: more only fit the noise */

@@ -8,6 +8,9 @@
  *   4. This model is asked for the metrics by the users kept out, who also set the temperature.
  *   5. The parts that serve are trained again, with their lessons, on everybody.
  *
+ * Where the data have no order (unordered.h) all this happens with every user's events in an order
+ * by chance.
+ *
  * So choices, metrics and temperature come from events no fit has seen, and what is deployed has
  * seen all. The metrics are those of a model that missed the judges' last events and a tenth of the
  * users: if anything, too low. History length percentiles (min/max_user_history_length_percentile)
@@ -20,6 +23,7 @@
 
 #include "math/cholesky.h"
 #include "recipes/linar_events.h"
+#include "recipes/unordered.h"
 
 /* Shares of the progress. */
 #define LEARNT  0.65 /* steps 1 to 4 */
@@ -273,7 +277,7 @@ static enum od_status fit_all(struct blend_run *run, const uint64_t *end,
     return st;
 }
 
-enum od_status od_blend_train_parts(const struct od_part *const *parts,
+static enum od_status train_ordered(const struct od_part *const *parts,
                                     const struct od_train_input *input,
                                     struct od_image_writer *image, struct od_metrics *metrics,
                                     struct od_error *err)
@@ -282,10 +286,7 @@ enum od_status od_blend_train_parts(const struct od_part *const *parts,
     while (run.part_count < OD_BLEND_PARTS && parts[run.part_count])
         od_buf_init(&run.lesson[run.part_count++], LESSON_BYTES);
     uint64_t *end = NULL;
-    od_math_init();
-    enum od_status st = od_recipe_params_check(input->spec, input->params, err);
-    if (st == OD_OK)
-        st = make_ends(input, &end, err);
+    enum od_status st = make_ends(input, &end, err);
     if (st == OD_OK)
         st = learn_from_some(&run, metrics, err);
     if (st == OD_OK)
@@ -293,6 +294,25 @@ enum od_status od_blend_train_parts(const struct od_part *const *parts,
     for (uint32_t p = 0; p < run.part_count; p++)
         od_buf_done(&run.lesson[p]);
     free(end);
+    return st;
+}
+
+enum od_status od_blend_train_parts(const struct od_part *const *parts,
+                                    const struct od_train_input *input,
+                                    struct od_image_writer *image, struct od_metrics *metrics,
+                                    struct od_error *err)
+{
+    od_math_init();
+    enum od_status st = od_recipe_params_check(input->spec, input->params, err);
+    if (st != OD_OK || !od_unordered(input->training))
+        return st == OD_OK ? train_ordered(parts, input, image, metrics, err) : st;
+    struct od_shuffled shuffled;
+    struct od_train_input mixed = *input;
+    if (od_shuffled_init(&shuffled, input->training, input->seed) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    mixed.training = &shuffled.training;
+    st = train_ordered(parts, &mixed, image, metrics, err);
+    od_shuffled_done(&shuffled);
     return st;
 }
 
