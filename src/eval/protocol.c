@@ -5,9 +5,11 @@
 #include "eval/segments.h"
 
 static const struct od_protocol *const protocols[] = {
-    &od_protocol_aws_internal, &od_protocol_aws_external, &od_protocol_time,
-    &od_protocol_loo,          &od_protocol_session,      &od_protocol_cf,
-    &od_protocol_cold,         &od_protocol_segment,      &od_protocol_trend,
+    &od_protocol_aws_internal, &od_protocol_aws_internal_last,
+    &od_protocol_aws_external, &od_protocol_time,
+    &od_protocol_loo,          &od_protocol_session,
+    &od_protocol_cf,           &od_protocol_cold,
+    &od_protocol_segment,      &od_protocol_trend,
 };
 
 const struct od_protocol *od_protocol_at(size_t index)

@@ -37,6 +37,7 @@ struct od_protocol {
 };
 
 extern const struct od_protocol od_protocol_aws_internal, od_protocol_aws_external;
+extern const struct od_protocol od_protocol_aws_internal_last;
 extern const struct od_protocol od_protocol_loo, od_protocol_time, od_protocol_cold;
 extern const struct od_protocol od_protocol_segment, od_protocol_trend;
 extern const struct od_protocol od_protocol_session, od_protocol_cf;

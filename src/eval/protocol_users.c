@@ -3,6 +3,7 @@
  * aws-internal   A tenth of the users is kept out of training; of each one's n events the oldest
  *                9n/10 are input, the others relevant (recipes.md 9.1). A fold is another tenth:
  *                ten folds ask every user once, more begin a new division of the users.
+ * aws-internal-last   The same users; only the last event of each is relevant.
  * aws-external   Amazon's notebooks: all users, the same 9n/10 of each are training and input.
  * loo            Leave one out, strict: the last event is relevant, all before are input, and
  *                training has all but the last two (the one before last is for validation, which
@@ -94,8 +95,10 @@ static enum od_status finish(const struct od_protocol_input *input, struct divis
     return s;
 }
 
-static enum od_status make_internal(const struct od_protocol_input *input, uint32_t fold,
-                                    struct od_exam *out, struct od_error *err)
+/* Users of the fold's tenth are asked about what follows so many of their n events. */
+static enum od_status make_tenth(const struct od_protocol_input *input, uint32_t fold,
+                                 uint64_t (*input_of)(uint64_t n), struct od_exam *out,
+                                 struct od_error *err)
 {
     const struct od_training *full = input->full;
     struct division d;
@@ -108,10 +111,27 @@ static enum od_status make_internal(const struct od_protocol_input *input, uint3
         bool asked = tenth[u] == fold % TENTHS;
         d.keep[u] = asked ? 0 : n;
         if (asked)
-            hold_out(&d, full, u, od_protocol_nine_tenths(n));
+            hold_out(&d, full, u, input_of(n));
     }
     free(tenth);
     return finish(input, &d, s, out, err);
+}
+
+static uint64_t all_but_one(uint64_t n)
+{
+    return n ? n - 1 : 0;
+}
+
+static enum od_status make_internal(const struct od_protocol_input *input, uint32_t fold,
+                                    struct od_exam *out, struct od_error *err)
+{
+    return make_tenth(input, fold, od_protocol_nine_tenths, out, err);
+}
+
+static enum od_status make_internal_last(const struct od_protocol_input *input, uint32_t fold,
+                                         struct od_exam *out, struct od_error *err)
+{
+    return make_tenth(input, fold, all_but_one, out, err);
 }
 
 static enum od_status make_external(const struct od_protocol_input *input, uint32_t fold,
@@ -155,6 +175,18 @@ const struct od_protocol od_protocol_aws_internal = {
     .groups = 1u << OD_GROUP_ALL,
     .folded = true,
     .make = make_internal,
+};
+
+const struct od_protocol od_protocol_aws_internal_last = {
+    .name = "aws-internal-last",
+    .summary = "a tenth of the users unseen, the last event of each is relevant (several folds)",
+    .metrics = od_metrics_aws,
+    .variants = BOTH_LISTS,
+    .shown_metric = 3,
+    .shown_lists = OD_LISTS_RAW,
+    .groups = 1u << OD_GROUP_ALL,
+    .folded = true,
+    .make = make_internal_last,
 };
 
 const struct od_protocol od_protocol_aws_external = {

@@ -122,6 +122,29 @@ static void internal_folds_ask_every_user_once_and_never_train_on_the_asked(void
     od_training_free(full);
 }
 
+static void internal_last_asks_the_same_users_for_one_event(void **state)
+{
+    (void)state;
+    struct od_training *full = toy_random(95, 30, 25, 3);
+    struct od_protocol_input input = input_of(full);
+    for (uint32_t fold = 0; fold < 3; fold++) {
+        struct od_exam tenth, last;
+        assert_int_equal(od_protocol_aws_internal.make(&input, fold, &tenth, NULL), OD_OK);
+        assert_int_equal(od_protocol_aws_internal_last.make(&input, fold, &last, NULL), OD_OK);
+        assert_true(tenth.train->hash == last.train->hash);
+        assert_int_equal(last.relevant_count, last.question_count);
+        for (uint32_t q = 0; q < last.question_count; q++) {
+            const struct od_question *question = &last.questions[q];
+            uint64_t end = full->user_start[question->user + 1];
+            assert_int_equal(question->event_count, end - full->user_start[question->user] - 1);
+            assert_int_equal(last.relevant[question->relevant_at], full->item[end - 1]);
+        }
+        od_exam_done(&tenth);
+        od_exam_done(&last);
+    }
+    od_training_free(full);
+}
+
 static void internal_folds_depend_on_the_seed_alone(void **state)
 {
     (void)state;
@@ -433,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(external_holds_out_the_newest_tenth_of_everybody),
         cmocka_unit_test(internal_folds_ask_every_user_once_and_never_train_on_the_asked),
+        cmocka_unit_test(internal_last_asks_the_same_users_for_one_event),
         cmocka_unit_test(internal_folds_depend_on_the_seed_alone),
         cmocka_unit_test(leave_one_out_is_strict_and_does_not_tell_the_time_unless_asked),
         cmocka_unit_test(a_cut_in_time_never_trains_on_what_comes_after_it),
