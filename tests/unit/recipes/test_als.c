@@ -502,11 +502,11 @@ static void size_memory_and_effort_bound_the_factors(void **state)
     (void)state;
     uint64_t at[2] = {0, 1000000};
     struct od_als_matrix m = {.users = {.rows = 1, .at = at}, .items = {.rows = 1000}};
-    assert_int_equal(od_als_config_default(&m, 0).dims, 256);
+    assert_int_equal(od_als_config_default(&m, 0).dims, 128);
     assert_int_equal(od_als_config_default(&m, 6 * 1001 * 64).dims, 64);
     at[1] = 3000000000;
     struct od_als_config c = od_als_config_default(&m, 0);
-    assert_true(c.dims < 256);
+    assert_true(c.dims < 128);
     assert_true(c.dims == OD_ALS_BLOCK ||
                 od_als_operations(&c, at[1], 1001) <= OD_ALS_MOST_OPERATIONS);
 }
