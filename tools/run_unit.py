@@ -3,8 +3,8 @@
 
     python3 tools/run_unit.py [--name NAME] PROGRAM...
 
-As many run at once as there are cores; what they say comes in the order given. A program that is not there counts as failed (it did not build), and so does one that crashes,
-hangs, or runs no test at all. Closes with `NAME: N passed, N failed, N skipped`.
+As many run at once as there are cores; what they say comes in the order given. A program that is not
+there counts as failed (it did not build), and so does one that crashes, hangs, or runs no test at all. Closes with `NAME: N passed, N failed, N skipped`.
 """
 import concurrent.futures
 import os

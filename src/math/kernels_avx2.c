@@ -6,7 +6,6 @@
 #include "math/kernels.h"
 
 #include <math.h>
-
 #include <stdbool.h>
 
 #ifdef __x86_64__

@@ -6,7 +6,6 @@
 #include "math/kernels.h"
 
 #include <math.h>
-
 #include <string.h>
 
 static float from_bits(uint32_t bits)

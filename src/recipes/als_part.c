@@ -6,11 +6,8 @@
 
 #include "recipes/metrics.h"
 
-enum {
-    MOST_DIMS = 128,
-    LEAST_DIMS = OD_ALS_BLOCK,
-    SWEEPS = 8
-}; /* Gowalla: more only fit the noise */
+/* Gowalla: more sweeps only fit the noise, and twice the factors gained nothing. */
+enum { MOST_DIMS = 128, LEAST_DIMS = OD_ALS_BLOCK, SWEEPS = 8 };
 
 #define USUAL_WEIGHT 400.0f /* of all pairs of a user together: near the best on Gowalla */
 
