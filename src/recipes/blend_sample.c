@@ -79,7 +79,6 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
             continue;
         end[u] = count % every == every - 1 ? last_return(training, start[u], end[u]) : end[u] - 1;
         judges[count++] = (struct od_judge){start[u], end[u]};
-        end[u] -= end[u] - start[u] >= LEAST_EVENTS; /* requests come after events nobody learnt */
     }
     *out = judges;
     *out_count = count;

@@ -21,8 +21,7 @@ float od_blend_judge_weight(const struct od_training *training, const struct od_
  * evenly spread: takes it from end[] and makes it a judge. Some judges, by how often users come
  * back, are asked about the first event of the user's last visit instead, when that is not long
  * ago: last events are mostly in the middle of a visit, but requests come at its beginning too.
- * Where the history is long enough, training does not see the newest event of a judge's query
- * either: most requests come after events that arrived since. *out is in the order of users; free
+ * *out is in the order of users; free
  * it with free. */
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count,

@@ -120,16 +120,10 @@ def test_an_event_changes_the_very_next_answer(world):
 
 
 def test_events_move_a_known_user(world):
-    """Here hardly anybody leaves a cluster for long, and the model has learnt that: the new one leads at once, and
-    fills the list while it goes on."""
     user = "comedy-fan-5"
-    ask = lambda: world.items(userId=user, numResults=10)  # noqa: E731
-    assert count_of(ask(), "family") <= 1
+    assert count_of(world.items(userId=user, numResults=10), "family") <= 3
     world.put(user, watched("family"))
-    assert count_of(ask()[:2], "family") == 2
-    world.put(user, watched("family", range(8, 12)))
-    world.put(user, watched("family"), session=unique("s"), when=int(time.time()) + 60)
-    assert count_of(ask(), "family") >= 6
+    assert count_of(world.items(userId=user, numResults=10), "family") >= 6
 
 
 def test_an_anonymous_session(world):
