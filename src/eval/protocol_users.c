@@ -165,14 +165,15 @@ static enum od_status make_loo(const struct od_protocol_input *input, uint32_t f
 
 #define BOTH_LISTS (1u << OD_LISTS_RAW | 1u << OD_LISTS_REMOVED)
 
+/* What Amazon's protocols have in common; shown: place in od_metrics_aws. */
+#define AWS_FIGURES(shown)                                                                         \
+    .metrics = od_metrics_aws, .variants = BOTH_LISTS, .shown_metric = (shown),                    \
+    .shown_lists = OD_LISTS_RAW, .groups = 1u << OD_GROUP_ALL
+
 const struct od_protocol od_protocol_aws_internal = {
     .name = "aws-internal",
     .summary = "a tenth of the users unseen, the newest tenth of each is relevant (several folds)",
-    .metrics = od_metrics_aws,
-    .variants = BOTH_LISTS,
-    .shown_metric = 3,
-    .shown_lists = OD_LISTS_RAW,
-    .groups = 1u << OD_GROUP_ALL,
+    AWS_FIGURES(3),
     .folded = true,
     .make = make_internal,
 };
@@ -180,11 +181,7 @@ const struct od_protocol od_protocol_aws_internal = {
 const struct od_protocol od_protocol_aws_internal_last = {
     .name = "aws-internal-last",
     .summary = "a tenth of the users unseen, the last event of each is relevant (several folds)",
-    .metrics = od_metrics_aws,
-    .variants = BOTH_LISTS,
-    .shown_metric = 3,
-    .shown_lists = OD_LISTS_RAW,
-    .groups = 1u << OD_GROUP_ALL,
+    AWS_FIGURES(3),
     .folded = true,
     .make = make_internal_last,
 };
@@ -192,11 +189,7 @@ const struct od_protocol od_protocol_aws_internal_last = {
 const struct od_protocol od_protocol_aws_external = {
     .name = "aws-external",
     .summary = "all users, the newest tenth of each is relevant, the rest is training and input",
-    .metrics = od_metrics_aws,
-    .variants = BOTH_LISTS,
-    .shown_metric = 0,
-    .shown_lists = OD_LISTS_RAW,
-    .groups = 1u << OD_GROUP_ALL,
+    AWS_FIGURES(0),
     .make = make_external,
 };
 

@@ -5,7 +5,6 @@
  * streams are few enough for the hardware to prefetch. */
 #include "math/kernels.h"
 
-#include <math.h>
 #include <stdbool.h>
 
 #ifdef __x86_64__
@@ -141,24 +140,11 @@ WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit
     return blocks;
 }
 
-WIDE static void shrunk(float *out, const uint64_t *counter, const float *weight, size_t count,
-                        float scale, float shrink, uint32_t least)
+/* The division decides, and is no quicker in wider registers. */
+static void shrunk(float *out, const uint64_t *counter, const float *weight, size_t count,
+                   float scale, float shrink, uint32_t least)
 {
-    __m256 factor = _mm256_set1_ps(scale), more = _mm256_set1_ps(shrink);
-    __m256 none = _mm256_set1_ps(-INFINITY);
-    __m256i most = _mm256_set1_epi32((int)least - 1);
-    size_t i = 0;
-    for (; i + 8 <= count; i += 8) { /* the division decides: no wider than needed */
-        __m512i pair = _mm512_loadu_si512(counter + i);
-        __m256i low = _mm512_cvtepi64_epi32(pair);
-        __m256i high = _mm512_cvtepi64_epi32(_mm512_srli_epi64(pair, 32));
-        __m256 users = _mm256_cvtepi32_ps(high), said = _mm256_cvtepi32_ps(low);
-        __m256 value = _mm256_mul_ps(_mm256_mul_ps(said, factor), _mm256_loadu_ps(weight + i));
-        value = _mm256_mul_ps(value, _mm256_div_ps(users, _mm256_add_ps(users, more)));
-        __mmask8 enough = _mm256_cmpgt_epi32_mask(high, most);
-        _mm256_storeu_ps(out + i, _mm256_mask_blend_ps(enough, none, value));
-    }
-    od_kernels_reference.shrunk(out + i, counter + i, weight + i, count - i, scale, shrink, least);
+    od_kernels_avx2()->shrunk(out, counter, weight, count, scale, shrink, least);
 }
 
 static const struct od_kernels table = {

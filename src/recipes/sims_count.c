@@ -216,23 +216,8 @@ static uint32_t users_in(uint64_t counter)
     return (uint32_t)(counter >> 32);
 }
 
-/* Similarities of the touched counters that count; scale: the row's weight by the unit of what
- * users say. */
-static size_t read_touched(const struct sims *sims, struct counters *c, size_t touched, float scale,
-                           float shrink, uint32_t least)
-{
-    size_t kept = 0;
-    for (size_t k = 0; k < touched; k++) {
-        uint32_t other = c->touched[k];
-        c->touched[kept] = other;
-        sims->kernels->shrunk(c->sim + kept, c->counter + other, sims->weight + other, 1, scale,
-                              shrink, least);
-        kept += users_in(c->counter[other]) >= least;
-    }
-    return kept;
-}
-
-/* The neighbours of one item, appended to the block's; leaves the counters at 0. */
+/* The neighbours of one item, appended to the block's; leaves the counters at 0. Candidates are all
+ * items of a dense row, else the touched ones; od_topk leaves out what too few users share. */
 static enum od_status finish_row(const struct sims *sims, uint32_t item, struct counters *c,
                                  size_t touched, int digits, struct block_result *result,
                                  uint32_t *out_length)
@@ -242,17 +227,16 @@ static enum od_status finish_row(const struct sims *sims, uint32_t item, struct 
     float shrink = SHRINK * (float)sims->rule->discount;
     float scale = sims->weight[item] / (float)(1 << digits);
     size_t most = sims->rule->neighbours, items = sims->training->item_count;
+    size_t candidates = dense ? items : touched;
     c->counter[item] = 0;
-    for (size_t k = 0; k < touched && !dense; k++)
-        c->spare[k] = c->touched[k]; /* read_touched drops some */
-    size_t kept = items;
     if (dense)
         sims->kernels->shrunk(c->sim, c->counter, sims->weight, items, scale, shrink, least);
-    else
-        kept = read_touched(sims, c, touched, scale, shrink, least);
-    if (!grow_result(result, kept < most ? kept : most))
+    for (size_t k = 0; k < touched && !dense; k++) /* one by one: no kernel is quicker */
+        od_kernels_reference.shrunk(c->sim + k, c->counter + c->touched[k],
+                                    sims->weight + c->touched[k], 1, scale, shrink, least);
+    if (!grow_result(result, candidates < most ? candidates : most))
         return OD_NO_MEMORY;
-    size_t best = od_topk(sims->kernels, c->sim, kept, NULL, most, c->scratch, c->best);
+    size_t best = od_topk(sims->kernels, c->sim, candidates, NULL, most, c->scratch, c->best);
     for (size_t k = 0; k < best; k++) {
         uint32_t other = dense ? c->best[k] : c->touched[c->best[k]];
         result->item[result->used] = other;
@@ -262,7 +246,7 @@ static enum od_status finish_row(const struct sims *sims, uint32_t item, struct 
     if (dense)
         memset(c->counter, 0, items * sizeof *c->counter);
     for (size_t k = 0; k < touched && !dense; k++)
-        c->counter[c->spare[k]] = 0;
+        c->counter[c->touched[k]] = 0;
     *out_length = (uint32_t)best;
     return OD_OK;
 }
