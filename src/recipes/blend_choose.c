@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "recipes/blend_train.h"
+#include "recipes/judges.h"
 
 enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
 
@@ -138,22 +139,6 @@ static enum od_status choose_shape(struct choice *c, uint32_t p)
     return st;
 }
 
-struct paired {
-    double mean, error; /* of the differences, and the standard error of that */
-};
-
-static struct paired compare(const double *with, const double *without, size_t count)
-{
-    double sum = 0, square = 0, n = (double)count;
-    for (size_t j = 0; j < count; j++) {
-        double d = with[j] - without[j];
-        sum += d;
-        square += d * d;
-    }
-    double mean = sum / n;
-    return (struct paired){mean, sqrt(fmax(square / n - mean * mean, 0) / n)};
-}
-
 /* Takes terms away unless they are worth so much. *out_mean: the measure without them. */
 static enum od_status try_without(struct choice *c, uint32_t terms, struct worth worth,
                                   double *out_mean)
@@ -162,8 +147,8 @@ static enum od_status try_without(struct choice *c, uint32_t terms, struct worth
     enum od_status st = measure(c, c->active & ~terms, &c->other, out_mean);
     if (st != OD_OK)
         return st;
-    struct paired rank = compare(c->now.gain, c->other.gain, judges);
-    struct paired likelihood = compare(c->now.likelihood, c->other.likelihood, judges);
+    struct od_paired rank = od_paired(c->now.gain, 1, c->other.gain, judges);
+    struct od_paired likelihood = od_paired(c->now.likelihood, 1, c->other.likelihood, judges);
     bool seen = rank.mean > worth.errors * rank.error && rank.mean > worth.share * *out_mean;
     bool likely = worth.likely && likelihood.mean > worth.likely * likelihood.error &&
                   rank.mean > worth.least * *out_mean;

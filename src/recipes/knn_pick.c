@@ -19,6 +19,7 @@
 
 #include "math/kernels.h"
 #include "os/parallel.h"
+#include "recipes/judges.h"
 #include "recipes/metrics.h"
 
 enum {
@@ -132,15 +133,8 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
 /* Whether judges [0, count) leave a chance that the trial gains enough over the best. */
 static bool hopes(const struct pick *pick, size_t count)
 {
-    double sum = 0, square = 0, best = 0, n = (double)count;
-    for (size_t j = 0; j < count; j++) {
-        double d = pick->gain[j] - pick->best_gain[j];
-        sum += d;
-        square += d * d;
-        best += pick->best_gain[j];
-    }
-    double error = sqrt(fmax(square - sum * sum / n, 0));
-    return sum + HOPE * error > best * (STEP_GAIN - 1);
+    struct od_paired d = od_paired(pick->gain, 1, pick->best_gain, count);
+    return d.mean + HOPE * d.error > d.before * (STEP_GAIN - 1);
 }
 
 /* *out_score: the mean over all judges, or 0 when some of them left no hope. */
@@ -212,14 +206,6 @@ static enum od_status try(struct pick *pick, const struct od_knn_config *config,
 
 /* --- the judges --- */
 
-static bool is_return(const struct od_training *t, const struct od_judge *judge)
-{
-    for (uint64_t e = judge->start; e < judge->end; e++)
-        if (t->item[e] == t->item[judge->end])
-            return true;
-    return false;
-}
-
 /* Events and postings that a query reads, about. */
 static double reads(const struct pick *pick, const struct od_knn_config *config)
 {
@@ -238,14 +224,8 @@ static void choose_judges(struct pick *pick)
     size_t most = want > MOST_JUDGES     ? MOST_JUDGES
                   : want < FEWEST_JUDGES ? FEWEST_JUDGES
                                          : (size_t)want;
-    size_t able = task->judge_count, returns = 0;
-    most = able < most ? able : most;
-    for (size_t j = 0; j < able && most; j++)
-        if (j * most / able != (j + 1) * most / able)
-            pick->judges[pick->judge_count++] = task->judges[j];
-    for (size_t j = 0; j < pick->judge_count; j++)
-        returns += is_return(task->input->training, &pick->judges[j]);
-    pick->returns = returns * 100 >= pick->judge_count;
+    pick->judge_count = od_judges_even(task->judges, task->judge_count, most, pick->judges);
+    pick->returns = od_judges_return(task->input->training, pick->judges, pick->judge_count);
 }
 
 /* --- the walk --- */

@@ -25,6 +25,7 @@
 
 #include "base/random.h"
 #include "os/parallel.h"
+#include "recipes/judges.h"
 
 enum {
     SAMPLE_EVENTS = 150000, /* of the sample, about */
@@ -101,29 +102,13 @@ static void configure(const struct point *point, size_t alpha, struct od_linar_c
 
 /* --- the sample --- */
 
-/* Whether a held-out item is one of the judge's input. */
-static bool is_return(const struct od_training *training, const struct od_judge *judge)
-{
-    for (uint64_t e = judge->start; e < judge->end; e++)
-        if (training->item[e] == training->item[judge->end])
-            return true;
-    return false;
-}
-
 /* An even choice of the task's judges. */
 static void choose_judges(struct pick *pick, const struct od_part_task *task)
 {
-    size_t most = MOST_SCORES / ((size_t)pick->training->item_count + 1), able = task->judge_count;
+    size_t most = MOST_SCORES / ((size_t)pick->training->item_count + 1);
     most = most < FEWEST_JUDGES ? FEWEST_JUDGES : most < MOST_JUDGES ? most : MOST_JUDGES;
-    most = able < most ? able : most;
-    size_t repeats = 0;
-    for (size_t j = 0; j < able; j++) {
-        if (j * most / able == (j + 1) * most / able)
-            continue;
-        pick->judges[pick->judge_count++] = task->judges[j];
-        repeats += is_return(pick->training, &task->judges[j]);
-    }
-    pick->returns = repeats * 100 >= pick->judge_count;
+    pick->judge_count = od_judges_even(task->judges, task->judge_count, most, pick->judges);
+    pick->returns = od_judges_return(pick->training, pick->judges, pick->judge_count);
 }
 
 /* Cuts end to a sample of about SAMPLE_EVENTS events: judges' users as long as they are enough,
@@ -294,15 +279,9 @@ static enum od_status judge_fit(struct pick *pick, const struct od_linar_fit *fi
  * best one's gain. */
 static bool gains(struct pick *pick, size_t alpha)
 {
-    double sum = 0, square = 0, best = 0, n = (double)pick->judge_count;
-    for (size_t j = 0; j < pick->judge_count; j++) {
-        double d = pick->gain[j * ALPHAS + alpha] - pick->best_gain[j];
-        sum += d;
-        square += d * d;
-        best += pick->best_gain[j];
-    }
-    double error = sqrt(fmax(square - sum * sum / n, 0));
-    if (pick->trials > 1 && !(sum > STEP_ERRORS * error && sum > (STEP_GAIN - 1) * best))
+    struct od_paired d = od_paired(pick->gain + alpha, ALPHAS, pick->best_gain, pick->judge_count);
+    if (pick->trials > 1 &&
+        !(d.mean > STEP_ERRORS * d.error && d.mean > (STEP_GAIN - 1) * d.before))
         return false;
     for (size_t j = 0; j < pick->judge_count; j++)
         pick->best_gain[j] = pick->gain[j * ALPHAS + alpha];

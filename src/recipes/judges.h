@@ -1,0 +1,24 @@
+/* What the choices of several parts do with judges (part.h). */
+#ifndef OD_RECIPES_JUDGES_H
+#define OD_RECIPES_JUDGES_H
+
+#include "recipes/part.h"
+
+/* An even choice of at most `most` of count judges, in their order; returns how many went to out.
+ */
+size_t od_judges_even(const struct od_judge *judges, size_t count, size_t most,
+                      struct od_judge *out);
+
+/* Whether one held-out event in a hundred is on an item of the judge's past: people here do return
+ * to items, so these take part in a ranking. */
+bool od_judges_return(const struct od_training *training, const struct od_judge *judges,
+                      size_t count);
+
+/* Two measures of the same judges, one by one. */
+struct od_paired {
+    double mean, error; /* of now[j * stride] - before[j], and the standard error of that mean */
+    double before;      /* mean of before */
+};
+struct od_paired od_paired(const double *now, size_t stride, const double *before, size_t count);
+
+#endif
