@@ -1,4 +1,4 @@
-/* Cutting the oldest events of each user out of a training set. See training_subset.h.
+/* Cutting a training set out of another. See training_subset.h.
  *
  * Codes keep their order, so the parts' dictionaries are in byte order as the whole's are, and no
  * id is hashed more than once. */
@@ -134,4 +134,41 @@ enum od_status od_training_subset(const struct od_training *from, const uint64_t
     else
         free(items);
     return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
+}
+
+/* --- without some items --- */
+
+static enum od_status add_visible(const struct od_training *from, const bool *hidden,
+                                  struct od_training_builder *builder)
+{
+    enum od_status s = OD_OK;
+    for (uint32_t u = 0; s == OD_OK && u < from->user_count; u++)
+        for (uint64_t e = from->user_start[u]; s == OD_OK && e < from->user_start[u + 1]; e++) {
+            if (hidden[from->item[e]])
+                continue;
+            float value = from->value ? from->value[e] : 0;
+            bool has_value = from->value && value == value;
+            struct od_str type = od_dict_text(from->types, from->type[e]);
+            s = od_training_add_event(
+                builder, od_dict_text(from->users, u), od_dict_text(from->items, from->item[e]),
+                type.len ? type : OD_STR_NONE, from->time[e], has_value, (double)value);
+        }
+    return s;
+}
+
+enum od_status od_training_hide(const struct od_training *from, const bool *hidden,
+                                struct od_training **out, struct od_error *err)
+{
+    struct od_training_builder *builder = od_training_builder_new(NULL);
+    enum od_status s = builder ? add_visible(from, hidden, builder) : OD_NO_MEMORY;
+    if (s != OD_OK)
+        od_fail(err, s, NULL);
+    else
+        s = od_training_finish(builder, out, err);
+    od_training_builder_free(builder);
+    if (s == OD_OK) {
+        (*out)->item_table = from->item_table;
+        (*out)->user_table = from->user_table;
+    }
+    return s;
 }

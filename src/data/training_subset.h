@@ -1,4 +1,4 @@
-/* A training set cut from another: the oldest events of each user. */
+/* Training sets cut from another: the oldest events of each user, or the events of some items. */
 #ifndef OD_DATA_TRAINING_SUBSET_H
 #define OD_DATA_TRAINING_SUBSET_H
 
@@ -12,5 +12,11 @@
 enum od_status od_training_subset(const struct od_training *from, const uint64_t *keep,
                                   struct od_training **out, uint32_t **out_item_map,
                                   struct od_error *err) OD_MUST_USE;
+
+/* Leaves out every event of the items with hidden[item]. Types and values of events stay, their
+ * context and lists do not; the tables stay those of from, so hidden items still have their
+ * records. Fails as od_training_finish does. The result is freed with od_training_free. */
+enum od_status od_training_hide(const struct od_training *from, const bool *hidden,
+                                struct od_training **out, struct od_error *err) OD_MUST_USE;
 
 #endif

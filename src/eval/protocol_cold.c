@@ -7,6 +7,7 @@
 
 #include "base/bitmap.h"
 #include "base/random.h"
+#include "data/training_subset.h"
 #include "eval/protocol.h"
 
 /* hidden[item of full]: half of them (rounded down), by selection sampling (Knuth 3.4.2 S). */
@@ -19,41 +20,6 @@ static void hide(const struct od_training *full, uint64_t seed, bool *hidden)
         hidden[i] = od_random_below(&rng, full->item_count - i) < left;
         left -= hidden[i];
     }
-}
-
-static enum od_status add_visible(const struct od_training *full, const bool *hidden,
-                                  struct od_training_builder *builder)
-{
-    enum od_status s = OD_OK;
-    for (uint32_t u = 0; s == OD_OK && u < full->user_count; u++)
-        for (uint64_t e = full->user_start[u]; s == OD_OK && e < full->user_start[u + 1]; e++) {
-            if (hidden[full->item[e]])
-                continue;
-            float value = full->value ? full->value[e] : 0;
-            bool has_value = full->value && value == value;
-            struct od_str type = od_dict_text(full->types, full->type[e]);
-            s = od_training_add_event(
-                builder, od_dict_text(full->users, u), od_dict_text(full->items, full->item[e]),
-                type.len ? type : OD_STR_NONE, full->time[e], has_value, (double)value);
-        }
-    return s;
-}
-
-static enum od_status make_train(const struct od_training *full, const bool *hidden,
-                                 struct od_training **out, struct od_error *err)
-{
-    struct od_training_builder *builder = od_training_builder_new(NULL);
-    enum od_status s = builder ? add_visible(full, hidden, builder) : OD_NO_MEMORY;
-    if (s != OD_OK)
-        od_fail(err, s, NULL);
-    else
-        s = od_training_finish(builder, out, err);
-    od_training_builder_free(builder);
-    if (s == OD_OK) {
-        (*out)->item_table = full->item_table;
-        (*out)->user_table = full->user_table;
-    }
-    return s;
 }
 
 /* Codes of full in the exam's terms. */
@@ -139,7 +105,7 @@ static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
     if (!hidden)
         return od_fail(err, OD_NO_MEMORY, NULL);
     hide(full, input->seed, hidden);
-    enum od_status s = make_train(full, hidden, &train, err);
+    enum od_status s = od_training_hide(full, hidden, &train, err);
     if (s == OD_OK)
         s = od_exam_begin(out, full, NULL, train, true, err);
     if (s == OD_OK) {

@@ -114,6 +114,7 @@ static struct od_seq_plan plan_of(const struct od_gru_wish *wish, const struct o
         .start = true,
         .features = wish->items,
         .kappa = 10,
+        .met_only = wish->cold,
         .id_dropout = wish->cold ? .3f : 0,
     };
 }

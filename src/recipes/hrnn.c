@@ -2,14 +2,17 @@
  *
  * aws-hrnn knows ids alone; aws-hrnn-metadata adds what records of items and users say, so items
  * without interactions are scored too; aws-hrnn-coldstart scores cold items alone, all others are
- * -INFINITY. Without a known event the answer is popularity: temperature * ln(share of all
- * interactions), among cold items where those are all there is.
+ * -INFINITY. What such users choose by the records (taste.h) has a say there beside the network, by
+ * weights learnt on items that were treated as cold (hrnn_mix.h). Without a known event the answer
+ * is popularity: temperature * ln(share of all interactions), among cold items where those are all
+ * there is.
  *
  * Sections besides the network's, N items:
  *     items.at, items.text   the item ids
  *     hrnn                   struct od_hrnn_header
  *     hrnn.popular           float[N]
- *     hrnn.cold              uint64[words of N], aws-hrnn-coldstart alone */
+ *     hrnn.cold              uint64[words of N], aws-hrnn-coldstart alone
+ *     taste.*                taste.h, likewise, when records say something */
 #include "recipes/hrnn.h"
 
 #include <math.h>
@@ -25,7 +28,8 @@ struct od_model {
     struct od_image_dict items;
     struct od_gru_model *network;
     const float *popular;
-    const uint64_t *cold; /* NULL: all items are scored */
+    const uint64_t *cold;       /* NULL: all items are scored */
+    struct od_taste_view taste; /* of the cold; columns 0: none */
 };
 
 static enum od_status read_model(const struct od_image *image, struct od_model *m,
@@ -42,8 +46,11 @@ static enum od_status read_model(const struct od_image *image, struct od_model *
     st = od_image_dict_open(image, "items", &m->items, err);
     if (st != OD_OK)
         return st;
-    if (m->items.count != m->header.items || !(m->header.temperature > 0) ||
-        !isfinite(m->header.temperature))
+    bool good = m->items.count == m->header.items && m->header.temperature > 0 &&
+                isfinite(m->header.temperature);
+    for (size_t v = 0; v < OD_HRNN_VOICES; v++)
+        good = good && isfinite(m->header.mix[v]);
+    if (!good)
         return od_fail(err, OD_CORRUPT, "Section hrnn is not valid.");
     st = od_image_array(image, "hrnn.popular", m->items.count, sizeof(float), &p, err);
     if (st != OD_OK)
@@ -53,6 +60,8 @@ static enum od_status read_model(const struct od_image *image, struct od_model *
         st = od_image_array(image, "hrnn.cold", od_bitmap_words(m->items.count), sizeof(uint64_t),
                             &p, err);
         m->cold = p;
+        if (st == OD_OK)
+            st = od_taste_open(image, m->items.count, &m->taste, err);
     }
     return st == OD_OK ? od_gru_open(image, m->items.count, &m->network, err) : st;
 }
@@ -87,6 +96,27 @@ static float temperature(const struct od_model *model)
     return model->header.temperature;
 }
 
+void od_hrnn_set_mix(struct od_model *model, const float *mix)
+{
+    memcpy(model->header.mix, mix, sizeof model->header.mix);
+}
+
+/* scores: of the network, then mixed. */
+static enum od_status mix_taste(const struct od_model *model, const struct od_query *query,
+                                struct od_arena *scratch, float *scores, struct od_error *err)
+{
+    uint32_t n = model->items.count;
+    const float *mix = model->header.mix;
+    float *always = OD_NEW_ARRAY(scratch, float, 2 * (size_t)n), *lately = always + n;
+    bool any = false;
+    if (!always || od_taste_score(&model->taste, query, scratch, always, lately, &any) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t i = 0; any && i < n; i++)
+        scores[i] = mix[OD_HRNN_NETWORK] * scores[i] + mix[OD_HRNN_ALWAYS] * always[i] +
+                    mix[OD_HRNN_LATELY] * lately[i];
+    return OD_OK;
+}
+
 static enum od_status score(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err)
@@ -94,6 +124,11 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     enum od_status st = od_gru_score(model->network, query, scratch, scores, out_personal, err);
     if (st != OD_OK)
         return st;
+    if (*out_personal && model->taste.columns) {
+        st = mix_taste(model, query, scratch, scores, err);
+        if (st != OD_OK)
+            return st;
+    }
     if (!*out_personal)
         memcpy(scores, model->popular, model->items.count * sizeof *scores);
     for (uint32_t i = 0; model->cold && i < model->items.count; i++)

@@ -2,15 +2,22 @@
 #ifndef OD_RECIPES_HRNN_H
 #define OD_RECIPES_HRNN_H
 
-#include "recipes/recipe.h"
+#include "recipes/taste.h"
 
 enum od_hrnn_kind { OD_HRNN_PLAIN, OD_HRNN_METADATA, OD_HRNN_COLDSTART };
 
-#define OD_HRNN_VERSION 1u
+/* What scores a cold item, planes that hrnn_mix.h weighs: the network; od_taste_score's always and
+ * lately. */
+enum { OD_HRNN_NETWORK, OD_HRNN_ALWAYS, OD_HRNN_LATELY, OD_HRNN_VOICES };
+
+#define OD_HRNN_VERSION 2u
 struct od_hrnn_header {
     uint32_t version, items, cold_items, unused; /* cold_items: 0 unless coldstart */
-    float temperature, unused2;
+    float temperature;
+    float mix[OD_HRNN_VOICES]; /* of coldstart with section taste; else the network alone */
 };
+/* As a model in memory is asked before its mix is known. */
+void od_hrnn_set_mix(struct od_model *model, const float *mix);
 
 enum od_status od_hrnn_train(const struct od_recipe *recipe, enum od_hrnn_kind kind,
                              const struct od_train_input *input, struct od_image_writer *image,

@@ -1,21 +1,25 @@
 /* Training of the HRNN recipes.
  *
- * For the metrics a network learns from nine tenths of the users (held-out events of theirs choose
- * how long), the other tenth asks it, and gives the temperature. What is deployed starts from the
- * weights of that network and learns once more from everybody: the search is paid for once, and no
- * figure comes from users a network has seen. Without metrics there is one fit on everybody.
+ * For the metrics (and for what coldstart weighs, hrnn_mix.h) a network learns from nine tenths of
+ * the users (held-out events of theirs choose how long), the other tenth asks it, and gives the
+ * temperature. What is deployed starts from the weights of that network and learns once more from
+ * everybody: the search is paid for once, and no figure comes from users a network has seen.
+ * Without metrics there is one fit on everybody.
  *
  * Records: items and users are features (features.h); items that only have a record are scored like
  * the others, from their features alone. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bitmap.h"
+#include "data/training_subset.h"
 #include "recipes/blend_train.h"
 #include "recipes/catalogue.h"
 #include "recipes/gru_model.h"
 #include "recipes/hrnn.h"
 #include "recipes/hrnn_cold.h"
+#include "recipes/hrnn_mix.h"
 #include "recipes/linar_events.h"
 #include "recipes/metrics.h"
 
@@ -107,19 +111,45 @@ static enum od_status write_popular(const struct od_training *t, float temperatu
     return od_image_give(image, "hrnn.popular", popular, t->item_count * sizeof *popular);
 }
 
-static enum od_status write_frame(const struct records *r, float temperature,
+/* The taste learns from items with interactions that are not cold. */
+static enum od_status write_taste(const struct od_train_input *input, const struct records *r,
+                                  struct od_image_writer *image, struct od_error *err)
+{
+    const struct od_training *t = &r->catalogue.training;
+    struct od_work work = {.threads = input->threads};
+    bool any, *learn = calloc((size_t)t->item_count + 1, sizeof *learn);
+    if (!learn)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint64_t e = 0; e < t->event_count; e++)
+        learn[t->item[e]] = true;
+    for (uint32_t i = 0; i < t->item_count; i++)
+        learn[i] = learn[i] && !od_bitmap_get(r->cold, i);
+    od_math_init();
+    enum od_status st = od_taste_fit(&r->items, learn, &work, image, &any, err);
+    free(learn);
+    return st;
+}
+
+/* What is asked for besides the network: see hrnn.h. */
+struct voice {
+    float temperature, mix[OD_HRNN_VOICES];
+};
+static const struct voice usual = {1, {[OD_HRNN_NETWORK] = 1}};
+
+static enum od_status write_frame(const struct records *r, const struct voice *voice,
                                   struct od_image_writer *image)
 {
     const struct od_training *t = &r->catalogue.training;
     struct od_hrnn_header header = {.version = OD_HRNN_VERSION,
                                     .items = t->item_count,
                                     .cold_items = r->cold_count,
-                                    .temperature = temperature};
+                                    .temperature = voice->temperature};
+    memcpy(header.mix, voice->mix, sizeof header.mix);
     enum od_status st = od_image_add_dict(image, "items", t->items);
     if (st == OD_OK)
         st = od_image_add(image, "hrnn", &header, sizeof header, false);
     if (st == OD_OK)
-        st = write_popular(t, temperature, image);
+        st = write_popular(t, voice->temperature, image);
     if (st == OD_OK && r->cold_count)
         st = od_image_add(image, "hrnn.cold", r->cold,
                           od_bitmap_words(t->item_count) * sizeof *r->cold, false);
@@ -127,7 +157,7 @@ static enum od_status write_frame(const struct records *r, float temperature,
 }
 
 static enum od_status fit_records(const struct od_train_input *input, const struct records *r,
-                                  struct od_str lesson, float temperature,
+                                  struct od_str lesson, const struct voice *voice,
                                   struct od_image_writer *image, struct od_buf *out_lesson,
                                   struct od_error *err)
 {
@@ -137,7 +167,11 @@ static enum od_status fit_records(const struct od_train_input *input, const stru
     enum od_status st = od_gru_fit(&task, &r->wish, image, out_lesson, err);
     if (st != OD_OK)
         return st;
-    st = write_frame(r, temperature, image);
+    if (r->cold)
+        st = write_taste(input, r, image, err);
+    if (st != OD_OK)
+        return st;
+    st = write_frame(r, voice, image);
     return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
 }
 
@@ -152,7 +186,7 @@ static enum od_status fit_asked(const struct od_train_input *input, enum od_hrnn
     if (st != OD_OK)
         return st;
     od_buf_init(&lesson, SIZE_MAX / 2);
-    st = fit_records(input, &r, OD_STR_NONE, 1, image, &lesson, err);
+    st = fit_records(input, &r, OD_STR_NONE, &usual, image, &lesson, err);
     if (st == OD_OK) {
         st = od_image_add(image, "lesson", lesson.ptr, lesson.len, false);
         if (st != OD_OK)
@@ -175,32 +209,55 @@ static enum od_status fit_metadata(const struct od_train_input *input,
     return fit_asked(input, OD_HRNN_METADATA, image, err);
 }
 
+/* Strange items are asked about as cold ones: no event of theirs is seen. */
 static enum od_status fit_coldstart(const struct od_train_input *input,
                                     struct od_image_writer *image, struct od_error *err)
 {
-    return fit_asked(input, OD_HRNN_COLDSTART, image, err);
+    const struct od_training *t = input->training;
+    struct od_training *met = NULL;
+    bool *strange = malloc(((size_t)t->item_count + 1) * sizeof *strange);
+    if (!strange)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t i = 0; i < t->item_count; i++)
+        strange[i] = od_hrnn_strange(od_dict_text(t->items, i), input->seed);
+    enum od_status st = od_training_hide(t, strange, &met, err);
+    free(strange);
+    if (st != OD_OK)
+        return st;
+    struct od_train_input own = *input;
+    own.training = met;
+    st = fit_asked(&own, OD_HRNN_COLDSTART, image, err);
+    od_training_free(met);
+    return st;
 }
 
 static od_fit *const asked[] = {fit_plain, fit_metadata, fit_coldstart};
 
-/* Learns from the split's training part, asks the others. *out_model must be freed. */
+/* Learns from the split's training part, asks the others (for metrics, when wanted). *out_model
+ * must be freed. */
 static enum od_status learn_from_split(const struct od_recipe *recipe, enum od_hrnn_kind kind,
                                        const struct od_train_input *part,
                                        const struct od_split *split, struct od_metrics *metrics,
-                                       struct od_memory_model *out_model, float *out_temperature,
+                                       struct od_memory_model *out_model, struct voice *out_voice,
                                        struct od_error *err)
 {
     struct od_recipe_scorer scorer = {0};
     enum od_status st = od_memory_model_fit(recipe, asked[kind], part, out_model, err);
     if (st == OD_OK)
         st = od_progress_report(&part->progress, 1, "evaluating", err);
-    if (st == OD_OK)
-        st = od_recipe_scorer_init(&scorer, recipe, out_model->model, split, err);
+    if (st == OD_OK && kind == OD_HRNN_COLDSTART) {
+        st = od_hrnn_mix(&out_model->image, recipe->items(out_model->model), split, part->seed,
+                         part->threads, out_voice->mix, err);
+        od_hrnn_set_mix(out_model->model, out_voice->mix);
+    }
+    if (st != OD_OK || !metrics)
+        return st;
+    st = od_recipe_scorer_init(&scorer, recipe, out_model->model, split, err);
     if (st == OD_OK) {
         struct od_scorer ask = od_recipe_scorer_of(&scorer);
         st = od_evaluate(&ask, split, part->threads, metrics, err);
         if (st == OD_OK && kind != OD_HRNN_COLDSTART)
-            st = od_blend_heat(&ask, split, part->threads, out_temperature, err);
+            st = od_blend_heat(&ask, split, part->threads, &out_voice->temperature, err);
     }
     od_recipe_scorer_done(&scorer);
     return st;
@@ -227,20 +284,20 @@ static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn
     struct od_progress_scale first, second;
     struct od_train_input part = *input, whole = *input;
     struct od_str lesson = OD_STR_NONE;
-    float temperature = 1;
+    struct voice voice = usual;
     enum od_status st = OD_OK;
-    if (metrics) {
+    if (metrics || kind == OD_HRNN_COLDSTART) {
         st = od_split_users(input->training, input->seed, &split, err);
         part.training = split.train;
         part.progress = od_progress_scaled(&first, input->progress, 0, LEARNT);
         whole.progress = od_progress_scaled(&second, input->progress, LEARNT, 1);
         if (st == OD_OK && split.test_count)
-            st = learn_from_split(recipe, kind, &part, &split, metrics, &model, &temperature, err);
+            st = learn_from_split(recipe, kind, &part, &split, metrics, &model, &voice, err);
         if (st == OD_OK && model.model)
             od_image_section(&model.image, "lesson", &lesson);
     }
     if (st == OD_OK)
-        st = fit_records(&whole, r, lesson, temperature, image, NULL, err);
+        st = fit_records(&whole, r, lesson, &voice, image, NULL, err);
     od_memory_model_done(&model);
     od_split_done(&split);
     return st;

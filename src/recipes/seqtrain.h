@@ -92,6 +92,7 @@ struct od_seq_plan {
      * interactions, and the sum of its features' vectors. NULL: ids alone, whole. */
     const struct od_features *features; /* rows are items */
     float kappa;
+    bool met_only;    /* items without an event are no alternatives: nobody chose against them */
     float id_dropout; /* chance of an item's id vector to be absent from a batch (DropoutNet) */
 };
 

@@ -183,6 +183,8 @@ static enum od_status sample_part(const struct od_seq_batch *b, struct od_seq_pa
         od_nn_sample(target, n, items->count, items->plan->candidates, items->frequency, out->key,
                      part->place, part->local, part->offset);
     free(target);
+    for (uint32_t c = 0; items->absent && c < out->candidates; c++)
+        part->offset[c] += items->absent[part->local[c]];
     out->v_count = make_local(part, out->candidates);
     od_nn_sample_forget(part->local, out->v_count, part->place);
     od_seq_items_mix(items, part->local, out->v_count, b->key, part->v);
@@ -209,6 +211,7 @@ static enum od_status learn_part(void *context, size_t index, unsigned thread)
     if (items->all) {
         rows->v = items->mixed ? items->v : items->table.value;
         rows->v_count = rows->candidates = items->count;
+        rows->offset = items->absent;
     } else {
         st = sample_part(b, part);
     }

@@ -42,6 +42,8 @@ void od_seq_block_done(struct od_seq_block *block);
 
 /* --- the item table: seqtrain_items.c --- */
 
+#define OD_SEQ_ABSENT (-200.0f) /* e to that is no part of a sum */
+
 struct od_seq_items {
     const struct od_seq_plan *plan;
     uint32_t count, width, column_count;
@@ -54,6 +56,7 @@ struct od_seq_items {
     float *share;     /* [count] n / (n + kappa), 1 without features */
     float *frequency; /* [count] of all targets, for sampling */
     float *v;         /* [count][width] where all and mixed */
+    float *absent;    /* [count] od_nn_softmax.offset of items not met; NULL unless met_only */
     float *column_gradient;
 };
 enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_training *training,

@@ -85,6 +85,12 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
         return st;
     }
     count_events(items, training, end);
+    if (plan->met_only && !(items->absent = calloc(n + 1, sizeof *items->absent))) {
+        od_seq_items_done(items);
+        return OD_NO_MEMORY;
+    }
+    for (size_t i = 0; items->absent && i < n; i++)
+        items->absent[i] = items->frequency[i] > 0 ? 0 : OD_SEQ_ABSENT;
     od_nn_fill_normal(&items->table, 0, deviation, &rng);
     od_nn_fill_normal(&items->columns, 0, deviation, &rng);
     for (size_t i = 0; plan->bias && i < n; i++) {
@@ -106,6 +112,7 @@ void od_seq_items_done(struct od_seq_items *items)
     free(items->share);
     free(items->frequency);
     free(items->v);
+    free(items->absent);
     free(items->column_gradient);
     *items = (struct od_seq_items){0};
 }

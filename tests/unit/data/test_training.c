@@ -475,6 +475,35 @@ static void a_subset_is_the_set_built_from_the_oldest_events(void **state)
     od_training_free(got);
 }
 
+static void hidden_items_leave_no_event(void **state)
+{
+    (void)state;
+    struct od_training_builder *all = od_training_builder_new(NULL);
+    struct od_training_builder *some = od_training_builder_new(NULL);
+    for (int e = 0; e < 60; e++) {
+        char user[16], item[16];
+        snprintf(user, sizeof user, "u%d", e % 7);
+        snprintf(item, sizeof item, "i%d", e % 11);
+        for (int which = 0; which < 2; which++) /* i3 and i4 are hidden */
+            if (which == 0 || (e % 11 != 3 && e % 11 != 4))
+                assert_int_equal(
+                    od_training_add_event(which ? some : all, od_str_c(user), od_str_c(item),
+                                          e % 2 ? OD_STR("view") : OD_STR_NONE, e, e % 3 == 0, e),
+                    OD_OK);
+    }
+    struct od_training *whole = finish(all), *want = finish(some), *got = NULL;
+    bool hidden[11] = {false};
+    hidden[od_dict_find(whole->items, OD_STR("i3"))] = true;
+    hidden[od_dict_find(whole->items, OD_STR("i4"))] = true;
+    assert_int_equal(od_training_hide(whole, hidden, &got, NULL), OD_OK);
+    assert_true(got->hash == want->hash && got->hash != whole->hash);
+    assert_int_equal(got->item_count, 9);
+    assert_int_equal(got->event_count, want->event_count);
+    od_training_free(whole);
+    od_training_free(want);
+    od_training_free(got);
+}
+
 static void ids_with_long_common_prefixes_sort_by_bytes(void **state)
 {
     (void)state;
@@ -520,6 +549,7 @@ int main(void)
         cmocka_unit_test(an_imported_segment_becomes_the_set),
         cmocka_unit_test(too_many_event_types_are_refused),
         cmocka_unit_test(a_subset_is_the_set_built_from_the_oldest_events),
+        cmocka_unit_test(hidden_items_leave_no_event),
         cmocka_unit_test(ids_with_long_common_prefixes_sort_by_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "base/bitmap.h"
 #include "recipes/fitted.h"
 #include "recipes/gru_model.h"
+#include "recipes/hrnn.h"
 #include "recipes/shelf.h"
 #include "recipes/toy.h"
 
@@ -280,6 +281,58 @@ static void coldstart_recommends_cold_items_alone(void **state)
     shelf_done(&shelf);
 }
 
+/* Users who choose one of five kinds, in no order: nothing follows from the last event, all from
+ * the kinds of all of them. Enough users and items that the mix is learnt. */
+static void coldstart_learns_what_to_listen_to(void **state)
+{
+    (void)state;
+    enum { MANY = 300, SHOWN = 150, KINDS = 5, EACH = 12 };
+    struct shelf shelf;
+    struct fitted f;
+    struct od_random rng;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    static float scores[SHOWN + NEW];
+    od_random_init(&rng, 9);
+    shelf_init(&shelf, ",{\"name\":\"KIND\",\"type\":[\"null\",\"string\"],\"categorical\":true}"
+                       ",{\"name\":\"CREATION_TIMESTAMP\",\"type\":[\"null\",\"long\"]}");
+    for (unsigned i = 0; i < SHOWN + NEW; i++) {
+        char id[16], kind[8];
+        snprintf(id, sizeof id, "i%05u", i);
+        snprintf(kind, sizeof kind, "k%u", i % KINDS);
+        const char *cells[2] = {kind, i < SHOWN ? "-900000" : NULL};
+        shelf_put(&shelf, id, cells);
+    }
+    for (unsigned u = 0; u < MANY; u++)
+        for (unsigned k = 0; k < EACH; k++)
+            toy_add(b, u,
+                    (unsigned)od_random_below(&rng, SHOWN / KINDS) * KINDS +
+                        (od_random_below(&rng, 5) ? u : (unsigned)od_random_below(&rng, KINDS)) %
+                            KINDS,
+                    (int64_t)u * DAY / 60 + 60 * k);
+    struct od_training *t = toy_finish(b);
+    t->item_table = shelf.table;
+    settle(&f, "aws-hrnn-coldstart", t);
+    if (fitted_run(&f, false) != OD_OK)
+        fail_msg("%s", f.err.message);
+    struct od_hrnn_header header;
+    struct od_str section;
+    assert_true(od_image_section(&f.model.image, "hrnn", &section));
+    assert_int_equal(section.len, sizeof header);
+    memcpy(&header, section.ptr, sizeof header);
+    assert_true(header.mix[OD_HRNN_ALWAYS] + header.mix[OD_HRNN_LATELY] > .5f);
+    for (size_t v = 0; v < OD_HRNN_VOICES; v++)
+        assert_true(header.mix[v] >= 0);
+    const unsigned liked[6] = {3, 8, 13, 18, 24, 33}; /* but for one of the third kind */
+    assert_true(ask(&f, liked, 6, 60, NULL, 0, scores));
+    for (unsigned i = SHOWN; i < SHOWN + NEW; i++)
+        for (unsigned k = SHOWN; k < SHOWN + NEW; k++)
+            if (i % KINDS == 3 && k % KINDS != 3)
+                assert_true(scores[code_of(&f, i)] > scores[code_of(&f, k)]);
+    fitted_done(&f);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
 static void fit_cold(struct fitted *f, const struct od_training *t, const char *name,
                      const char *value, int64_t now_s, enum od_status expected)
 {
@@ -402,6 +455,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_the_image),
         cmocka_unit_test(metadata_speaks_for_items_and_users),
         cmocka_unit_test(coldstart_recommends_cold_items_alone),
+        cmocka_unit_test(coldstart_learns_what_to_listen_to),
         cmocka_unit_test(coldstart_rules),
         cmocka_unit_test(the_part_answers_as_its_recipe),
         cmocka_unit_test(memory_is_bounded),

@@ -220,6 +220,45 @@ static void learns_by_a_sample(void **state)
     tear_down(&c);
 }
 
+/* What the third kind's vector is after so many epochs, when only items that no user has met are of
+ * that kind. */
+static void unmet_kind(uint32_t epochs, uint32_t candidates, bool met_only, float *out)
+{
+    enum { MET = 50 };
+    struct course c;
+    struct od_error err = {0};
+    set_up(&c, false);
+    add_features(&c);
+    for (uint32_t i = 0; i < ITEMS; i++)
+        c.column[i] = i < MET ? i % 2 : 2;
+    for (uint32_t u = 0; u < USERS; u++) {
+        uint64_t e = c.training->user_start[u];
+        while (e < c.end[u] && c.training->item[e] < MET)
+            e++;
+        c.end[u] = e;
+    }
+    c.plan.epochs = epochs;
+    c.plan.candidates = candidates;
+    c.plan.met_only = met_only;
+    if (run(&c, &err) != OD_OK)
+        fail_msg("%s", err.message);
+    memcpy(out, c.model.columns + 2 * (size_t)c.plan.width, c.plan.width * sizeof *out);
+    tear_down(&c);
+}
+
+static void items_not_met_are_no_alternatives(void **state)
+{
+    (void)state;
+    float few[16], more[16];
+    for (uint32_t candidates = 0; candidates <= 30; candidates += 30) {
+        unmet_kind(1, candidates, true, few);
+        unmet_kind(4, candidates, true, more);
+        assert_memory_equal(few, more, sizeof few);
+        unmet_kind(4, candidates, false, more);
+        assert_memory_not_equal(few, more, sizeof few);
+    }
+}
+
 static void learns_with_features(void **state)
 {
     (void)state;
@@ -453,6 +492,7 @@ int main(void)
         cmocka_unit_test(rows_say_what_happened),
         cmocka_unit_test(learns_by_full_softmax),
         cmocka_unit_test(learns_by_a_sample),
+        cmocka_unit_test(items_not_met_are_no_alternatives),
         cmocka_unit_test(learns_with_features),
         cmocka_unit_test(same_bytes_for_any_number_of_threads),
         cmocka_unit_test(nothing_behind_the_end_is_learnt),
