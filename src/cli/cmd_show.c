@@ -7,7 +7,7 @@
 #include "data/image.h"
 #include "data/segment.h"
 #include "os/io.h"
-#include "recipes/blend.h"
+#include "recipes/registry.h"
 
 #define ROWS_SHOWN 10
 
@@ -111,7 +111,7 @@ static enum od_status show_image(struct od_str bytes, struct od_error *err)
     }
     struct od_buf blend;
     od_buf_init(&blend, 1 << 16);
-    if (od_blend_describe(&image, &blend))
+    if (od_recipe_describe(&image, &blend))
         printf("%.*s", OD_STR_ARG(od_buf_view(&blend)));
     od_buf_done(&blend);
     show_card(&image);

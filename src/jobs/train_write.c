@@ -3,7 +3,7 @@
  * The image is first written beside its place; when the card has got its place too, the image is
  * renamed into its own. So whoever sees an image sees its card. */
 #include "jobs/train_inner.h"
-#include "recipes/blend.h"
+#include "recipes/registry.h"
 
 struct file_sink {
     const struct od_io *io;
@@ -68,7 +68,7 @@ enum od_status od_run_describe_parts(struct od_run *run, struct od_buf *out)
         return s;
     od_buf_init(&text, 1u << 16);
     s = od_image_open((struct od_str){file.ptr, file.bytes}, false, &image, run->err);
-    if (s == OD_OK && od_blend_describe(&image, &text)) {
+    if (s == OD_OK && od_recipe_describe(&image, &text)) {
         od_buf_puts(out, ",\"parts\":");
         od_buf_json(out, od_buf_view(&text));
     }

@@ -137,6 +137,24 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     return OD_OK;
 }
 
+bool od_hrnn_describe(const struct od_image *image, struct od_buf *out)
+{
+    static const char *const voices[OD_HRNN_VOICES] = {
+        "network", "what such a user chooses by the records", "likewise, lately"};
+    struct od_hrnn_header header;
+    struct od_error err;
+    struct od_str taste;
+    const void *p;
+    if (!od_image_section(image, "taste", &taste) ||
+        od_image_array(image, "hrnn", 1, sizeof header, &p, &err) != OD_OK)
+        return false;
+    memcpy(&header, p, sizeof header);
+    od_buf_printf(out, "  %u cold items, scored by\n", header.cold_items);
+    for (size_t v = 0; v < OD_HRNN_VOICES; v++)
+        od_buf_printf(out, "    %-40s weight %8.4f\n", voices[v], (double)header.mix[v]);
+    return true;
+}
+
 static enum od_status train_plain(const struct od_train_input *input, struct od_image_writer *image,
                                   struct od_metrics *metrics, struct od_error *err)
 {

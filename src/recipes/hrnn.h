@@ -19,6 +19,10 @@ struct od_hrnn_header {
 /* As a model in memory is asked before its mix is known. */
 void od_hrnn_set_mix(struct od_model *model, const float *mix);
 
+/* What a cold item is scored by, in lines for people. False, and nothing added, unless it is more
+ * than the network. */
+bool od_hrnn_describe(const struct od_image *image, struct od_buf *out);
+
 enum od_status od_hrnn_train(const struct od_recipe *recipe, enum od_hrnn_kind kind,
                              const struct od_train_input *input, struct od_image_writer *image,
                              struct od_metrics *metrics, struct od_error *err) OD_MUST_USE;

@@ -1,6 +1,9 @@
 /* The list of recipes that can be trained here. Adding one: its file, and its line below. */
 #include "recipes/registry.h"
 
+#include "recipes/blend.h"
+#include "recipes/hrnn.h"
+
 static const struct od_recipe *const recipes[] = {
     &od_recipe_external_vectors,        //
     &od_recipe_hrnn,                    //
@@ -31,4 +34,9 @@ const struct od_recipe *od_recipe_find(struct od_str name)
         if (od_str_eq_c(name, recipes[i]->name))
             return recipes[i];
     return NULL;
+}
+
+bool od_recipe_describe(const struct od_image *image, struct od_buf *out)
+{
+    return od_blend_describe(image, out) || od_hrnn_describe(image, out);
 }

@@ -24,4 +24,8 @@ extern const struct od_recipe od_recipe_user_personalization_v2;
 /* By place; NULL past the end. */
 const struct od_recipe *od_recipe_at(size_t index);
 
+/* What serves in an image and with what weights, in lines for people. False, and nothing added, for
+ * recipes that have one thing to say. */
+bool od_recipe_describe(const struct od_image *image, struct od_buf *out);
+
 #endif

@@ -82,7 +82,7 @@ static enum od_status take_columns(struct plan *p, bool text, uint32_t most, uin
     return OD_OK;
 }
 
-/* Base columns of a row, ascending by their places' order of appearance; returns how many. */
+/* Base columns of a row; returns how many. */
 static uint32_t base_of(const struct plan *p, uint32_t row, uint32_t *out)
 {
     uint32_t n = 0;

@@ -11,6 +11,7 @@
 #include "recipes/fitted.h"
 #include "recipes/gru_model.h"
 #include "recipes/hrnn.h"
+#include "recipes/registry.h"
 #include "recipes/shelf.h"
 #include "recipes/toy.h"
 
@@ -322,6 +323,11 @@ static void coldstart_learns_what_to_listen_to(void **state)
     assert_true(header.mix[OD_HRNN_ALWAYS] + header.mix[OD_HRNN_LATELY] > .5f);
     for (size_t v = 0; v < OD_HRNN_VOICES; v++)
         assert_true(header.mix[v] >= 0);
+    struct od_buf told;
+    od_buf_init(&told, 4096);
+    assert_true(od_recipe_describe(&f.model.image, &told));
+    assert_memory_equal(told.ptr, "  110 cold items", 16);
+    od_buf_done(&told);
     const unsigned liked[6] = {3, 8, 13, 18, 24, 33}; /* but for one of the third kind */
     assert_true(ask(&f, liked, 6, 60, NULL, 0, scores));
     for (unsigned i = SHOWN; i < SHOWN + NEW; i++)
