@@ -26,6 +26,7 @@ enum {
     MOST_OF_USER = 20,
     BLOCK = 8 /* cases a part */
 };
+#define MOST_SCORES 200000000u /* cases times items */
 
 bool od_hrnn_strange(struct od_str id, uint64_t seed)
 {
@@ -108,7 +109,9 @@ static enum od_status find_cases(struct lesson *l)
         uint32_t u = s->test_user[i];
         count += cases_of(l, s->full->user_start[u], s->full->user_start[u + 1], l->cases + count);
     }
-    size_t want = count < MOST_CASES ? count : MOST_CASES;
+    size_t able = MOST_SCORES / ((size_t)l->items + 1);
+    able = able < LEAST_CASES ? LEAST_CASES : able < MOST_CASES ? able : MOST_CASES;
+    size_t want = count < able ? count : able;
     for (size_t c = 0; c < count; c++)
         if (c * want / count != (c + 1) * want / count)
             l->cases[put++] = l->cases[c];
