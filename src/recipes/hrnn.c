@@ -107,9 +107,10 @@ static enum od_status mix_taste(const struct od_model *model, const struct od_qu
 {
     uint32_t n = model->items.count;
     const float *mix = model->header.mix;
-    float *always = OD_NEW_ARRAY(scratch, float, 2 * (size_t)n), *lately = always + n;
+    float *always = OD_NEW_ARRAY(scratch, float, n), *lately = OD_NEW_ARRAY(scratch, float, n);
     bool any = false;
-    if (!always || od_taste_score(&model->taste, query, scratch, always, lately, &any) != OD_OK)
+    if (!always || !lately ||
+        od_taste_score(&model->taste, query, scratch, always, lately, &any) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint32_t i = 0; any && i < n; i++)
         scores[i] = mix[OD_HRNN_NETWORK] * scores[i] + mix[OD_HRNN_ALWAYS] * always[i] +

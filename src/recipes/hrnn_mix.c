@@ -202,6 +202,8 @@ enum od_status od_hrnn_mix(const struct od_image *image, const struct od_image_d
                            float *mix, struct od_error *err)
 {
     struct lesson l = {.split = split, .items = items->count, .seed = seed};
+    if (split->train->item_count < OD_HRNN_MIX_ITEMS)
+        return OD_OK;
     enum od_status st = od_taste_open(image, items->count, &l.taste, err);
     if (st != OD_OK || l.taste.columns == 0)
         return st;

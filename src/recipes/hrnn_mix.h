@@ -10,6 +10,8 @@
 #include "recipes/hrnn.h"
 #include "recipes/split.h"
 
+/* A training set with fewer items spares none to be strange, and the network speaks alone. */
+#define OD_HRNN_MIX_ITEMS 100u
 /* Whether an item with interactions is to be strange: by its id and the seed alone. */
 bool od_hrnn_strange(struct od_str id, uint64_t seed);
 

@@ -215,6 +215,8 @@ static enum od_status fit_coldstart(const struct od_train_input *input,
 {
     const struct od_training *t = input->training;
     struct od_training *met = NULL;
+    if (t->item_count < OD_HRNN_MIX_ITEMS)
+        return fit_asked(input, OD_HRNN_COLDSTART, image, err);
     bool *strange = malloc(((size_t)t->item_count + 1) * sizeof *strange);
     if (!strange)
         return od_fail(err, OD_NO_MEMORY, NULL);

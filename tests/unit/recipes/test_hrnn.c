@@ -315,6 +315,14 @@ static void coldstart_learns_what_to_listen_to(void **state)
     settle(&f, "aws-hrnn-coldstart", t);
     if (fitted_run(&f, false) != OD_OK)
         fail_msg("%s", f.err.message);
+    struct fitted again;
+    settle(&again, "aws-hrnn-coldstart", t);
+    again.input.threads = 2;
+    assert_int_equal(fitted_run(&again, false), OD_OK);
+    assert_int_equal(f.model.image.bytes.len, again.model.image.bytes.len);
+    assert_memory_equal(f.model.image.bytes.ptr, again.model.image.bytes.ptr,
+                        f.model.image.bytes.len);
+    fitted_done(&again);
     struct od_hrnn_header header;
     struct od_str section;
     assert_true(od_image_section(&f.model.image, "hrnn", &section));
