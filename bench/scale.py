@@ -6,7 +6,7 @@
 Make believable lodging data (`ondol generate lodging`): one user in ten interactions, one lodging in a
 hundred. Each recipe is trained on what came before the last tenth of the time and asked 2,000 questions
 about the rest (`ondol eval`, protocol time), each in a process of its own. Without flags only 1 million
-interactions; --large adds 10 million (3 GB of memory, a quarter of an hour a recipe), --huge 100 million
+interactions; --large adds 10 million (3 GB of memory, minutes a recipe), --huge 100 million
 (20 GB, about an hour a recipe, 8 GB of disk).
 
   training, s   the recipe's training, metrics of its own included

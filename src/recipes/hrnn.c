@@ -108,13 +108,15 @@ static enum od_status mix_taste(const struct od_model *model, const struct od_qu
     uint32_t n = model->items.count;
     const float *mix = model->header.mix;
     float *always = OD_NEW_ARRAY(scratch, float, n), *lately = OD_NEW_ARRAY(scratch, float, n);
-    bool any = false;
+    bool any = false, recent = mix[OD_HRNN_LATELY] > 0;
     if (!always || !lately ||
-        od_taste_score(&model->taste, query, scratch, always, lately, &any) != OD_OK)
+        od_taste_score(&model->taste, query, scratch, always, recent ? lately : NULL, &any) !=
+            OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint32_t i = 0; any && i < n; i++)
-        scores[i] = mix[OD_HRNN_NETWORK] * scores[i] + mix[OD_HRNN_ALWAYS] * always[i] +
-                    mix[OD_HRNN_LATELY] * lately[i];
+        scores[i] = mix[OD_HRNN_NETWORK] * scores[i] + mix[OD_HRNN_ALWAYS] * always[i];
+    for (uint32_t i = 0; any && recent && i < n; i++)
+        scores[i] += mix[OD_HRNN_LATELY] * lately[i];
     return OD_OK;
 }
 

@@ -4,7 +4,7 @@
  * the users (held-out events of theirs choose how long), the other tenth asks it, and gives the
  * temperature. What is deployed starts from the weights of that network and learns once more from
  * everybody: the search is paid for once, and no figure comes from users a network has seen.
- * Without metrics there is one fit on everybody.
+ * Without metrics there is one fit on everybody (but for coldstart, which has its mix to learn).
  *
  * Records: items and users are features (features.h); items that only have a record are scored like
  * the others, from their features alone. */

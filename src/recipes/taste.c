@@ -41,7 +41,7 @@ struct plan {
     uint32_t *base; /* [from->columns] new column of a value or bin, OD_NO_CODE: not taken */
     uint32_t *word; /* likewise of a word */
     uint32_t *pair; /* [BASE * BASE] likewise of a pair */
-    uint32_t base_count, columns;
+    uint32_t columns;
 };
 
 static void plan_done(struct plan *p)
@@ -390,6 +390,7 @@ enum od_status od_taste_score(const struct od_taste_view *v, const struct od_que
     if (!*out_any)
         return OD_OK;
     answer(v, sum, count, sum + 2 * (size_t)v->columns, always);
-    answer(v, sum + v->columns, total, sum + 2 * (size_t)v->columns, lately);
+    if (lately)
+        answer(v, sum + v->columns, total, sum + 2 * (size_t)v->columns, lately);
     return OD_OK;
 }

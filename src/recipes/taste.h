@@ -38,8 +38,8 @@ enum od_status od_taste_open(const struct od_image *image, uint32_t items,
 
 /* How often the user chooses such an item, as the logarithm of the multiple of an average item's
  * share: always[items] by all of the newest distinct known items of the history alike,
- * lately[items] by the newest most. *out_any false, and nothing written, when there are none.
- * Scratch: 3 columns and the items in bits. */
+ * lately[items] by the newest most (NULL: not asked). *out_any false, and nothing written, when
+ * there are none. Scratch: 3 columns and the items in bits. */
 enum od_status od_taste_score(const struct od_taste_view *view, const struct od_query *query,
                               struct od_arena *scratch, float *always, float *lately,
                               bool *out_any) OD_MUST_USE;
