@@ -4,7 +4,14 @@
  * weight of its event's type, is concave in w, its gradient x_target - E_p x and its negative
  * Hessian Cov_p(x). With a small ridge Newton's method, its steps halved while they do not gain,
  * finds the maximum in a few passes. Sums are made per block of judges and added in the order of
- * the blocks, so they do not depend on the threads. */
+ * the blocks, so they do not depend on the threads.
+ *
+ * With a focus f > 0 the sum is of (p^f - 1) / f instead, whose limit for f = 0 is log p (Ferrari
+ * and Yang, Maximum Lq-likelihood estimation, Annals of Statistics 38(2), 2010, with q = 1 - f): a
+ * judge then counts p^f times in the gradient, so those whose item nobody could tell, who are most
+ * where data are sparse and pull the weights towards a flat order, hardly count against those whose
+ * item can stand at the top of a list. Not concave; p^f Cov_p(x) bounds its negative Hessian from
+ * above, so steps by it are short but go up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +21,7 @@
 #include "os/parallel.h"
 #include "recipes/blend_train.h"
 
-enum { BLOCK = 64, PASSES = 25, TOP = 25, MOST = OD_BLEND_WEIGHTS };
+enum { BLOCK = 64, PASSES = 25, MOST = OD_BLEND_WEIGHTS };
 
 #define RIDGE  1e-3 /* of the mean likelihood: an unused term gets no weight */
 #define SETTLE 1e-6 /* gain of the mean likelihood that is none */
@@ -27,6 +34,7 @@ struct sums {
 struct fitting {
     const struct od_blend_sample *sample;
     enum od_blend_fold fold;
+    double focus;
     const double *w;
     size_t term[MOST];
     size_t terms;
@@ -59,6 +67,12 @@ static float logits(const struct fitting *f, size_t j, float *z)
     return most;
 }
 
+/* What a target is worth whose probability's logarithm is this. */
+static double worth_of(double log_p, double focus)
+{
+    return focus > 0 ? expm1(focus * log_p) / focus : log_p;
+}
+
 static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *to)
 {
     const struct od_blend_sample *s = f->sample;
@@ -66,8 +80,10 @@ static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *
     float most = logits(f, j, z), target = z[s->target[j]], *zx = z + s->room;
     double mean[MOST], weight = (double)s->weight[j];
     double total = (double)f->exponential->exp_sum(z, most, s->count[j]);
-    to->likelihood += weight * ((double)(target - most) - log(total));
+    double log_p = (double)(target - most) - log(total);
+    to->likelihood += weight * worth_of(log_p, f->focus);
     to->judges += weight;
+    weight *= exp(f->focus * log_p);
     for (size_t a = 0; a < f->terms; a++) {
         const float *xa = s->x[f->term[a]] + first;
         for (uint32_t c = 0; c < s->count[j]; c++)
@@ -199,11 +215,12 @@ static void list_terms(struct fitting *f, uint32_t active)
 }
 
 enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
-                            enum od_blend_fold fold, unsigned threads, double *w,
+                            enum od_blend_fold fold, double focus, unsigned threads, double *w,
                             double *out_likelihood)
 {
     struct fitting f = {.sample = sample,
                         .fold = fold,
+                        .focus = focus,
                         .kernels = od_kernels_best(),
                         .exponential = od_nn_vector_best()};
     f.block = calloc(blocks_of(sample) + 1, sizeof *f.block);
@@ -228,8 +245,10 @@ static void ask_judge(const struct fitting *f, size_t j, float *z)
         place += z[c] > z[target] || (z[c] >= z[target] && c < target);
         total += (double)expf(z[c] - most);
     }
-    f->verdict.gain[j] = place < TOP ? (double)s->weight[j] / log2((double)place + 2) : 0;
-    f->verdict.likelihood[j] = (double)s->weight[j] * ((double)(z[target] - most) - log(total));
+    double weight = (double)s->weight[j], gain = weight / log2((double)place + 2);
+    f->verdict.first[j] = place < OD_BLEND_FIRST ? gain : 0;
+    f->verdict.gain[j] = place < OD_BLEND_DEEP ? gain : 0;
+    f->verdict.likelihood[j] = weight * ((double)(z[target] - most) - log(total));
 }
 
 static enum od_status ask_block(void *context, size_t index, unsigned thread)
@@ -243,7 +262,7 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
     for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < s->judges; j++) {
         if (!in_fold(j, f->fold))
             continue;
-        f->verdict.gain[j] = f->verdict.likelihood[j] = 0;
+        f->verdict.first[j] = f->verdict.gain[j] = f->verdict.likelihood[j] = 0;
         if (s->target[j] != OD_NO_CODE)
             ask_judge(f, j, z);
     }

@@ -72,10 +72,11 @@ struct od_blend_header {
     float weight[OD_BLEND_FEATURES];
     float temperature;
     float together; /* the measure above, of the blend, by cross-validation */
+    float focus;    /* of the fit of the weights (blend_fit.c) */
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     3
+#define OD_BLEND_VERSION     4
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

@@ -342,8 +342,9 @@ bool od_blend_describe(const struct od_image *image, struct od_buf *out)
     memcpy(&h, p, sizeof h);
     if (h.version != OD_BLEND_VERSION || h.part_count > OD_BLEND_PARTS)
         return false;
-    od_buf_printf(out, "  blend, weighed by %u held-out events; mean 1/log2(1+rank) %.4f\n",
-                  h.judges, (double)h.together);
+    od_buf_printf(out,
+                  "  blend, weighed by %u held-out events, focus %.1f; mean 1/log2(1+rank) %.4f\n",
+                  h.judges, (double)h.focus, (double)h.together);
     for (uint32_t i = 0; i < h.part_count; i++)
         od_buf_printf(out,
                       "    part %-8.8s %-11s weight %8.4f, longer %+.4f, rested %+.4f  %-8s alone "

@@ -77,16 +77,20 @@ enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
 enum od_blend_fold { OD_BLEND_ALL, OD_BLEND_EVEN, OD_BLEND_ODD };
 
 /* The weights of the active terms (others 0) under which softmax(weights . terms) over a judge's
- * candidates most likely gives the held-out items; w is where the search starts. *out_likelihood:
- * the mean log likelihood. */
+ * candidates most likely gives the held-out items; w is where the search starts. With a focus above
+ * 0 judges whose item is likely count more: that is nearer to what lists are measured by.
+ * *out_likelihood: the mean of (p^focus - 1) / focus, of log p for focus 0. */
 enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
-                            enum od_blend_fold fold, unsigned threads, double *w,
+                            enum od_blend_fold fold, double focus, unsigned threads, double *w,
                             double *out_likelihood) OD_MUST_USE;
-/* What held-out items say of weights, for the fold's judges: gain[j], the judge's weight / log2(1 +
- * rank) of its item among the candidates up to rank 25, else 0; and likelihood[j], the weight times
- * log softmax(w . terms) of the item, 0 when it is no candidate. */
+/* What held-out items say of weights, for the fold's judges: first[j] and gain[j], the judge's
+ * weight / log2(1 + rank) of its item among the candidates up to rank OD_BLEND_FIRST and
+ * OD_BLEND_DEEP, else 0; and likelihood[j], the weight times log softmax(w . terms) of the item, 0
+ * when it is no candidate. */
+#define OD_BLEND_FIRST 10
+#define OD_BLEND_DEEP  25
 struct od_blend_verdict {
-    double *gain, *likelihood; /* [judges] */
+    double *first, *gain, *likelihood; /* [judges] */
 };
 enum od_status od_blend_ask(const struct od_blend_sample *sample, const double *w,
                             enum od_blend_fold fold, unsigned threads,

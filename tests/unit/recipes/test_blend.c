@@ -205,16 +205,83 @@ static void weights_are_the_likeliest(void **state)
     planted(&s, 2, w);
     uint32_t active = 3u | 1u << (OD_BLEND_PARTS + OD_BLEND_POPULAR);
     for (unsigned threads = 1; threads <= 2; threads++)
-        assert_int_equal(od_blend_fit(&s, active, OD_BLEND_ALL, threads, found[threads - 1],
+        assert_int_equal(od_blend_fit(&s, active, OD_BLEND_ALL, 0, threads, found[threads - 1],
                                       &likelihood[threads - 1]),
                          OD_OK);
     assert_memory_equal(found[0], found[1], sizeof found[0]);
     for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
         assert_true(fabs(found[0][t] - w[t]) < .1); /* three standard errors */
     double other[OD_BLEND_WEIGHTS] = {0}, less;
-    assert_int_equal(od_blend_fit(&s, 1, OD_BLEND_ALL, 1, other, &less), OD_OK);
+    assert_int_equal(od_blend_fit(&s, 1, OD_BLEND_ALL, 0, 1, other, &less), OD_OK);
     assert_true(less < likelihood[0] - .05);
     assert_true(other[1] == 0);
+    od_blend_sample_done(&s);
+}
+
+/* Of weights, by its definition: the mean of (p^focus - 1) / focus, without the ridge. */
+static double focused(const struct od_blend_sample *s, const double *w, double focus)
+{
+    double sum = 0;
+    for (size_t j = 0; j < s->judges; j++) {
+        double z[ROOM] = {0}, total = 0;
+        for (uint32_t c = 0; c < s->count[j]; c++) {
+            for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
+                z[c] += s->x[t] ? w[t] * (double)s->x[t][j * ROOM + c] : 0;
+            total += exp(z[c]);
+        }
+        sum += (pow(exp(z[s->target[j]]) / total, focus) - 1) / focus;
+    }
+    return sum / (double)s->judges;
+}
+
+static void a_focus_is_climbed_to_its_top(void **state)
+{
+    (void)state;
+    double w[OD_BLEND_WEIGHTS] = {1.5, -.7}, found[OD_BLEND_WEIGHTS] = {0}, said;
+    struct od_blend_sample s;
+    planted(&s, 2, w);
+    assert_int_equal(od_blend_fit(&s, 3, OD_BLEND_ALL, .5, 2, found, &said), OD_OK);
+    double top = focused(&s, found, .5);
+    double ridge = 1e-3 / 2 * (found[0] * found[0] + found[1] * found[1]);
+    assert_true(fabs(said - (top - ridge)) < 1e-5);
+    for (size_t t = 0; t < 2; t++)
+        for (int side = -1; side <= 1; side += 2) {
+            double near[OD_BLEND_WEIGHTS];
+            memcpy(near, found, sizeof near);
+            near[t] += side * .2;
+            assert_true(focused(&s, near, .5) < top);
+        }
+    od_blend_sample_done(&s);
+}
+
+/* Two judges in three want an item by chance: they flatten the likeliest weights to a third or so,
+ * and a focused fit less. */
+static void a_focus_hears_less_of_those_whom_nobody_can_tell(void **state)
+{
+    (void)state;
+    double w[OD_BLEND_WEIGHTS] = {2.5}, flat[OD_BLEND_WEIGHTS] = {0}, keen[OD_BLEND_WEIGHTS] = {0};
+    double said;
+    struct od_blend_sample s;
+    struct od_random rng;
+    od_random_init(&rng, 7);
+    planted(&s, 1, w);
+    for (size_t j = 0; j < JUDGES; j++)
+        if (j % 3)
+            s.target[j] = (uint32_t)od_random_below(&rng, s.count[j]);
+    assert_int_equal(od_blend_fit(&s, 1, OD_BLEND_ALL, 0, 2, flat, &said), OD_OK);
+    assert_int_equal(od_blend_fit(&s, 1, OD_BLEND_ALL, .6, 2, keen, &said), OD_OK);
+    assert_true(flat[0] < 1);
+    assert_true(keen[0] > 1.5 * flat[0]);
+    double first[JUDGES], gain[JUDGES], likelihood[JUDGES], deep = 0, top = 0;
+    struct od_blend_verdict verdict = {first, gain, likelihood};
+    assert_int_equal(od_blend_ask(&s, keen, OD_BLEND_ALL, 2, &verdict), OD_OK);
+    for (size_t j = 0; j < JUDGES; j++) {
+        assert_true(first[j] <= gain[j] && likelihood[j] < 0);
+        assert_true(gain[j] >= 1 / log2(ROOM + 1.)); /* all candidates are within rank 25 */
+        deep += gain[j];
+        top += first[j];
+    }
+    assert_true(top < deep); /* there are up to 12 */
     od_blend_sample_done(&s);
 }
 
@@ -578,6 +645,8 @@ int main(void)
         cmocka_unit_test(pauses_grow_by_their_logarithm),
         cmocka_unit_test(repeats_are_newest_first_and_counted),
         cmocka_unit_test(weights_are_the_likeliest),
+        cmocka_unit_test(a_focus_is_climbed_to_its_top),
+        cmocka_unit_test(a_focus_hears_less_of_those_whom_nobody_can_tell),
         cmocka_unit_test(a_part_that_tells_nothing_is_dropped),
         cmocka_unit_test(judges_hold_out_their_last_events),
         cmocka_unit_test(some_judges_are_asked_when_somebody_returns),
