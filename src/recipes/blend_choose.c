@@ -2,9 +2,9 @@
  *
  * First each part gets its shape: that under which it explains the held-out events best, together
  * with the repeats. Then all terms are fitted together. Both are done under several focuses of the
- * fit (blend_fit.c), and that stays which brings most held-out items to the first ten places: on
- * sparse data most judges' items can be told by nobody, and weights that please those judges are
- * not the best for the others.
+ * fit (blend_fit.c), and that stays which brings most held-out items to the first ten places, in
+ * the middle of visits and after pauses: on sparse data most judges' items can be told by nobody,
+ * and weights that please those judges are not the best for the others.
  *
  * Then each group of terms is taken away in turn; it stays away unless the judges' mean of
  * 1 / log2(1 + rank), to rank 10 or to rank 25, falls by more than chance would have it (paired
@@ -230,7 +230,23 @@ static uint32_t all_terms(struct choice *c)
            (s->real_times ? RECENT | TERM(OD_BLEND_RETURN) : 0);
 }
 
-/* Shapes under a focus, and what all terms together reach with it at the top of the lists. */
+/* What the verdict now says of the top of lists: the mean of what it says of those in the middle of
+ * a visit and of those who come back, who are fewer among held-out events than among requests. */
+static double first_places(const struct choice *c)
+{
+    double sum[2] = {0};
+    size_t count[2] = {0};
+    for (size_t j = 0; j < c->sample->judges; j++) {
+        bool returns = od_blend_returns(c->sample, j);
+        sum[returns] += c->now.first[j];
+        count[returns]++;
+    }
+    if (count[0] < LEAST_KNOWN || count[1] < LEAST_KNOWN)
+        return (sum[0] + sum[1]) / (double)c->sample->judges;
+    return (sum[0] / (double)count[0] + sum[1] / (double)count[1]) / 2;
+}
+
+/* Shapes under a focus, and what all terms together reach with it. */
 static enum od_status try_focus(struct choice *c, double focus, double *out_first)
 {
     enum od_status st = OD_OK;
@@ -242,20 +258,19 @@ static enum od_status try_focus(struct choice *c, double focus, double *out_firs
     start_from(c, c->w);
     if (st == OD_OK)
         st = measure(c, c->active, &c->now, &mean);
-    *out_first = 0;
-    for (size_t j = 0; j < c->sample->judges && st == OD_OK; j++)
-        *out_first += c->now.first[j];
+    *out_first = first_places(c);
     return st;
 }
 
-/* Upwards while lists become better: on the data sets of tests/quality/ there was one peak. */
+/* Upwards until two more are no better: on the data sets of tests/quality/ there is one peak, but
+ * for chance. */
 static enum od_status choose_focus(struct choice *c, struct od_error *err)
 {
     enum { FOCUSES = sizeof focuses / sizeof *focuses };
     size_t best = 0, i = 0;
     double most = 0, first = 0;
     enum od_status st = OD_OK;
-    for (; i < FOCUSES && i <= best + 1 && st == OD_OK; i++) {
+    for (; i < FOCUSES && i <= best + 2 && st == OD_OK; i++) {
         st = say(c, .5 * (double)i / FOCUSES, err);
         if (st == OD_OK && try_focus(c, focuses[i], &first) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);

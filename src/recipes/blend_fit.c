@@ -6,12 +6,14 @@
  * finds the maximum in a few passes. Sums are made per block of judges and added in the order of
  * the blocks, so they do not depend on the threads.
  *
- * With a focus f > 0 the sum is of (p^f - 1) / f instead, whose limit for f = 0 is log p (Ferrari
- * and Yang, Maximum Lq-likelihood estimation, Annals of Statistics 38(2), 2010, with q = 1 - f): a
- * judge then counts p^f times in the gradient, so those whose item nobody could tell, who are most
- * where data are sparse and pull the weights towards a flat order, hardly count against those whose
- * item can stand at the top of a list. Not concave; p^f Cov_p(x) bounds its negative Hessian from
- * above, so steps by it are short but go up. */
+ * With a focus f > 0 the sum is of p^f instead: Lq-likelihood (Ferrari and Yang, Annals of
+ * Statistics 38(2), 2010, q = 1 - f). A judge then counts p^f times in the gradient, so those whose
+ * item nobody could tell, who are most where data are sparse and pull the weights towards a flat
+ * order, hardly count against those whose item can stand at the top of a list. What comes after a
+ * pause is harder to tell than what comes next in a visit, and must not be forgotten for that:
+ * judges before and after a pause are two strata, and what is maximised is the sum over strata of
+ * judges * log of the power mean (mean p^f)^(1/f), which for f = 0 is the likelihood. Not concave;
+ * without its positive terms the second derivative gives steps that are short but go up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +23,16 @@
 #include "os/parallel.h"
 #include "recipes/blend_train.h"
 
-enum { BLOCK = 64, PASSES = 25, MOST = OD_BLEND_WEIGHTS };
+enum { BLOCK = 64, PASSES = 25, STRATA = 2, MOST = OD_BLEND_WEIGHTS };
 
 #define RIDGE  1e-3 /* of the mean likelihood: an unused term gets no weight */
 #define SETTLE 1e-6 /* gain of the mean likelihood that is none */
 
+/* Over judges of one stratum; then, as means, over all. */
 struct sums {
-    double likelihood, judges;
+    double judges;
+    double power;                               /* p^focus */
+    double likelihood;                          /* log p */
     double gradient[MOST], hessian[MOST][MOST]; /* upper triangle, of active terms in order */
 };
 
@@ -40,7 +45,7 @@ struct fitting {
     size_t terms;
     const struct od_kernels *kernels;
     const struct od_nn_vector *exponential;
-    struct sums *block; /* [blocks] */
+    struct sums *block; /* [blocks * STRATA] */
     struct od_blend_verdict verdict;
 };
 
@@ -67,10 +72,9 @@ static float logits(const struct fitting *f, size_t j, float *z)
     return most;
 }
 
-/* What a target is worth whose probability's logarithm is this. */
-static double worth_of(double log_p, double focus)
+bool od_blend_returns(const struct od_blend_sample *sample, size_t judge)
 {
-    return focus > 0 ? expm1(focus * log_p) / focus : log_p;
+    return sample->real_times && sample->pause[judge] >= OD_BLEND_RETURNS;
 }
 
 static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *to)
@@ -81,9 +85,10 @@ static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *
     double mean[MOST], weight = (double)s->weight[j];
     double total = (double)f->exponential->exp_sum(z, most, s->count[j]);
     double log_p = (double)(target - most) - log(total);
-    to->likelihood += weight * worth_of(log_p, f->focus);
     to->judges += weight;
+    to->likelihood += weight * log_p;
     weight *= exp(f->focus * log_p);
+    to->power += weight;
     for (size_t a = 0; a < f->terms; a++) {
         const float *xa = s->x[f->term[a]] + first;
         for (uint32_t c = 0; c < s->count[j]; c++)
@@ -106,7 +111,7 @@ static enum od_status add_block(void *context, size_t index, unsigned thread)
         return OD_NO_MEMORY;
     for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < f->sample->judges; j++)
         if (in_fold(j, f->fold) && f->sample->target[j] != OD_NO_CODE)
-            add_judge(f, j, z, &f->block[index]);
+            add_judge(f, j, z, &f->block[index * STRATA + od_blend_returns(f->sample, j)]);
     free(z);
     return OD_OK;
 }
@@ -116,24 +121,37 @@ static size_t blocks_of(const struct od_blend_sample *sample)
     return (sample->judges + BLOCK - 1) / BLOCK;
 }
 
-/* Means over the fold's judges, ridge included. */
+/* Judges are added as they are, what is summed over them times so much. */
+static void add_sums(const struct sums *from, double times, size_t terms, struct sums *to)
+{
+    to->judges += from->judges;
+    to->power += from->power;
+    to->likelihood += times * from->likelihood;
+    for (size_t i = 0; i < terms; i++) {
+        to->gradient[i] += times * from->gradient[i];
+        for (size_t k = i; k < terms; k++)
+            to->hessian[i][k] += times * from->hessian[i][k];
+    }
+}
+
+/* What is maximised and its derivatives, per judge of the fold, ridge included. */
 static enum od_status evaluate(struct fitting *f, const double *w, unsigned threads,
                                struct sums *out)
 {
     size_t blocks = blocks_of(f->sample);
     f->w = w;
-    memset(f->block, 0, blocks * sizeof *f->block);
+    memset(f->block, 0, blocks * STRATA * sizeof *f->block);
     memset(out, 0, sizeof *out);
     enum od_status st = od_parallel(threads, blocks, add_block, f);
-    for (size_t b = 0; b < blocks; b++) {
-        const struct sums *from = &f->block[b];
-        out->likelihood += from->likelihood;
-        out->judges += from->judges;
-        for (size_t i = 0; i < f->terms; i++) {
-            out->gradient[i] += from->gradient[i];
-            for (size_t k = i; k < f->terms; k++)
-                out->hessian[i][k] += from->hessian[i][k];
-        }
+    for (size_t s = 0; s < STRATA; s++) {
+        struct sums stratum = {0};
+        for (size_t b = 0; b < blocks; b++)
+            add_sums(&f->block[b * STRATA + s], 1, f->terms, &stratum);
+        if (!(stratum.power > 0))
+            continue;
+        if (f->focus > 0)
+            stratum.likelihood = stratum.power * log(stratum.power / stratum.judges) / f->focus;
+        add_sums(&stratum, stratum.judges / stratum.power, f->terms, out);
     }
     double n = out->judges > 0 ? out->judges : 1;
     out->likelihood /= n;
@@ -223,7 +241,7 @@ enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t activ
                         .focus = focus,
                         .kernels = od_kernels_best(),
                         .exponential = od_nn_vector_best()};
-    f.block = calloc(blocks_of(sample) + 1, sizeof *f.block);
+    f.block = calloc(blocks_of(sample) * STRATA + 1, sizeof *f.block);
     if (!f.block)
         return OD_NO_MEMORY;
     list_terms(&f, active);

@@ -115,7 +115,8 @@ bool od_recent_real(const struct od_training *training)
         uint64_t start = training->user_start[u], end = training->user_start[u + 1];
         for (uint64_t e = start + 1 + (stride - start % stride) % stride;
              e < end && count < LOOKED_AT; e += stride)
-            if (!__builtin_sub_overflow(training->time[e], training->time[e - 1], &step[count]))
+            if (!__builtin_sub_overflow(training->time[e], training->time[e - 1], &step[count]) &&
+                step[count] != 0) /* one basket */
                 count++;
     }
     qsort(step, count, sizeof *step, by_size);

@@ -34,8 +34,9 @@ void od_recent_done(struct od_recent *recent);
 void od_recent_count(const struct od_recent *recent, int64_t time, uint32_t item_count,
                      uint32_t *counts);
 
-/* Whether times of the data say when things happened: false when four in five steps between
- * consecutive events of users have one and the same length, as made up times have. */
+/* Whether times of the data say when things happened: false when four in five steps in time between
+ * consecutive events of users have one and the same length, as made up times have, or when there
+ * are none. Events of one moment, as those of a basket, are no step. */
 bool od_recent_real(const struct od_training *training);
 
 #endif

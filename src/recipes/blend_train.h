@@ -76,10 +76,15 @@ enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
 /* Which judges a fit or a measure looks at. */
 enum od_blend_fold { OD_BLEND_ALL, OD_BLEND_EVEN, OD_BLEND_ODD };
 
+/* Whether a judge comes back after a pause of six hours or more. */
+#define OD_BLEND_RETURNS .7f /* od_blend_pause of that */
+bool od_blend_returns(const struct od_blend_sample *sample, size_t judge);
+
 /* The weights of the active terms (others 0) under which softmax(weights . terms) over a judge's
  * candidates most likely gives the held-out items; w is where the search starts. With a focus above
- * 0 judges whose item is likely count more: that is nearer to what lists are measured by.
- * *out_likelihood: the mean of (p^focus - 1) / focus, of log p for focus 0. */
+ * 0 judges whose item is likely count more, among those who come back and among the others: that is
+ * nearer to what lists are measured by. *out_likelihood: the judges' mean of log p, for a focus the
+ * log of the mean p^focus over focus, of both kinds as they are many. */
 enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
                             enum od_blend_fold fold, double focus, unsigned threads, double *w,
                             double *out_likelihood) OD_MUST_USE;

@@ -67,6 +67,18 @@ static void made_up_times_are_told_from_real_ones(void **state)
     struct od_training *artificial = toy_finish(b), *real = spread_over_days(100, 20, 0);
     assert_false(od_recent_real(artificial));
     assert_true(od_recent_real(real));
+    b = od_training_builder_new(NULL);
+    struct od_training_builder *same = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 100; u++)
+        for (unsigned k = 0; k < 40; k++) { /* baskets of ten */
+            toy_add(b, u, k, 86400 * (int64_t)(k / 10 * (3 + u % 17)));
+            toy_add(same, u, k, 1000);
+        }
+    struct od_training *baskets = toy_finish(b), *moment = toy_finish(same);
+    assert_true(od_recent_real(baskets));
+    assert_false(od_recent_real(moment));
+    od_training_free(baskets);
+    od_training_free(moment);
     od_training_free(artificial);
     od_training_free(real);
 }
@@ -218,10 +230,11 @@ static void weights_are_the_likeliest(void **state)
     od_blend_sample_done(&s);
 }
 
-/* Of weights, by its definition: the mean of (p^focus - 1) / focus, without the ridge. */
+/* Of weights, by its definition: for judges before and after a pause the log of the mean p^focus
+ * over focus, as a mean over judges; without the ridge. */
 static double focused(const struct od_blend_sample *s, const double *w, double focus)
 {
-    double sum = 0;
+    double sum[2] = {0}, count[2] = {0};
     for (size_t j = 0; j < s->judges; j++) {
         double z[ROOM] = {0}, total = 0;
         for (uint32_t c = 0; c < s->count[j]; c++) {
@@ -229,9 +242,12 @@ static double focused(const struct od_blend_sample *s, const double *w, double f
                 z[c] += s->x[t] ? w[t] * (double)s->x[t][j * ROOM + c] : 0;
             total += exp(z[c]);
         }
-        sum += (pow(exp(z[s->target[j]]) / total, focus) - 1) / focus;
+        bool after = s->pause[j] >= .7f;
+        sum[after] += pow(exp(z[s->target[j]]) / total, focus);
+        count[after]++;
     }
-    return sum / (double)s->judges;
+    return (count[0] * log(sum[0] / count[0]) + count[1] * log(sum[1] / count[1])) / focus /
+           (count[0] + count[1]);
 }
 
 static void a_focus_is_climbed_to_its_top(void **state)
