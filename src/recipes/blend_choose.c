@@ -2,9 +2,9 @@
  *
  * First each part gets its shape: that under which it explains the held-out events best, together
  * with the repeats. Then all terms are fitted together. Both are done under several focuses of the
- * fit (blend_fit.c), and that stays which brings most held-out items to the first ten places, in
- * the middle of visits and after pauses: on sparse data most judges' items can be told by nobody,
- * and weights that please those judges are not the best for the others.
+ * fit (blend_fit.c), and that stays which brings most held-out items to the first ten places: on
+ * sparse data most judges' items can be told by nobody, and weights that please those judges are
+ * not the best for the others. Who comes back after a pause must not pay for it.
  *
  * Then each group of terms is taken away in turn; it stays away unless the judges' mean of
  * 1 / log2(1 + rank), to rank 10 or to rank 25, falls by more than chance would have it (paired
@@ -40,6 +40,7 @@ static const struct worth pause_worth = {1, .002, 2, -.002};
 
 /* Tried in this order: what od_blend_fit takes. */
 static const double focuses[] = {0, .2, .4, .6, .8};
+#define MAY_LOSE .97 /* of the gain without a focus, by chance */
 
 #define TERM(feature) (1u << (OD_BLEND_PARTS + (feature)))
 
@@ -230,24 +231,36 @@ static uint32_t all_terms(struct choice *c)
            (s->real_times ? RECENT | TERM(OD_BLEND_RETURN) : 0);
 }
 
-/* What the verdict now says of the top of lists: the mean of what it says of those in the middle of
- * a visit and of those who come back, who are fewer among held-out events than among requests. */
-static double first_places(const struct choice *c)
+/* What the verdict now says of the first places: of all judges; [0] those in the middle of a visit,
+ * [1] those who come back. */
+struct firsts {
+    double all, of[2];
+};
+
+static struct firsts first_places(const struct choice *c)
 {
-    double sum[2] = {0};
+    struct firsts f = {0};
     size_t count[2] = {0};
     for (size_t j = 0; j < c->sample->judges; j++) {
         bool returns = od_blend_returns(c->sample, j);
-        sum[returns] += c->now.first[j];
+        f.of[returns] += c->now.first[j];
         count[returns]++;
     }
-    if (count[0] < LEAST_KNOWN || count[1] < LEAST_KNOWN)
-        return (sum[0] + sum[1]) / (double)c->sample->judges;
-    return (sum[0] / (double)count[0] + sum[1] / (double)count[1]) / 2;
+    f.all = (f.of[0] + f.of[1]) / (double)c->sample->judges;
+    for (int k = 0; k < 2; k++) /* too few tell nothing */
+        f.of[k] = count[k] < LEAST_KNOWN ? 0 : f.of[k] / (double)count[k];
+    return f;
+}
+
+/* Whether all are better off than before, and neither kind pays for it beside no focus. */
+static bool is_better(const struct firsts *f, const struct firsts *best, const struct firsts *none)
+{
+    return f->all > best->all && f->of[0] >= MAY_LOSE * none->of[0] &&
+           f->of[1] >= MAY_LOSE * none->of[1];
 }
 
 /* Shapes under a focus, and what all terms together reach with it. */
-static enum od_status try_focus(struct choice *c, double focus, double *out_first)
+static enum od_status try_focus(struct choice *c, double focus, struct firsts *out)
 {
     enum od_status st = OD_OK;
     double mean;
@@ -258,28 +271,29 @@ static enum od_status try_focus(struct choice *c, double focus, double *out_firs
     start_from(c, c->w);
     if (st == OD_OK)
         st = measure(c, c->active, &c->now, &mean);
-    *out_first = first_places(c);
+    *out = first_places(c);
     return st;
 }
 
-/* Upwards until two more are no better: on the data sets of tests/quality/ there is one peak, but
- * for chance. */
+/* Upwards while it helps: on the data sets of tests/quality/ there is one peak. */
 static enum od_status choose_focus(struct choice *c, struct od_error *err)
 {
     enum { FOCUSES = sizeof focuses / sizeof *focuses };
     size_t best = 0, i = 0;
-    double most = 0, first = 0;
+    struct firsts none = {0}, most = {0}, now = {0};
     enum od_status st = OD_OK;
-    for (; i < FOCUSES && i <= best + 2 && st == OD_OK; i++) {
+    for (; i < FOCUSES && i <= best + 1 && st == OD_OK; i++) {
         st = say(c, .5 * (double)i / FOCUSES, err);
-        if (st == OD_OK && try_focus(c, focuses[i], &first) != OD_OK)
+        if (st == OD_OK && try_focus(c, focuses[i], &now) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
-        if (st == OD_OK && (i == 0 || first > most)) {
+        if (i == 0)
+            none = most = now;
+        else if (st == OD_OK && is_better(&now, &most, &none)) {
             best = i;
-            most = first;
+            most = now;
         }
     }
-    if (st == OD_OK && best + 1 < i && try_focus(c, focuses[best], &first) != OD_OK)
+    if (st == OD_OK && best + 1 < i && try_focus(c, focuses[best], &now) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     memcpy(c->fold, c->tried, sizeof c->fold);
     return st;

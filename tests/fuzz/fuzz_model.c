@@ -22,7 +22,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-enum { MODELS = 32, USERS = 60, ITEMS = 24, HEAD = 128, ENTRY = 64, EVENTS = 6 };
+enum { MODELS = 32, USERS = 60, ITEMS = 160, HEAD = 128, ENTRY = 64, EVENTS = 6 };
 
 static struct trained {
     const struct od_recipe *recipe;
@@ -193,9 +193,15 @@ static void ask(const struct od_recipe *recipe, const struct od_model *model)
     struct od_query queries[] = {
         {.item = OD_NO_CODE},
         {.events = events, .event_count = EVENTS, .item = OD_NO_CODE, .now_s = 700000},
-        {.events = events, .event_count = EVENTS, .item = items ? items - 1 : OD_NO_CODE,
-         .now_s = INT64_MAX, .user = &user, .user_value_count = 1, .seed = 3,
-         .popularity_influence = 1, .freshness_influence = 1},
+        {.events = events,
+         .event_count = EVENTS,
+         .item = items ? items - 1 : OD_NO_CODE,
+         .now_s = INT64_MAX,
+         .user = &user,
+         .user_value_count = 1,
+         .seed = 3,
+         .popularity_influence = 1,
+         .freshness_influence = 1},
     };
     for (size_t q = 0; q < sizeof queries / sizeof *queries; q++) {
         od_arena_reset(&scratch);
