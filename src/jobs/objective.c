@@ -93,7 +93,7 @@ struct shifted {
     struct od_scorer inner;
     const float *z;
     uint32_t count;
-    double beta;
+    double beta, unit;
 };
 
 static enum od_status score_shifted(void *context, const struct od_query *query,
@@ -102,7 +102,7 @@ static enum od_status score_shifted(void *context, const struct od_query *query,
     const struct shifted *s = context;
     enum od_status status = s->inner.score(s->inner.context, query, scratch, scores, err);
     for (uint32_t i = 0; status == OD_OK && i < s->count; i++)
-        scores[i] += (float)(s->beta * (double)s->z[i]);
+        scores[i] += (float)(s->beta * s->unit * (double)s->z[i]);
     return status;
 }
 
@@ -121,6 +121,12 @@ static enum od_status tell(void *context, double fraction, const char *stage)
     return od_run_report(context, 0, "weighing the objective");
 }
 
+/* What beta counts in. */
+static double unit_of(const struct od_recipe *recipe, const struct od_model *model)
+{
+    return recipe->temperature ? (double)recipe->temperature(model) : 1;
+}
+
 static enum od_status open_judged(struct od_run *run, const struct od_train_input *input,
                                   const struct od_objective *objective,
                                   const struct od_split *split, struct judged *out)
@@ -135,8 +141,9 @@ static enum od_status open_judged(struct od_run *run, const struct od_train_inpu
     if (s == OD_OK)
         s = od_objective_values(run, objective, split->train->items, &out->z);
     if (s == OD_OK)
-        out->shifted = (struct shifted){od_recipe_scorer_of(&out->scorer), out->z,
-                                        split->train->item_count, objective->beta};
+        out->shifted =
+            (struct shifted){od_recipe_scorer_of(&out->scorer), out->z, split->train->item_count,
+                             objective->beta, unit_of(run->recipe, out->model.model)};
     return s;
 }
 

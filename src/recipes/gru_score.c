@@ -121,7 +121,7 @@ static void read_history(const struct od_gru_model *m, const struct od_query *qu
                          struct history *h, float *v)
 {
     size_t n = query->event_count < OD_SEQ_HISTORY ? query->event_count : OD_SEQ_HISTORY;
-    const struct od_past_event *event = query->events + (query->event_count - n);
+    const struct od_past_event *event = n ? query->events + (query->event_count - n) : NULL;
     const float one = 1;
     size_t width = m->header.width;
     for (size_t i = 0; i < n; i++) {

@@ -116,9 +116,10 @@ static enum od_status open_objective(struct od_campaign *campaign, struct od_err
     campaign->objective = calloc((size_t)campaign->items->count + 1, sizeof(float));
     if (!campaign->objective)
         return od_fail(err, OD_NO_MEMORY, NULL);
+    float unit = campaign->has_scores ? campaign->temperature : 1;
     for (uint32_t i = 0; i < items.count; i++) {
         uint32_t code = od_image_dict_find(campaign->items, od_image_dict_text(&items, i));
-        float value = ((const float *)added)[i];
+        float value = unit * ((const float *)added)[i];
         if (code != OD_NO_CODE && isfinite(value))
             campaign->objective[code] = value;
     }
@@ -148,16 +149,13 @@ static enum od_status open_model(struct od_campaign *campaign,
     if (status != OD_OK)
         return status;
     campaign->items = campaign->recipe->items(campaign->model);
-    status = open_objective(campaign, err);
-    if (status != OD_OK)
-        return status;
     campaign->has_scores = campaign->spec->has_scores && campaign->recipe->temperature;
     if (campaign->has_scores)
         campaign->temperature = campaign->recipe->temperature(campaign->model);
     if (campaign->has_scores && !(isfinite(campaign->temperature) && campaign->temperature > 0))
         return od_fail(err, OD_CORRUPT, "The model image has temperature %g; it must be above 0.",
                        (double)campaign->temperature);
-    return OD_OK;
+    return open_objective(campaign, err);
 }
 
 enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
