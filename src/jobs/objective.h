@@ -1,12 +1,12 @@
 /* optimizationObjective (recipes.md section 3): items whose attribute is high are put forward.
  *
- * The score of an item becomes score + temperature * beta * z, the temperature being the model's (1
- * when it has none), since two trainings on nearly the same data may differ in the scale of their
- * scores, z the item's attribute less the mean of the
- * model's items over its standard deviation, within 3 either way (0: no record). beta is the
- * largest under which accuracy, NDCG at 25 on users kept out of training and of the final metrics,
- * falls by no more than the sensitivity allows: LOW 1 %, MEDIUM 3 %, HIGH 10 %. The image holds
- * beta * z as "objective", float [items]; the server adds it, times the temperature (serve/). */
+ * The score of an item becomes score + temperature * beta * z. z is the item's attribute less the
+ * mean of the model's items over its standard deviation, within 3 either way (0: no record). The
+ * temperature is the model's (1 when it has none), since two trainings on nearly the same data may
+ * differ in the scale of their scores. beta is the largest under which accuracy, NDCG at 25 on
+ * users kept out of training and of the final metrics, falls by no more than the sensitivity
+ * allows: LOW 1 %, MEDIUM 3 %, HIGH 10 %. The image holds beta * z as "objective", float [items];
+ * the server multiplies it by the temperature when it opens a model (serve/campaign.c). */
 #ifndef OD_JOBS_OBJECTIVE_H
 #define OD_JOBS_OBJECTIVE_H
 

@@ -123,11 +123,12 @@ static enum od_status measure(struct choice *c, uint32_t active, struct od_blend
     return st;
 }
 
-static enum od_status choose_shape(struct choice *c, uint32_t p)
+/* The shape of a part; and what the part is worth alone, when it is asked for. */
+static enum od_status choose_shape(struct choice *c, uint32_t p, bool ask_alone)
 {
     struct od_blend_part *part = &c->header->part[p];
     float scale = scale_of(c, p);
-    double best = -INFINITY, alone, w[OD_BLEND_WEIGHTS] = {0}, likelihood;
+    double best = -INFINITY, alone = 0, w[OD_BLEND_WEIGHTS] = {0}, likelihood;
     w[p] = 1;
     for (int shape = 0; shape < OD_BLEND_SHAPES; shape++) {
         fill_shape(c, p, (enum od_blend_shape)shape, scale);
@@ -144,7 +145,7 @@ static enum od_status choose_shape(struct choice *c, uint32_t p)
     }
     part->scale = scale;
     fill_shape(c, p, (enum od_blend_shape)part->shape, scale);
-    enum od_status st = measure(c, 1u << p | c->repeats, &c->other, &alone);
+    enum od_status st = ask_alone ? measure(c, 1u << p | c->repeats, &c->other, &alone) : OD_OK;
     part->alone = (float)alone;
     return st;
 }
@@ -259,15 +260,15 @@ static bool is_better(const struct firsts *f, const struct firsts *best, const s
            f->of[1] >= MAY_LOSE * none->of[1];
 }
 
-/* Shapes under a focus, and what all terms together reach with it. */
-static enum od_status try_focus(struct choice *c, double focus, struct firsts *out)
+/* Shapes under a focus, and what all terms together reach with it; in the end parts alone too. */
+static enum od_status try_focus(struct choice *c, double focus, bool end, struct firsts *out)
 {
     enum od_status st = OD_OK;
     double mean;
     c->focus = focus;
     memset(c->w, 0, sizeof c->w);
     for (uint32_t p = 0; p < c->sample->parts && st == OD_OK; p++)
-        st = choose_shape(c, p);
+        st = choose_shape(c, p, end);
     start_from(c, c->w);
     if (st == OD_OK)
         st = measure(c, c->active, &c->now, &mean);
@@ -284,7 +285,7 @@ static enum od_status choose_focus(struct choice *c, struct od_error *err)
     enum od_status st = OD_OK;
     for (; i < FOCUSES && i <= best + 1 && st == OD_OK; i++) {
         st = say(c, .5 * (double)i / FOCUSES, err);
-        if (st == OD_OK && try_focus(c, focuses[i], &now) != OD_OK)
+        if (st == OD_OK && try_focus(c, focuses[i], false, &now) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
         if (i == 0)
             none = most = now;
@@ -293,7 +294,7 @@ static enum od_status choose_focus(struct choice *c, struct od_error *err)
             most = now;
         }
     }
-    if (st == OD_OK && best + 1 < i && try_focus(c, focuses[best], &now) != OD_OK)
+    if (st == OD_OK && try_focus(c, focuses[best], true, &now) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     memcpy(c->fold, c->tried, sizeof c->fold);
     return st;
