@@ -603,7 +603,8 @@ def test_ranking(server):
     assert answer["recommendationId"].startswith("RID-")
 
 
-def test_events_change_a_ranking_at_once(server, world):
+def test_events_change_a_ranking_at_once(server):
+    world = World(server)  # nobody else's events
     user = unique("user")
     given = ["western-05", "drama-05", "family-05"]
     for cluster in ("family", "western"):
