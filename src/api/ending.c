@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/files.h"
-#include "api/runner_inner.h"
+#include "api/job_kind.h"
 #include "api/solution.h"
 
 #define ARENA_MAX (256u << 20)
@@ -120,36 +120,43 @@ static enum od_status pack_choice(struct od_call *call, const struct od_resource
     return s;
 }
 
+enum od_status od_training_outcome(struct od_call *call, const struct ending *end,
+                                   struct od_resource *version)
+{
+    return pack_training(call, version, end->result, end->id);
+}
+
 /* The resource as the ending leaves it. */
 static enum od_status set_outcome(struct od_call *call, const struct ending *end,
-                                  struct od_resource *resource)
+                                  const struct od_job_kind *kind, struct od_resource *resource)
 {
-    bool training = od_str_eq_c(resource->kind, od_kind_solution_version.name);
-    bool stopped = training && (od_str_eq_c(resource->status, "CREATE STOPPING") ||
-                                od_str_eq_c(resource->status, "CREATE STOPPED"));
+    bool stopped = od_str_eq_c(resource->status, "CREATE STOPPING") ||
+                   od_str_eq_c(resource->status, "CREATE STOPPED");
     if (stopped) {
         resource->status = OD_STR("CREATE STOPPED");
         return OD_OK;
     }
     if (end->status == OD_OK) {
-        resource->status = OD_STR("ACTIVE");
-        return training ? pack_training(call, resource, end->result, end->id) : OD_OK;
+        resource->status = od_str_c(kind->ready);
+        return kind->outcome ? kind->outcome(call, end, resource) : OD_OK;
     }
-    resource->status = OD_STR("CREATE FAILED");
+    resource->status = od_str_c(kind->failed);
     resource->failure_reason = od_str_c(end->err.message);
     return OD_OK;
 }
 
 /* ---- automatic updates: the version stays, its image is another ---- */
 
-static enum od_status is_update(struct od_call *call, int64_t id, bool *out)
+/* NULL: the job's row is gone. */
+static enum od_status find_kind(struct od_call *call, int64_t id, const struct od_job_kind **out)
 {
     struct od_job *jobs;
     size_t count;
     enum od_status s = od_jobs_list(call->app->store, call->arena, &jobs, &count, &call->err);
-    *out = false;
+    *out = NULL;
     for (size_t i = 0; s == OD_OK && i < count; i++)
-        *out |= jobs[i].id == id && od_str_eq_c(jobs[i].kind, "update");
+        if (jobs[i].id == id)
+            *out = od_job_kind(jobs[i].kind);
     return s;
 }
 
@@ -267,14 +274,15 @@ enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_
     struct od_resource resource = {0}, solution = {0};
     od_arena_init(&arena, ARENA_MAX);
     od_call_internal(&call, app, &arena);
-    bool update = false;
-    enum od_status s = is_update(&call, end->id, &update);
+    const struct od_job_kind *kind;
+    enum od_status s = find_kind(&call, end->id, &kind);
+    bool update = kind && !kind->running;
     if (s == OD_OK)
         s = od_catalog_get(app->store, end->arn, &arena, &resource, &call.err);
     if (s == OD_NOT_FOUND)
         s = OD_OK; /* deleted meanwhile: only the job row is left to remove */
-    else if (s == OD_OK && !update)
-        s = set_outcome(&call, end, &resource);
+    else if (s == OD_OK && kind && !update)
+        s = set_outcome(&call, end, kind, &resource);
     if (update) {
         s = s == OD_OK ? end_update(&call, end, &resource) : s;
         if (s != OD_OK)

@@ -61,6 +61,24 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_UNTAG_RESOURCE] = {OD_PLACE_STORE, od_op_untag_resource},
     [OD_OP_LIST_TAGS_FOR_RESOURCE] = {OD_PLACE_STORE, od_op_list_tags_for_resource},
 
+    [OD_OP_DESCRIBE_DATASET_EXPORT_JOB] = {OD_PLACE_STORE, od_op_describe},
+    [OD_OP_LIST_DATASET_EXPORT_JOBS] = {OD_PLACE_STORE, od_op_list},
+
+    [OD_OP_DESCRIBE_DATA_DELETION_JOB] = {OD_PLACE_STORE, od_op_describe},
+    [OD_OP_LIST_DATA_DELETION_JOBS] = {OD_PLACE_STORE, od_op_list},
+
+    [OD_OP_DESCRIBE_BATCH_INFERENCE_JOB] = {OD_PLACE_STORE, od_op_describe},
+    [OD_OP_LIST_BATCH_INFERENCE_JOBS] = {OD_PLACE_STORE, od_op_list},
+
+    [OD_OP_DESCRIBE_BATCH_SEGMENT_JOB] = {OD_PLACE_STORE, od_op_describe},
+    [OD_OP_LIST_BATCH_SEGMENT_JOBS] = {OD_PLACE_STORE, od_op_list},
+
+    [OD_OP_DESCRIBE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_describe},
+    [OD_OP_LIST_METRIC_ATTRIBUTIONS] = {OD_PLACE_STORE, od_op_list},
+
+    [OD_OP_DESCRIBE_RECOMMENDER] = {OD_PLACE_STORE, od_op_describe},
+    [OD_OP_LIST_RECOMMENDERS] = {OD_PLACE_STORE, od_op_list},
+
     [OD_OP_GET_RECOMMENDATIONS] = {OD_PLACE_HTTP, od_op_get_recommendations},
     [OD_OP_GET_PERSONALIZED_RANKING] = {OD_PLACE_HTTP, od_op_get_personalized_ranking},
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/job_kind.h"
 #include "api/prepare.h"
-#include "api/runner_inner.h"
 
 #define SPEC_MAX  (64u << 20)
 #define ARENA_MAX (256u << 20)
@@ -40,10 +40,10 @@ void od_job_prepare(struct od_app *app, struct od_task *task)
     struct od_error err;
     od_buf_init(&spec, SPEC_MAX);
     if (!atomic_load(&app->draining)) {
-        enum od_status s = strcmp(t->kind, "import") == 0
-                               ? od_prepare_import(app, t->id, t->arn, &spec, &err)
-                               : od_prepare_training(app, t->id, t->arn,
-                                                     strcmp(t->kind, "update") == 0, &spec, &err);
+        const struct od_job_kind *kind = od_job_kind(od_str_c(t->kind));
+        enum od_status s =
+            kind ? kind->prepare(app, t->id, t->arn, &spec, &err)
+                 : od_fail(&err, OD_INTERNAL, "There is no kind of job \"%s\".", t->kind);
         if (s == OD_OK && od_jobs_submit(app->jobs, t->id, od_buf_view(&spec)) != OD_OK)
             s = od_fail(&err, OD_NO_MEMORY, NULL);
         if (s != OD_OK)

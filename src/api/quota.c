@@ -16,6 +16,10 @@ static const struct {
     [OD_QUOTA_SOLUTIONS] = {&od_kind_solution, 10, 1000, false},
     [OD_QUOTA_CAMPAIGNS] = {&od_kind_campaign, 5, 1000, false},
     [OD_QUOTA_FILTERS] = {&od_kind_filter, 30, 1000, false},
+    [OD_QUOTA_DELETION_JOBS] = {&od_kind_deletion_job, 5, 1000, true},
+    [OD_QUOTA_BATCH_INFERENCE_JOBS] = {&od_kind_batch_inference_job, 5, 1000, true},
+    [OD_QUOTA_BATCH_SEGMENT_JOBS] = {&od_kind_batch_segment_job, 5, 1000, true},
+    [OD_QUOTA_RECOMMENDERS] = {&od_kind_recommender, 5, 1000, false},
 };
 
 static enum od_status count(struct od_call *call, const struct od_kind *kind, struct od_str group,
@@ -36,9 +40,11 @@ enum od_status od_quota_check(struct od_call *call, enum od_quota quota, struct 
     size_t n = 0;
     enum od_status s;
     if (quotas[quota].unfinished) {
-        s = count(call, kind, group, "CREATE PENDING", &n);
-        if (s == OD_OK)
-            s = count(call, kind, group, "CREATE IN_PROGRESS", &n);
+        static const char *const words[] = {"CREATE PENDING", "CREATE IN_PROGRESS", "PENDING",
+                                            "IN_PROGRESS"}; /* the last two: data deletion jobs */
+        s = OD_OK;
+        for (size_t i = 0; s == OD_OK && i < sizeof words / sizeof *words; i++)
+            s = count(call, kind, group, words[i], &n);
     } else {
         s = count(call, kind, group, NULL, &n);
     }

@@ -34,7 +34,9 @@ const struct od_kind *od_kind_by_op(const struct od_operation *op);
 
 extern const struct od_kind od_kind_schema, od_kind_dataset_group, od_kind_dataset,
     od_kind_import_job, od_kind_event_tracker, od_kind_filter, od_kind_solution,
-    od_kind_solution_version, od_kind_campaign;
+    od_kind_solution_version, od_kind_campaign, od_kind_export_job, od_kind_deletion_job,
+    od_kind_batch_inference_job, od_kind_batch_segment_job, od_kind_metric_attribution,
+    od_kind_recommender;
 
 /* Is the text an ARN of that kind ("campaign", "recipe")? OD_INVALID_INPUT otherwise. Any thread.
  */

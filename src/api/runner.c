@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/runner_inner.h"
+#include "api/job_kind.h"
 #include "base/limits.h"
 
 #define ARENA_MAX (256u << 20)
@@ -127,7 +127,8 @@ static enum od_status mark_running(struct od_app *app, void *context, struct od_
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (jobs[i].id != q->id)
             continue;
-        if (od_str_eq_c(jobs[i].kind, "update")) { /* its version is ACTIVE and stays so */
+        const struct od_job_kind *kind = od_job_kind(jobs[i].kind);
+        if (!kind || !kind->running) {
             q->go = true;
             s = od_store_begin(app->store, err);
             if (s == OD_OK)
@@ -143,7 +144,7 @@ static enum od_status mark_running(struct od_app *app, void *context, struct od_
                 !od_str_eq_c(resource.status, "CREATE STOPPING");
         if (!q->go)
             break;
-        resource.status = OD_STR("CREATE IN_PROGRESS");
+        resource.status = od_str_c(kind->running);
         resource.updated_ms = app->io->now_ms(app->io);
         s = od_store_begin(app->store, err);
         if (s != OD_OK)
@@ -228,12 +229,12 @@ static void write_json(struct od_buf *out, const struct od_json *value)
 }
 
 /* The worker's result is gone when this returns: what the loader needs is written again as text. */
-static void pass_to_loader(struct od_app *app, int64_t job_id, struct od_str arn,
+static void pass_to_loader(struct od_app *app, int64_t job_id, const char *kind, struct od_str arn,
                            const struct od_json *result)
 {
     struct od_buf text;
     struct od_error err;
-    struct job_task *t = od_job_task_new(job_id, "import", arn, od_job_land);
+    struct job_task *t = od_job_task_new(job_id, kind, arn, od_job_land);
     od_buf_init(&text, 1u << 20);
     write_json(&text, result);
     if (t && od_buf_status(&text) == OD_OK) {
@@ -255,8 +256,9 @@ static void on_finished(void *context, int64_t job_id, enum od_status status,
     char arn[512], kind[16];
     if (!arn_of(app, job_id, arn, sizeof arn, kind))
         return;
-    if (status == OD_OK && strcmp(kind, "import") == 0) {
-        pass_to_loader(app, job_id, od_str_c(arn), result);
+    const struct od_job_kind *row = od_job_kind(od_str_c(kind));
+    if (status == OD_OK && row && row->lands) {
+        pass_to_loader(app, job_id, kind, od_str_c(arn), result);
         return;
     }
     struct ending end = {.id = job_id, .arn = od_str_c(arn), .status = status, .result = result};

@@ -27,6 +27,10 @@ void od_job_end(struct od_app *app, struct ending *end);
 void od_job_fail(struct od_app *app, int64_t id, struct od_str arn, enum od_status status,
                  const struct od_error *err);
 
+/* What a version says of its training. Store thread. */
+enum od_status od_training_outcome(struct od_call *call, const struct ending *end,
+                                   struct od_resource *version) OD_MUST_USE;
+
 /* A job on its way through the loader thread. */
 struct job_task {
     struct od_task task;

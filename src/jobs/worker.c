@@ -151,6 +151,20 @@ static enum od_status read_spec(struct worker *w, int in_fd, struct od_json *out
     return s;
 }
 
+static const struct work {
+    const char *kind;
+    enum od_status (*run)(struct worker *w, const struct od_json *spec, struct od_buf *result,
+                          struct od_error *err);
+} works[] = {{"import", run_import}, {"train", run_train}};
+
+static const struct work *find_work(struct od_str kind)
+{
+    for (size_t i = 0; i < sizeof works / sizeof *works; i++)
+        if (od_str_eq_c(kind, works[i].kind))
+            return &works[i];
+    return NULL;
+}
+
 static enum od_status do_job(struct worker *w, int in_fd, struct od_buf *result,
                              struct od_error *err)
 {
@@ -159,12 +173,10 @@ static enum od_status do_job(struct worker *w, int in_fd, struct od_buf *result,
     if (s != OD_OK)
         return s;
     struct od_str kind = od_json_get_str(&spec, "kind", OD_STR(""));
-    if (od_str_eq_c(kind, "import"))
-        s = run_import(w, &spec, result, err);
-    else if (od_str_eq_c(kind, "train"))
-        s = run_train(w, &spec, result, err);
-    else
+    const struct work *work = find_work(kind);
+    if (!work)
         return od_fail(err, OD_INTERNAL, "Unknown kind of job \"%.*s\".", OD_STR_ARG(kind));
+    s = work->run(w, &spec, result, err);
     if (s == OD_OK && od_buf_status(result) != OD_OK)
         s = od_fail(err, OD_NO_MEMORY, NULL);
     return s;

@@ -370,3 +370,35 @@ enum od_status od_objects_list(const struct od_objects *objects, struct od_str l
     *out_count = 1;
     return OD_OK;
 }
+
+/* Folders are made one by one below the root, each checked before the next: a link that leads
+ * outside must not have folders made behind it. */
+static enum od_status make_below(const struct od_objects *objects, const struct folder *folder,
+                                 struct od_str path, struct od_arena *arena, struct od_str *real,
+                                 struct od_error *err)
+{
+    struct od_str rest = path, part;
+    enum od_status s = OD_OK;
+    *real = od_str_c(folder->real);
+    while (s == OD_OK && od_str_cut(&rest, '/', &part)) {
+        if (!part.len)
+            continue;
+        struct od_str next =
+            od_arena_printf(arena, "%.*s/%.*s", OD_STR_ARG(*real), OD_STR_ARG(part));
+        s = next.ptr ? objects->io->make_folder(objects->io, next.ptr, err)
+                     : od_fail(err, OD_NO_MEMORY, NULL);
+        if (s == OD_OK)
+            s = resolve(folder, next.ptr, true, arena, real, err);
+    }
+    return s;
+}
+
+enum od_status od_objects_output(const struct od_objects *objects, struct od_str location,
+                                 struct od_arena *arena, struct od_str *out, struct od_error *err)
+{
+    struct place place;
+    enum od_status s = parse(objects, location, &place, err);
+    if (s == OD_OK)
+        s = make_below(objects, place.folder, place.rest, arena, out, err);
+    return s;
+}

@@ -382,6 +382,39 @@ static void missing_root_is_made_and_missing_allowed_folder_refused(void **state
                      OD_INVALID_INPUT);
 }
 
+static enum od_status output(struct tree *t, const char *location, struct od_str *out)
+{
+    return od_objects_output(t->objects, od_str_c(location), &t->f.arena, out, &t->f.err);
+}
+
+static void outputs_are_folders_made_when_missing(void **state)
+{
+    struct tree *t = *state;
+    struct od_str with, without, bucket;
+    ok(&t->f, output(t, "s3://fresh/year/month/", &with));
+    ok(&t->f, output(t, "s3://fresh/year/month", &without));
+    ok(&t->f, output(t, "s3://bucket/", &bucket));
+    assert_true(od_str_eq(with, without));
+    assert_string_equal(with.ptr, in(t, "objects/fresh/year/month"));
+    assert_string_equal(bucket.ptr, in(t, "objects/bucket"));
+    struct stat st;
+    assert_int_equal(stat(with.ptr, &st), 0);
+    assert_true(S_ISDIR(st.st_mode));
+}
+
+static void outputs_stay_inside(void **state)
+{
+    struct tree *t = *state;
+    struct od_str path;
+    struct stat st;
+    make_link(t, in(t, "secret"), "objects/bucket/out");
+    assert_int_equal(output(t, "s3://bucket/out/deep/", &path), OD_NOT_FOUND);
+    assert_int_not_equal(stat(in(t, "secret/deep"), &st), 0);
+    assert_int_equal(output(t, "s3://bucket/../x/", &path), OD_INVALID_INPUT);
+    assert_int_equal(output(t, "file:///etc/ondol/", &path), OD_INVALID_INPUT);
+    assert_int_not_equal(output(t, "s3://bucket/a.csv/", &path), OD_OK); /* a file is in the way */
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin_tree, end_tree)
 
 int main(void)
@@ -400,6 +433,8 @@ int main(void)
         T(links_may_not_lead_outside),
         T(links_inside_are_followed),
         T(names_that_are_not_text_are_refused),
+        T(outputs_are_folders_made_when_missing),
+        T(outputs_stay_inside),
         T(root_may_itself_be_a_link_or_relative),
         T(missing_root_is_made_and_missing_allowed_folder_refused),
     };
