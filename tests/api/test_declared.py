@@ -73,6 +73,30 @@ def test_of_something_that_does_not_exist(server, name):
     assert "absent" in message or "00000000" in message, message
 
 
+# (operation, member) of the ARNs that operations take of one kind of resource; lists of an unknown parent are empty.
+OF_ONE_KIND = [
+    (name, member)
+    for name in OPERATIONS
+    for member in {**right_body(name), **NEEDED.get(name, {})}
+    if member in NOWHERE and member not in ("resourceArn", "trackingId") and not name.startswith("List")
+]
+
+
+@pytest.mark.parametrize("name,member", OF_ONE_KIND)
+def test_an_arn_of_another_kind(server, name, member):
+    """Not valid, rather than not there; where another resource is looked for first, that one is not there."""
+    wrong = NOWHERE["filterArn" if member != "filterArn" else "campaignArn"]
+    body = {**of_nothing(name), member: wrong}
+    if member == "recommenderArn":
+        body.pop("campaignArn", None)
+    answer = server.ask(name, body)
+    if answer.code == RNF:
+        assert wrong not in answer.json["message"] and len([k for k in body if k in NOWHERE]) > 1, answer
+        return
+    must_be(answer, II)
+    assert wrong in answer.json["message"] and "is not a valid" in answer.json["message"], answer
+
+
 @those_declaring(INT)
 def test_a_token_of_nobodys(server, name):
     for token in ("nonsense", "0" * 32, "A" * 1500):

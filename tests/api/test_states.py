@@ -125,6 +125,19 @@ def test_one_tracker_a_group(busy):
         busy.control.create_event_tracker(name=unique("t"), datasetGroupArn=busy.group)
 
 
+@pytest.mark.parametrize("operation", ["create_dataset", "update_dataset", "create_solution", "update_campaign"])
+def test_the_second_arn_of_another_kind(busy, operation):
+    """test_declared.py asks this of the first."""
+    given = {
+        "create_dataset": {"name": "d", "datasetGroupArn": busy.other_group, "datasetType": "USERS", "schemaArn": busy.filter},
+        "update_dataset": {"datasetArn": busy.world.datasets["USERS"], "schemaArn": busy.filter},
+        "create_solution": {"name": unique("s"), "datasetGroupArn": busy.group, "recipeArn": busy.filter},
+        "update_campaign": {"campaignArn": busy.campaign, "solutionVersionArn": busy.filter},
+    }[operation]
+    with refused(II, f"{busy.filter} is not a valid"):
+        getattr(busy.control, operation)(**given)
+
+
 # --- creating again: nothing changes, and the answer names what is there
 
 
