@@ -2,7 +2,7 @@
 
 The model is botocore's service-2.json, of the very package whose clients drive the server. What comes back is noted
 here by the clients of harness.py, by its raw requests, and by the relay that commands and other SDKs talk through
-(relay.py). For each answer of one of the 79 operations:
+(relay.py); only sockets that a test opens for itself, to try the framing of HTTP, are not listened to. For each answer of one of the 79 operations:
 
 * a success has status 200 and exactly the modelled body: no unknown member, the JSON type of each, no null, the
   required ones there, timestamps as numbers, one of an enum's values; where no output is modelled, no body at all;

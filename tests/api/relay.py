@@ -15,14 +15,28 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "proxy-connection", "te"
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def _body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            """trailers"""
+        return b"".join(parts)
+
     def _pass_on(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
+        whole = "Content-Length" not in self.headers and (body or self.command in ("POST", "PUT"))
         upstream = http.client.HTTPConnection(*self.server.upstream, timeout=120)
         try:
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
                 if name.lower() not in HOP:
                     upstream.putheader(name, value)
+            if whole:
+                upstream.putheader("Content-Length", str(len(body)))
             upstream.endheaders(body or None)
             answer = upstream.getresponse()
             fields, content = answer.getheaders(), answer.read()

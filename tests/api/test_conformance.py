@@ -1,9 +1,10 @@
 """The judge of all other tests (conformance.py): that it sees what is wrong, and what a whole run must have exercised."""
 import json
+import sys
 
 import pytest
-from conformance import OPERATIONS, PENDING, RECORDER, UNREACHABLE, Recorder, declared, operation_of
-from harness import arn, new_group
+from conformance import OPERATIONS, PENDING, RECORDER, SERVICES, UNREACHABLE, Recorder, declared, operation_of
+from harness import ROOT, arn, new_group
 
 GROUP = {"name": "g", "datasetGroupArn": arn("dataset-group/g"), "status": "ACTIVE", "creationDateTime": 1.5e9}
 
@@ -95,6 +96,16 @@ def test_the_clients_are_watched(server):
     server.call("DescribeDatasetGroup", {"datasetGroupArn": arn("dataset-group/absent")})
     after = RECORDER.successes["ListDatasetGroups"], RECORDER.errors["DescribeDatasetGroup", "ResourceNotFoundException"]
     assert after == (before[0] + 1, before[1] + 1)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_server_is_made_from_the_model_of_these_clients(service):
+    """Otherwise tools/gen/api_spec.py and `make gen` are due: the clients know more, or less, than the server."""
+    sys.path.insert(0, str(ROOT / "tools" / "gen"))
+    import api_spec
+
+    made = json.loads((ROOT / "spec" / "api" / f"{service}.json").read_text(encoding="utf-8"))
+    assert api_spec.facts_of(api_spec.read_model(service)) == made
 
 
 def test_excuses_are_of_declared_errors():

@@ -33,6 +33,17 @@ SIMS, UP, POPULAR = "aws-sims", "aws-user-personalization", "aws-popularity-coun
 DOMAIN = RECIPE + "aws-ecomm-popular-items-by-views"
 
 
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("texts") / "data")
+    world = World(server)
+    empty = new_dataset(server, new_group(server), "ITEMS")
+    yield types.SimpleNamespace(
+        server=server, control=server.control, world=world, group=world.group, datasets=world.datasets, empty=empty
+    )
+    server.stop()
+
+
 def said(call, code, text, **given):
     with refused(code) as caught:
         call(**given)
@@ -263,17 +274,6 @@ def test_an_attribute_recipe_without_attributes(texts):
         "Did not find any attribute to train on. There may not be any attribute in the items dataset, or all attribute values "
         "either have same or all distinct values."
     )
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("texts") / "data")
-    world = World(server)
-    empty = new_dataset(server, new_group(server), "ITEMS")
-    yield types.SimpleNamespace(
-        server=server, control=server.control, world=world, group=world.group, datasets=world.datasets, empty=empty
-    )
-    server.stop()
 
 
 def test_an_unknown_arn(texts):
