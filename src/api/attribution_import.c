@@ -309,18 +309,26 @@ static enum od_status count_segment(struct pass *p, struct od_str path)
 
 static enum od_status write_report(struct pass *p, struct od_str path)
 {
+    struct od_error why;
     enum od_status s = od_attribution_csv_open(
         &p->csv, p->app->io, p->app->objects, p->facts->config.location,
         p->facts->is_incremental ? "INCREMENTAL" : "FULL", p->facts->stamp_s, p->err);
-    if (s != OD_OK)
-        return s;
-    s = count_segment(p, path);
+    bool is_open = s == OD_OK;
+    if (s == OD_OK)
+        s = count_segment(p, path);
     if (s == OD_OK)
         s = flush(p);
     if (s == OD_OK)
-        return od_attribution_csv_close(&p->csv, p->err);
-    od_attribution_csv_abort(&p->csv);
-    return s;
+        s = od_attribution_csv_close(&p->csv, p->err);
+    else if (is_open)
+        od_attribution_csv_abort(&p->csv);
+    if (s == OD_OK)
+        return OD_OK;
+    od_error_copy(&why, p->err);
+    return od_fail(p->err, s,
+                   "Failed to create a data import job for INTERACTIONS dataset. Its attribution "
+                   "report cannot be written to %.*s: %s",
+                   OD_STR_ARG(p->facts->config.location), why.message);
 }
 
 static enum od_status keep_totals(const struct pass *p, struct od_arena *arena,

@@ -3,6 +3,8 @@
  *
  * The metrics are in the resource's extra, since Describe does not show them. A change that takes
  * metrics or the folder of the reports away first makes a report of what was counted for them. */
+#include <string.h>
+
 #include "api/attach.h"
 #include "api/attribution.h"
 
@@ -85,6 +87,10 @@ static enum od_status read_metric(struct od_call *call, struct od_str group,
     if (!in->metric_name.len || !in->event_type.len)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "A metric needs a metricName and an eventType that are not empty.");
+    if (memchr(in->metric_name.ptr, '\0', in->metric_name.len) ||
+        memchr(in->event_type.ptr, '\0', in->event_type.len))
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "A metric's metricName and eventType hold no NUL character.");
     enum od_status s = od_metric_expression_parse(in->expression, &out->parsed, &call->err);
     return s == OD_OK ? check_column(call, group, out) : s;
 }

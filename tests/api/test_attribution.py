@@ -270,6 +270,8 @@ def shop(server):
         ([metric(expression="SUM(Interactions.EVENT_TYPE)")], ["EVENT_TYPE", "number"]),
         ([metric(name="")], ["metricName"]),
         ([metric(kind="")], ["eventType"]),
+        ([metric(name="a\0b")], ["NUL"]),
+        ([metric(kind="a\0b")], ["NUL"]),
         ([metric(expression="SUM(" + "A" * 300 + ")")], ["256"]),
     ],
 )
@@ -682,7 +684,8 @@ def test_import_whose_report_cannot_be_written_fails_and_changes_nothing(server)
     rows = csv_text([f["name"] for f in INTERACTIONS["fields"]], import_rows(random.Random(1), 1000, 1_600_000_000))
     location = put_object(server, f"{unique('rows')}.csv", rows)
     job = finish_import(server, start_import(server, shop.interactions, location, publishAttributionMetricsToS3=True))
-    assert job["status"] == "CREATE FAILED" and folder in job["failureReason"], job
+    assert job["status"] == "CREATE FAILED" and f"s3://metrics/{folder}/" in job["failureReason"], job
+    assert job["failureReason"].startswith("Failed to create a data import job for INTERACTIONS dataset."), job
     with refused("InvalidInputException", "FULL"):
         start_import(server, shop.interactions, location, "INCREMENTAL")
     blocked.unlink()
