@@ -146,8 +146,9 @@ void od_attribution_csv_abort(struct od_attribution_csv *csv)
     struct od_error ignored;
     if (csv->fd >= 0)
         csv->io->close(csv->io, csv->fd);
-    if (csv->temporary.ptr && csv->io->remove(csv->io, csv->temporary.ptr, &ignored) != OD_OK)
-        csv->temporary = OD_STR_NONE; /* it is written over when the report is tried again */
+    enum od_status s =
+        csv->temporary.ptr ? csv->io->remove(csv->io, csv->temporary.ptr, &ignored) : OD_OK;
+    (void)s; /* a file left behind is written over when the report is tried again */
     csv->fd = -1;
     csv->temporary = OD_STR_NONE;
     od_buf_done(&csv->text);

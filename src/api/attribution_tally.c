@@ -8,9 +8,9 @@
 
 #include "base/hash.h"
 
-#define FREE      UINT32_MAX
-#define FIRST     64u
-#define KEPT_FULL 4096u /* slots worth keeping for the next time */
+#define FREE  UINT32_MAX
+#define FIRST 64u   /* slots */
+#define KEPT  4096u /* slots worth keeping for the next time */
 
 void od_tally_init(struct od_tally *tally, size_t max_cells)
 {
@@ -32,7 +32,7 @@ static void free_all(struct od_tally_cell *slots, size_t count)
 void od_tally_clear(struct od_tally *tally)
 {
     tally->count = 0;
-    if (tally->slot_count > KEPT_FULL)
+    if (tally->slot_count > KEPT)
         od_tally_done(tally);
     else
         free_all(tally->slots, tally->slot_count);

@@ -42,14 +42,16 @@ void od_body_add(struct od_buf *body, struct od_str name, const struct od_value 
         od_buf_json(body, value->text);
 }
 
+/* Metric attributions count interactions, in the same transaction. */
 static enum od_status append_events(struct od_app *app, struct od_call *call)
 {
     const struct od_put *put = call->put;
-    enum od_status s = od_events_append(app->store, put->target->dataset, put->events, put->count,
+    const struct od_target *target = put->target;
+    enum od_status s = od_events_append(app->store, target->dataset, put->events, put->count,
                                         put->is_new, &call->err);
-    return s == OD_OK ? od_attribution_count(call, put->target->group, put->events, put->is_new,
-                                             put->count)
-                      : s;
+    if (s != OD_OK || target->type != OD_INTERACTIONS)
+        return s;
+    return od_attribution_count(call, target->group, put->events, put->is_new, put->count);
 }
 
 static enum od_status append(struct od_app *app, struct od_call *call, int64_t now_ms)

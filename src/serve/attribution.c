@@ -4,7 +4,7 @@
 #include "serve/state.h"
 
 /* Answers that are still remembered name their campaign even when it has been deleted since. */
-static struct od_str remembered(struct od_serve *serve, struct od_str group_arn,
+static struct od_str remembered(struct od_serve *serve, const struct od_live *own,
                                 const uint8_t rid[OD_RID_BYTES], struct od_arena *arena)
 {
     struct od_live *group;
@@ -13,19 +13,19 @@ static struct od_str remembered(struct od_serve *serve, struct od_str group_arn,
     size_t count;
     if (od_shown_find(&serve->shown, rid, arena, &group, &campaign, &places, &count) != OD_OK)
         return OD_STR_NONE;
-    bool own = od_str_eq(group->arn, group_arn);
+    bool is_own = group == own;
     od_live_unref(group);
-    return own ? campaign : OD_STR_NONE;
+    return is_own ? campaign : OD_STR_NONE;
 }
 
-static struct od_str signed_by(struct od_serve *serve, struct od_str group_arn,
+static struct od_str signed_by(struct od_serve *serve, const struct od_live *own,
                                const uint8_t rid[OD_RID_BYTES], struct od_arena *arena)
 {
     struct od_str found = OD_STR_NONE;
     pthread_rwlock_rdlock(&serve->lock);
     for (size_t i = 0; i < serve->campaigns.count && !found.ptr; i++) {
         const struct od_campaign *campaign = serve->campaigns.list[i].value;
-        if (od_str_eq(campaign->group->arn, group_arn) && od_rid_is_of(rid, campaign->arn))
+        if (campaign->group == own && od_rid_is_of(rid, campaign->arn))
             found = od_arena_str(arena, campaign->arn);
     }
     pthread_rwlock_unlock(&serve->lock);
@@ -36,10 +36,16 @@ struct od_str od_serve_source(struct od_serve *serve, struct od_str group_arn,
                               struct od_str recommendation_id, struct od_arena *arena)
 {
     uint8_t rid[OD_RID_BYTES];
-    if (!od_rid_parse(recommendation_id, rid))
+    struct od_live *own = od_serve_live(serve, group_arn);
+    if (!own || !od_rid_parse(recommendation_id, rid)) {
+        od_live_unref(own);
         return OD_STR_NONE;
-    struct od_str campaign = remembered(serve, group_arn, rid, arena);
-    return campaign.ptr ? campaign : signed_by(serve, group_arn, rid, arena);
+    }
+    struct od_str campaign = remembered(serve, own, rid, arena);
+    if (!campaign.ptr)
+        campaign = signed_by(serve, own, rid, arena);
+    od_live_unref(own);
+    return campaign;
 }
 
 /* With the group's lock held for reading. */
