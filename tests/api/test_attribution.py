@@ -691,3 +691,28 @@ def test_import_whose_report_cannot_be_written_fails_and_changes_nothing(server)
     blocked.unlink()
     job = finish_import(server, start_import(server, shop.interactions, location, publishAttributionMetricsToS3=True))
     assert job["status"] == "ACTIVE" and len(shop.files()) == 1
+
+
+def test_import_interrupted_by_kill_9_counts_once_and_has_one_report(tmp_path):
+    server = Server(tmp_path / "data", "--attribution-report", "1")
+    try:
+        shop = Shop(server)
+        header = [f["name"] for f in INTERACTIONS["fields"]]
+        rng = random.Random(4)
+        load(server, shop.interactions, csv_text(header, import_rows(rng, 1000, 1_600_000_000)))
+        everything = []
+        for round_ in range(4):
+            rows = import_rows(rng, 2000, int(time.time()) - 86400)
+            location = put_object(server, f"{unique('rows')}.csv", csv_text(header, rows))
+            job = start_import(server, shop.interactions, location, "INCREMENTAL", publishAttributionMetricsToS3=True)
+            time.sleep(rng.random() * 0.1)
+            server.kill()
+            server.start()
+            job = finish_import(server, job)
+            assert job["status"] == "ACTIVE", job
+            everything += rows
+            assert shop.shown() == counted_rows(everything)
+            assert shop.reported() == counted_rows(everything)
+            assert len(shop.files()) == round_ + 1
+    finally:
+        server.kill()
