@@ -31,6 +31,8 @@ static struct od_option options[] = {
     {"job-threads", "0", "threads of one job; 0 for one a core", "N", false, 0, NULL},
     {"auto-update", "7200", "seconds between automatic updates of deployed models; 0 for none",
      "SECONDS", false, 0, NULL},
+    {"attribution-report", "900", "seconds between reports of metric attributions", "SECONDS",
+     false, 0, NULL},
     {"job-memory", "0", "memory cap of one job in MiB; 0 for none", "MIB", false, 0, NULL},
 };
 #define COUNT (sizeof options / sizeof *options)
@@ -106,7 +108,7 @@ static bool read_config(struct od_app_config *config)
 {
     static char host[256], objects[4096];
     static const char *folders[MOST_FOLDERS];
-    int64_t threads, jobs, job_threads, job_memory, auto_update;
+    int64_t threads, jobs, job_threads, job_memory, auto_update, attribution_report;
     const char *data = od_option_value(options, COUNT, "data");
     const char *own = od_option_value(options, COUNT, "objects");
     if (!split_listen(od_option_value(options, COUNT, "listen"), host, sizeof host,
@@ -119,6 +121,7 @@ static bool read_config(struct od_app_config *config)
         !od_option_number(options, COUNT, "jobs", 1, 16, &jobs) ||
         !od_option_number(options, COUNT, "job-threads", 0, 256, &job_threads) ||
         !od_option_number(options, COUNT, "auto-update", 0, 30 * 86400, &auto_update) ||
+        !od_option_number(options, COUNT, "attribution-report", 1, 86400, &attribution_report) ||
         !od_option_number(options, COUNT, "job-memory", 0, 1 << 24, &job_memory))
         return false;
     if (snprintf(objects, sizeof objects, "%s%s", *own ? own : data, *own ? "" : "/objects") >=
@@ -141,6 +144,7 @@ static bool read_config(struct od_app_config *config)
     config->worker_threads = (unsigned)job_threads;
     config->jobs_at_once = (unsigned)jobs;
     config->auto_update_s = (unsigned)auto_update;
+    config->attribution_report_s = (unsigned)attribution_report;
     return true;
 }
 
