@@ -328,10 +328,10 @@ def test_missing_input_fails_the_job(server, own):
         assert described["status"] == "CREATE FAILED" and "batch inference job" in described["failureReason"]
 
 
-def busy_job(server, version, filter_arn, count=40000):
+def busy_job(server, version, count=15000, **more):
     """A job that takes a while."""
     source = put_object(server, f"in/{unique('long')}.json", lines_of(*({"userId": f"u{n}"} for n in range(count))))
-    return create(server, version, source, "s3://bucket/long/", filterArn=filter_arn, numResults=72)
+    return create(server, version, source, "s3://bucket/long/", numResults=72, **more)
 
 
 def test_a_version_in_training_and_a_filter_in_use(server, own):
@@ -342,7 +342,7 @@ def test_a_version_in_training_and_a_filter_in_use(server, own):
     finally:
         wait_for(lambda: server.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"], ended)
     filter_arn = new_filter(server, own.group, 'EXCLUDE ItemID WHERE Items.GENRES IN ("none")')
-    job = busy_job(server, own.version(UP), filter_arn)
+    job = busy_job(server, own.version(UP), filterArn=filter_arn)
     with refused(RIU, filter_arn, job):
         server.control.delete_filter(filterArn=filter_arn)
     assert finish(server, job)["status"] == "ACTIVE"
@@ -354,7 +354,7 @@ def test_a_job_that_was_killed_starts_over(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("killed") / "data")
     try:
         world = World(server)
-        job = busy_job(server, world.version(UP), None)
+        job = busy_job(server, world.version(UP))
         wait_for(lambda: describe(server, job), lambda d: d["status"] == "CREATE IN_PROGRESS")
         out = server.objects / "bucket" / "long"
         wait_for(lambda: list(out.glob(".*.tmp")), bool)
@@ -365,7 +365,7 @@ def test_a_job_that_was_killed_starts_over(tmp_path_factory):
         (done,) = out.iterdir()
         assert done.suffix == ".out"
         with open(done) as lines:
-            assert [json.loads(line)["input"]["userId"] for line in lines] == [f"u{n}" for n in range(40000)]
+            assert [json.loads(line)["input"]["userId"] for line in lines] == [f"u{n}" for n in range(15000)]
         server.stop()
     finally:
         server.kill()
@@ -381,11 +381,11 @@ def test_strict_quotas(tmp_path_factory):
         described = finish(server, create(server, version, source, "s3://bucket/o/", segment=True), True)
         assert described["status"] == "CREATE FAILED" and "more than 10 lines" in described["failureReason"]
         assert not list((server.objects / "bucket/o").iterdir())
-        jobs = [busy_job(server, world.version("aws-popularity-count"), None, 3000) for _ in range(5)]
+        jobs = [busy_job(server, world.version("aws-popularity-count"), 3000) for _ in range(5)]
         try:
             with refused(LE, "More than 5 resources with PENDING or IN_PROGRESS status."):
                 for _ in range(3):
-                    jobs.append(busy_job(server, world.version("aws-popularity-count"), None, 3000))
+                    jobs.append(busy_job(server, world.version("aws-popularity-count"), 3000))
         finally:
             for job in jobs:
                 finish(server, job)
