@@ -32,9 +32,9 @@ struct od_batch_job {
     bool segments;      /* which users for items; otherwise which items */
     struct od_str name; /* the job's ARN */
     struct od_str group_arn;
-    struct od_str image;                                /* absolute */
-    struct od_batch_dataset datasets[OD_DATASET_TYPES]; /* those that are served */
-    struct od_str filter_arn, filter_expression;        /* absent: none */
+    struct od_str image;                            /* absolute */
+    struct od_batch_dataset datasets[OD_USERS + 1]; /* those that are served */
+    struct od_str filter_arn, filter_expression;    /* absent: none */
     int64_t results; /* numResults; negative: 25, but the whole list of a ranking */
     double exploration_weight, exploration_cutoff_days; /* negative: the recipe's default */
     double popularity_influence, freshness_influence;
@@ -50,8 +50,7 @@ struct od_batch_job {
 struct od_batch_result {
     uint64_t lines; /* answered, errors included; empty ones are none */
     uint64_t errors;
-    double seconds;      /* of answering */
-    uint64_t peak_bytes; /* most memory the process ever held */
+    double seconds; /* of answering */
 };
 
 /* Answers every file, then gives all outputs their names: each appears whole, and none before the

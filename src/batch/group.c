@@ -144,25 +144,20 @@ static enum od_status load_dataset(struct loading *l, enum od_dataset_type type)
     return s;
 }
 
-static bool is_served(const struct od_batch_job *job, int type)
-{
-    return type <= OD_USERS && job->datasets[type].schema_text.ptr;
-}
-
 static enum od_status load(struct loading *l)
 {
     const struct od_batch_job *job = l->job;
     enum od_status s = od_serve_group_add(l->group->serve, job->group_arn, l->err);
-    for (int t = 0; s == OD_OK && t < OD_DATASET_TYPES; t++) {
+    for (int t = OD_INTERACTIONS; s == OD_OK && t <= OD_USERS; t++) {
         if (!job->datasets[t].schema_text.ptr)
             continue;
         s = od_serve_dataset_set(l->group->serve, job->group_arn, (enum od_dataset_type)t,
                                  job->datasets[t].schema_text, job->datasets[t].domain, l->err);
-        if (s == OD_OK && is_served(job, t))
+        if (s == OD_OK)
             s = walk(l, &job->datasets[t], &l->all_rows);
     }
-    for (int t = 0; s == OD_OK && t < OD_DATASET_TYPES; t++)
-        if (is_served(job, t))
+    for (int t = OD_INTERACTIONS; s == OD_OK && t <= OD_USERS; t++)
+        if (job->datasets[t].schema_text.ptr)
             s = load_dataset(l, (enum od_dataset_type)t);
     return s;
 }

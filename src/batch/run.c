@@ -5,9 +5,6 @@
  * them; one that is killed leaves them, and since its next run makes the same names it writes over
  * them. A crash between two renames leaves whole files under some of the names, which the next run
  * replaces by the same bytes or, if data came meanwhile, newer ones. */
-#include <stdlib.h>
-#include <sys/resource.h>
-
 #include "batch/file.h"
 
 #define LOADED 0.3 /* share of progress for loading; data rarely take longer than the questions */
@@ -91,9 +88,6 @@ enum od_status od_batch_run(const struct od_batch_job *job, const struct od_io *
     result.seconds = (double)(io->monotonic_ns(io) - begun) * 1e-9;
     od_arena_done(&arena);
     od_batch_group_done(&group);
-    struct rusage used;
-    if (getrusage(RUSAGE_SELF, &used) == 0)
-        result.peak_bytes = (uint64_t)used.ru_maxrss * 1024;
     if (s == OD_OK)
         *out = result;
     return s;

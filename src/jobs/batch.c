@@ -85,9 +85,8 @@ enum od_status od_batch_job_run(const struct od_io *io, const struct od_json *sp
     job.progress = *progress;
     enum od_status s = od_batch_run(&job, io, &done, err);
     if (s == OD_OK)
-        od_buf_printf(result,
-                      "{\"lines\":%llu,\"errors\":%llu,\"seconds\":%.3f,\"peak_bytes\":%llu}",
-                      (unsigned long long)done.lines, (unsigned long long)done.errors, done.seconds,
-                      (unsigned long long)done.peak_bytes);
+        od_buf_printf(result, "{\"lines\":%llu,\"errors\":%llu,\"seconds\":%.3f}",
+                      (unsigned long long)done.lines, (unsigned long long)done.errors,
+                      done.seconds);
     return s;
 }

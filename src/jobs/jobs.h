@@ -81,6 +81,6 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "results":N or absent, "exploration_weight":W or absent, "exploration_cutoff_days":D or
  * absent, "popularity_influence":P, "freshness_influence":F, "now_ms":N, "seed":N, "threads":0,
  * "most_lines":N (of a file; 0: any number), "files":[{"in":"/abs", "out":"/abs"}]} result
- * {"lines":N, "errors":N, "seconds":S, "peak_bytes":N} */
+ * {"lines":N, "errors":N, "seconds":S} */
 
 #endif

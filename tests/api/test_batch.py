@@ -193,7 +193,7 @@ def test_a_bad_line_is_an_error_line_and_no_more(server, own):
         ('{"userId":"a","filterValues":{"G":"1"}}', "filterArn"),
         ('{"userId":"a","filterValues":[]}', "filterValues must be"),
         (b'{"userId":"\xff"}', "JSON"),
-        ('{"userId":"' + "y" * (4 << 20) + '"}', "bytes"),
+        ('{"userId":"' + "y" * (1 << 20) + '"}', "bytes"),
     ]
     good = b'{ "userId" : "drama-fan-1" }'
     text = b"\xef\xbb\xbf" + good + b"\r\n\n  \n"
