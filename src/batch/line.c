@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/limits.h"
 
+#define SHOWN_BYTES 100u /* of a member's name in a message */
+
 enum kind { TEXT, LIST, CONTEXT, VALUES };
 enum form { USER, RELATED, RANKING, SEGMENT_ITEM, SEGMENT_ATTRIBUTES };
 
@@ -40,6 +42,13 @@ static enum form form_of(const struct od_recipe_spec *spec)
     return spec->type == OD_PERSONALIZED_RANKING ? RANKING : USER;
 }
 
+/* The beginning of a name, for messages; whole characters. */
+static struct od_str shown(struct od_str name)
+{
+    struct od_str begin = od_str_sub(name, 0, SHOWN_BYTES);
+    return od_str_sub(begin, 0, od_utf8_check(begin));
+}
+
 static enum od_status unknown_member(struct od_str name, enum form form, struct od_error *err)
 {
     struct od_buf known;
@@ -49,7 +58,7 @@ static enum od_status unknown_member(struct od_str name, enum form form, struct 
             od_buf_printf(&known, "%s%s", known.len ? ", " : "", members[i].name);
     enum od_status s = od_fail(err, OD_INVALID_INPUT,
                                "\"%.*s\" is no member of a line for this recipe; known: %s.",
-                               OD_STR_ARG(od_str_sub(name, 0, 100)), known.ptr ? known.ptr : "");
+                               OD_STR_ARG(shown(name)), known.ptr ? known.ptr : "");
     od_buf_done(&known);
     return s;
 }
@@ -100,7 +109,7 @@ static enum od_status check_map(const struct member *member, const struct od_jso
     for (size_t i = 0; i < value->count; i++)
         if (value->members[i].value.kind != OD_JSON_STRING)
             return od_fail(err, OD_INVALID_INPUT, "\"%.*s\" in %s must be a string.",
-                           OD_STR_ARG(od_str_sub(value->members[i].key, 0, 100)), member->name);
+                           OD_STR_ARG(shown(value->members[i].key)), member->name);
     return OD_OK;
 }
 

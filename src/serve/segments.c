@@ -170,10 +170,11 @@ static enum od_status item_of(const struct od_segments *s, const struct od_segme
                               uint64_t *items, struct od_error *err)
 {
     uint32_t code = od_image_dict_find(s->campaign->items, ask->item);
+    if (ask->item.len == 0 || od_utf8_count(ask->item) > OD_MAX_ID_CHARS)
+        return od_fail(err, OD_INVALID_INPUT, "itemId must have 1 to %d characters.",
+                       OD_MAX_ID_CHARS);
     if (code == OD_NO_CODE)
-        return od_fail(err, OD_INVALID_INPUT,
-                       "The solution version does not know the item \"%.*s\".",
-                       OD_STR_ARG(od_str_sub(ask->item, 0, OD_MAX_ID_CHARS)));
+        return od_fail(err, OD_INVALID_INPUT, "The solution version does not know this itemId.");
     od_bitmap_set(items, code);
     return OD_OK;
 }
