@@ -13,6 +13,9 @@ that both ways have one right answer, which is compared for the users asked sing
   batch         CreateBatchInferenceJob for all users: from the first line to the last (`answering`),
                 and as a client sees it, from creation to ACTIVE, loading of data included
 
+A job's worker runs at low priority: beside other work on the machine the rates say less than the CPU
+time a user, which is the server's (the client's is not in it) and the worker's.
+
 Memory is the most that a process ever held (VmHWM): of the server, which holds the group and the
 campaign, and of the job's worker, which holds a group and a model of its own and a block of lines.
 `added` is what the worker held at its peak beyond what it held when the first line was answered.
@@ -137,13 +140,19 @@ def status_of(pid):
     return {key: int(kib) * 1024 for key, kib in re.findall(r"^(VmHWM|VmRSS):\s+(\d+) kB", text, re.MULTILINE)}
 
 
+def cpu_of(pid):
+    """Seconds of all threads, so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Watch(threading.Thread):
-    """The worker's memory while a job runs."""
+    """The worker's memory and CPU time while a job runs."""
 
     def __init__(self, server):
         super().__init__(daemon=True)
         self.pid, self.ended = server.process.pid, threading.Event()
-        self.peak, self.samples = 0, []
+        self.peak, self.held, self.cpu = 0, 0, 0.0
         self.start()
 
     def run(self):
@@ -153,7 +162,7 @@ class Watch(threading.Thread):
                     for child in task.read_text().split():
                         status = status_of(child)
                         self.peak = max(self.peak, status.get("VmHWM", 0))
-                        self.samples.append((time.perf_counter(), status.get("VmRSS", 0)))
+                        self.held, self.cpu = status.get("VmRSS", 0), cpu_of(child)
                 except (FileNotFoundError, ProcessLookupError):
                     pass
 
@@ -171,7 +180,7 @@ def run_batch(server, given, version, users):
     job = server.call("CreateBatchInferenceJob", jobName="b", solutionVersionArn=version, roleArn=ROLE,
                       numResults=given.results, jobInput={"s3DataSource": {"path": "s3://bucket/users.json"}},
                       jobOutput={"s3DataDestination": {"path": "s3://bucket/out/"}}, **config)
-    stage, answering, held = "", begun, 0
+    stage, answering, held, loaded = "", begun, 0, 0.0
     jobs = http.client.HTTPConnection(*server.address, timeout=60)
     while True:
         jobs.request("GET", "/ondol/jobs")
@@ -181,13 +190,14 @@ def run_batch(server, given, version, users):
             break
         if running[0]["stage"] == "answering" and stage != "answering":
             stage, answering = "answering", time.perf_counter()
-            held = watch.samples[-1][1] if watch.samples else 0
+            held, loaded = watch.held, watch.cpu
         time.sleep(0.01)
     ended = time.perf_counter()
     server.wait("DescribeBatchInferenceJob", "batchInferenceJob", **job)
     whole = time.perf_counter() - begun
     watch.end()
-    return whole, ended - answering, watch.peak, max(0, watch.peak - held), folder / "out" / "users.json.out"
+    return {"whole": whole, "answering": ended - answering, "cpu": watch.cpu - loaded, "peak": watch.peak,
+            "added": max(0, watch.peak - held), "path": folder / "out" / "users.json.out"}
 
 
 def compare(users, answers, path):
@@ -208,21 +218,26 @@ def measure(server, given, data):
     version, campaign = prepare(server, given, data)
     single = users[:: max(1, len(users) // given.requests)][: given.requests]
     ask(server.address, campaign, single[:200], given.results)
+    cpu = cpu_of(server.process.pid)
     seconds, answers = ask(server.address, campaign, single, given.results)
+    cpu = cpu_of(server.process.pid) - cpu
     cores = len(os.sched_getaffinity(0))
     at_once = ask_at_once(server.address, campaign, single, given.results, cores)
-    one, many = len(single) / seconds, len(single) / at_once
-    whole, answering, peak, added, path = run_batch(server, given, version, users)
-    same, lines = compare(single, answers, path)
+    batch = run_batch(server, given, version, users)
+    same, lines = compare(single, answers, batch["path"])
     if lines != len(users) or same != len(single):
         sys.exit(f"bench/batch.py: {lines} lines of {len(users)}, {same} answers of {len(single)} as asked singly")
+    one = len(single) / seconds
+    rows = [("one by one", one, cpu / len(single)), (f"{cores} at once", len(single) / at_once, None),
+            ("batch, answering", len(users) / batch["answering"], batch["cpu"] / len(users)),
+            ("batch, whole job", len(users) / batch["whole"], None)]
     print(f"{given.recipe}, {given.users:,} users, {given.items:,} items, {given.results} results, {cores} cores")
-    print(f"{'':22} {'users/s':>10} {'x one by one':>13}")
-    for name, rate in (("one by one", one), (f"{cores} at once", many), ("batch, answering", len(users) / answering),
-                       ("batch, whole job", len(users) / whole)):
-        print(f"{name:22} {rate:10,.0f} {rate / one:13.1f}")
-    print(f"memory: server {status_of(server.process.pid)['VmHWM'] / 2**20:,.0f} MiB, worker {peak / 2**20:,.0f} MiB, of it "
-          f"{added / 2**20:,.0f} MiB added while answering; output {path.stat().st_size / 2**20:,.1f} MiB")
+    print(f"{'':20} {'users/s':>10} {'x one by one':>13} {'CPU us a user':>14}")
+    for name, rate, each in rows:
+        print(f"{name:20} {rate:10,.0f} {rate / one:13.1f} {'' if each is None else f'{each * 1e6:14.0f}'}")
+    print(f"memory: server {status_of(server.process.pid)['VmHWM'] / 2**20:,.0f} MiB, worker {batch['peak'] / 2**20:,.0f} "
+          f"MiB, of it {batch['added'] / 2**20:,.0f} MiB added while answering; output "
+          f"{batch['path'].stat().st_size / 2**20:,.1f} MiB")
     print(f"{same:,} answers compared with those of single requests: all equal")
 
 
