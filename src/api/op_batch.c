@@ -151,11 +151,11 @@ static enum od_status check(struct od_call *call, const struct request *ask,
 {
     struct od_personalize_solution_version value = {0};
     const struct od_recipe_spec *spec = NULL;
-    enum od_status s = check_locations(call, ask);
+    enum od_status s = od_version_find(call, ask->version_arn, false, version);
+    if (s == OD_OK)
+        s = check_locations(call, ask);
     if (s == OD_OK)
         s = check_results(call, ask);
-    if (s == OD_OK)
-        s = od_version_find(call, ask->version_arn, false, version);
     if (s == OD_OK)
         s = od_resource_read(call, &od_kind_solution_version, version, &value);
     if (s == OD_OK)
@@ -251,9 +251,9 @@ enum od_status od_op_create_batch_inference_job(struct od_call *call)
                                    .arn = od_call_arn(call, kind, in->job_name, OD_STR_NONE)};
     enum od_status s = od_resource_absent(call, kind, resource.arn);
     if (s == OD_OK)
-        s = check_mode(call, in);
-    if (s == OD_OK)
         s = check(call, &ask, &version);
+    if (s == OD_OK)
+        s = check_mode(call, in);
     if (s == OD_OK)
         s = check_inference(call, in, &version);
     if (s == OD_OK)

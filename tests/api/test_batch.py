@@ -308,8 +308,9 @@ def test_what_cannot_be_asked_for(server, own, world):
         create(server, version, source, target, segment=True)
     with refused(RNF, own.solution(UP)):
         create(server, own.solution(UP), source, target)
-    with refused(RNF):
-        create(server, version[:-8] + "00000000", source, target)
+    for segment in (False, True):
+        with refused(RNF):
+            create(server, version[:-8] + "00000000", source, target, segment)
     with refused(RNF):
         create(server, version, source, target, filterArn=arn("filter/none"))
     users = own.filter("INCLUDE UserID WHERE Users.AGE > 20")
@@ -337,8 +338,9 @@ def busy_job(server, version, count=15000, **more):
 def test_a_version_in_training_and_a_filter_in_use(server, own):
     version = server.control.create_solution_version(solutionArn=own.solution(RANK))["solutionVersionArn"]
     try:
-        with refused(RIU, version):
-            create(server, version, "s3://bucket/in/x.json", "s3://bucket/out/")
+        for segment in (False, True):
+            with refused(RIU, version):
+                create(server, version, "s3://bucket/in/x.json", "s3://bucket/out/", segment)
     finally:
         server.control.stop_solution_version_creation(solutionVersionArn=version)
         wait_for(lambda: server.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"], ended)
@@ -382,14 +384,17 @@ def test_strict_quotas(tmp_path_factory):
         described = finish(server, create(server, version, source, "s3://bucket/o/", segment=True), True)
         assert described["status"] == "CREATE FAILED" and "more than 10 lines" in described["failureReason"]
         assert not list((server.objects / "bucket/o").iterdir())
-        jobs = [busy_job(server, world.version("aws-popularity-count"), 3000) for _ in range(5)]
-        try:
+        for segment, line in ((False, {"userId": "a"}), (True, {"itemAttributes": 'ITEMS.GENRES = "drama"'})):
+            of = version if segment else world.version("aws-popularity-count")
+            source = put_object(server, f"in/{segment}.json", lines_of(line))
+            blocking = busy_job(server, world.version("aws-popularity-count"))
+            jobs = [] if segment else [blocking]
+            jobs += [create(server, of, source, "s3://bucket/o/", segment) for _ in range(5 - len(jobs))]
             with refused(LE, "More than 5 resources with PENDING or IN_PROGRESS status."):
-                for _ in range(3):
-                    jobs.append(busy_job(server, world.version("aws-popularity-count"), 3000))
-        finally:
+                create(server, of, source, "s3://bucket/o/", segment)
             for job in jobs:
-                finish(server, job)
+                assert finish(server, job, segment)["status"] == "ACTIVE"
+            finish(server, blocking)
     finally:
         server.stop()
 
