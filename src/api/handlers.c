@@ -23,6 +23,9 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_DESCRIBE_DATASET_IMPORT_JOB] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_DATASET_IMPORT_JOBS] = {OD_PLACE_STORE, od_op_list},
 
+    [OD_OP_CREATE_BATCH_INFERENCE_JOB] = {OD_PLACE_STORE, od_op_create_batch_inference_job},
+    [OD_OP_CREATE_BATCH_SEGMENT_JOB] = {OD_PLACE_STORE, od_op_create_batch_segment_job},
+
     [OD_OP_CREATE_EVENT_TRACKER] = {OD_PLACE_STORE, od_op_create_event_tracker},
     [OD_OP_DESCRIBE_EVENT_TRACKER] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_EVENT_TRACKERS] = {OD_PLACE_STORE, od_op_list},

@@ -1,5 +1,6 @@
 /* Dataset groups. A group is the unit of everything live: its datasets, filters and campaigns see
  * each other and nothing else. */
+#include "api/batch.h"
 #include "api/quota.h"
 #include "api/resource.h"
 
@@ -62,6 +63,8 @@ enum od_status od_op_delete_dataset_group(struct od_call *call)
     enum od_status s = od_resource_get(call, &od_kind_dataset_group, arn, &group);
     if (s == OD_OK)
         s = check_empty(call, arn);
+    if (s == OD_OK)
+        s = od_batch_forget(call, arn);
     if (s == OD_OK)
         s = od_resource_remove(call, arn);
     if (s == OD_OK)

@@ -71,11 +71,8 @@ UNREACHABLE = {
 PENDING = {
     "DescribeDatasetExportJob": "CreateDatasetExportJob is not there yet",
     "DescribeDataDeletionJob": "CreateDataDeletionJob is not there yet",
-    "DescribeBatchInferenceJob": "CreateBatchInferenceJob is not there yet",
-    "DescribeBatchSegmentJob": "CreateBatchSegmentJob is not there yet",
     "DescribeMetricAttribution": "CreateMetricAttribution is not there yet",
     "DescribeRecommender": "CreateRecommender is not there yet",
-    ("DeleteFilter", RIU): "only a batch job is in a filter's way, and CreateBatchInferenceJob is not there yet",
 }
 
 
