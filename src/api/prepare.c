@@ -246,8 +246,7 @@ static enum od_status add_dataset(struct segment_list *list, const char *key,
     add_text(list->spec, "domain", d->info.domain_name);
     add_key(list->spec, "segments");
     list->any = false;
-    bool of_events = d->info.type == OD_INTERACTIONS || d->info.type == OD_ACTION_INTERACTIONS;
-    s = of_events ? add_interactions(list, d, event_mark) : add_table(list, d, record_mark);
+    s = od_dataset_of_events(d->info.type) ? add_interactions(list, d, event_mark) : add_table(list, d, record_mark);
     od_buf_puts(list->spec, list->any ? "]}" : "[]}");
     return s;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bitmap.h"
+#include "base/limits.h"
 #include "filter/compiled.h"
 
 struct evaluation {
@@ -31,7 +32,7 @@ static enum od_status run_test(struct evaluation *e, size_t index)
         od_filter_right_side(test, &e->values->sets[index], e->context, e->scratch, &set, e->err);
     if (status != OD_OK)
         return status;
-    if (test->dataset == OD_INTERACTIONS) {
+    if (od_dataset_of_events(test->dataset)) {
         od_filter_test_events(test, &set, e->context, e->visible, e->test);
         return OD_OK;
     }
@@ -96,13 +97,18 @@ static enum od_status run_parts(struct evaluation *e, uint64_t *keep)
     return OD_OK;
 }
 
+static uint32_t events_per_type(const struct od_filter *filter)
+{
+    return filter->target == OD_TARGET_ACTION ? OD_FILTER_ACTION_EVENTS : OD_FILTER_EVENTS_PER_TYPE;
+}
+
 enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err)
 {
-    if (filter->target != OD_TARGET_ITEM)
-        return od_fail(err, OD_INVALID_INPUT, "The filter is over %s and cannot be used for items.",
-                       filter->target == OD_TARGET_USER ? "UserID" : "ActionID");
+    if (filter->target == OD_TARGET_USER)
+        return od_fail(err, OD_INVALID_INPUT,
+                       "The filter is over UserID and cannot be used for items or actions.");
     struct evaluation e = {.filter = filter,
                            .values = values,
                            .context = context,
@@ -117,6 +123,6 @@ enum od_status od_filter_eval(const struct od_filter *filter, const struct od_fi
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status status = OD_OK;
     if (od_filter_uses_interactions(filter))
-        status = od_filter_visible(context, scratch, &e.visible, err);
+        status = od_filter_visible(context, events_per_type(filter), scratch, &e.visible, err);
     return status == OD_OK ? run_parts(&e, keep) : status;
 }
