@@ -66,8 +66,8 @@ static enum od_status has_news(struct od_call *call, const struct od_recipe_spec
     enum od_status s = OD_OK;
     *out = false;
     for (int i = 0; s == OD_OK && i < MARKS; i++) {
-        int64_t before = od_json_get_i64(extra, noted[i].updated,
-                                         od_json_get_i64(extra, noted[i].trained, 0));
+        int64_t before =
+            od_json_get_i64(extra, noted[i].updated, od_json_get_i64(extra, noted[i].trained, 0));
         marks->seq[i] = before;
         if (!noted[i].of_actions || spec->needs_actions)
             s = dataset_news(call, version->group, noted[i].type, since, before, &marks->seq[i],

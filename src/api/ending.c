@@ -18,8 +18,7 @@ static void write_extra(struct od_buf *extra, const struct od_json *before,
                                         "action_record_seq"};
     const struct od_json *from = od_json_get(before, OD_STR("from"));
     const struct od_json *reuse = from ? from : od_json_get(before, OD_STR("reuse"));
-    od_buf_printf(extra,
-                  "{\"image\":\"images/%lld.image\",\"card\":\"images/%lld.card.json\",",
+    od_buf_printf(extra, "{\"image\":\"images/%lld.image\",\"card\":\"images/%lld.card.json\",",
                   (long long)job_id, (long long)job_id);
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         od_buf_printf(extra, "\"%s\":%lld,", marks[i],

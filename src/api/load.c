@@ -63,8 +63,7 @@ static enum od_status feed_segment(struct feed *f, struct od_str path)
 }
 
 /* Interactions and action interactions: every segment, then the log. */
-static enum od_status feed_events(struct feed *f, const struct od_bulk *bulk,
-                                        size_t bulk_count)
+static enum od_status feed_events(struct feed *f, const struct od_bulk *bulk, size_t bulk_count)
 {
     enum od_status s = OD_OK;
     for (size_t i = 0; s == OD_OK && i < bulk_count; i++)

@@ -63,8 +63,7 @@ static enum od_status check_config(struct od_call *call, const struct od_resourc
                        "Recipe %s is for batch segment jobs and has no campaigns.", spec->name);
     if (!config)
         return OD_OK;
-    if (config->enable_metadata_with_recommendations.value &&
-        spec->type == OD_PERSONALIZED_ACTIONS)
+    if (config->enable_metadata_with_recommendations.value && spec->type == OD_PERSONALIZED_ACTIONS)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "enableMetadataWithRecommendations is not supported by recipe %s.",
                        spec->name);

@@ -157,6 +157,15 @@ enum od_status od_op_put_events(struct od_call *call)
 
 /* ---- items, users and actions ---- */
 
+/* Behind the last slash: the type, in the ARN of a dataset. */
+static struct od_str last_part(struct od_str arn)
+{
+    size_t at = arn.len;
+    while (at > 0 && arn.ptr[at - 1] != '/')
+        at--;
+    return od_str_sub(arn, at, arn.len - at);
+}
+
 static enum od_status find_dataset(struct od_call *call, struct od_str arn,
                                    enum od_dataset_type type, struct od_target **out)
 {
@@ -168,7 +177,7 @@ static enum od_status find_dataset(struct od_call *call, struct od_str arn,
     }
     bool other_type =
         target || (od_arn_parse(arn, &parsed) && od_str_eq_c(parsed.kind, "dataset") &&
-                   !od_str_ends(arn, od_str_c(od_dataset_type_name(type))));
+                   !od_str_eq_c(last_part(arn), od_dataset_type_name(type)));
     od_target_unref(target);
     if (other_type)
         return od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not a dataset of type %s.",
@@ -183,8 +192,8 @@ static enum od_status read_record(struct od_call *call, const struct od_target *
     const struct od_schema *schema = &target->schema;
     struct od_value *values = OD_NEW_ARRAY(call->arena, struct od_value, schema->field_count);
     struct od_buf body;
-    enum od_status s =
-        values ? od_put_check_id(call, "The record's id", id) : od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = values ? od_put_check_id(call, "The record's id", id)
+                              : od_fail(&call->err, OD_NO_MEMORY, NULL);
     od_buf_init(&body, OD_PUT_BODY_BYTES);
     for (size_t f = 0; s == OD_OK && f < schema->field_count; f++) {
         if (od_str_eq_c(schema->fields[f].name, id_field)) {

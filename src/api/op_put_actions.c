@@ -65,13 +65,13 @@ static enum od_status read_event(struct od_call *call, const struct od_schema *s
                                  const struct od_events_action_interaction *in,
                                  struct od_event *out)
 {
-    *out = (struct od_event){.user = in->user_id,
-                             .session = in->session_id,
-                             .item = in->action_id,
-                             .type = in->event_type,
-                             .event_id = in->event_id,
-                             .time_s =
-                                 in->timestamp.value / 1000 - (in->timestamp.value % 1000 < 0)};
+    *out =
+        (struct od_event){.user = in->user_id,
+                          .session = in->session_id,
+                          .item = in->action_id,
+                          .type = in->event_type,
+                          .event_id = in->event_id,
+                          .time_s = in->timestamp.value / 1000 - (in->timestamp.value % 1000 < 0)};
     enum od_status s = od_put_check_keys(call, in->properties.value);
     if (s == OD_OK)
         s = check_ids(call, in);

@@ -1,5 +1,5 @@
-/* GetRecommendations, GetPersonalizedRanking and GetActionRecommendations: from the bound request to serve's query and back.
- * Runs on the HTTP thread that got the request and touches no store. */
+/* GetRecommendations, GetPersonalizedRanking and GetActionRecommendations: from the bound request
+ * to serve's query and back. Runs on the HTTP thread that got the request and touches no store. */
 #include "api/resource.h"
 
 static const struct od_filter_value *filter_values(struct od_call *call,

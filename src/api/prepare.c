@@ -246,7 +246,8 @@ static enum od_status add_dataset(struct segment_list *list, const char *key,
     add_text(list->spec, "domain", d->info.domain_name);
     add_key(list->spec, "segments");
     list->any = false;
-    s = od_dataset_of_events(d->info.type) ? add_interactions(list, d, event_mark) : add_table(list, d, record_mark);
+    s = od_dataset_of_events(d->info.type) ? add_interactions(list, d, event_mark)
+                                           : add_table(list, d, record_mark);
     od_buf_puts(list->spec, list->any ? "]}" : "[]}");
     return s;
 }

@@ -21,7 +21,7 @@ enum od_status od_put_check_keys(struct od_call *call, const struct od_json *pro
 
 /* The property of a field, by the matching rule of data.md 12.1; the last of equal keys counts. */
 const struct od_json *od_put_property(const struct od_schema *schema, size_t field,
-                                         const struct od_json *properties)
+                                      const struct od_json *properties)
 {
     for (size_t i = properties ? properties->count : 0; i-- > 0;)
         if (od_schema_find_property(schema, properties->members[i].key) == field)
@@ -31,7 +31,7 @@ const struct od_json *od_put_property(const struct od_schema *schema, size_t fie
 
 /* A field's value from properties, null when there is none. */
 enum od_status od_put_field(struct od_call *call, const struct od_schema *schema, size_t f,
-                                 const struct od_json *properties, struct od_value *out)
+                            const struct od_json *properties, struct od_value *out)
 {
     const struct od_field *field = &schema->fields[f];
     const struct od_json *json = od_put_property(schema, f, properties);
@@ -86,8 +86,8 @@ struct od_str od_put_join(struct od_call *call, const struct od_api_strings *lis
 /* A text with a member of its own in the request. What the schema has a field for must be a value
  * of that field: a training reads it as one, and a single event that it cannot read would fail all
  * trainings to come. */
-enum od_status od_put_text(struct od_call *call, const struct od_schema *schema,
-                               const char *name, struct od_str text, struct od_buf *body)
+enum od_status od_put_text(struct od_call *call, const struct od_schema *schema, const char *name,
+                           struct od_str text, struct od_buf *body)
 {
     size_t f = od_schema_find(schema, od_str_c(name));
     struct od_value value = {.kind = text.ptr ? OD_VALUE_TEXT : OD_VALUE_NULL, .text = text};

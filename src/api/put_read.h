@@ -1,6 +1,7 @@
 /* Reading what a Put* record says, field by field, by the dataset's schema (data.md section 12).
  *
- * Failures are OD_INVALID_INPUT in call->err; all memory comes from the call's arena. HTTP threads. */
+ * Failures are OD_INVALID_INPUT in call->err; all memory comes from the call's arena. HTTP threads.
+ */
 #ifndef OD_API_PUT_READ_H
 #define OD_API_PUT_READ_H
 
@@ -11,7 +12,8 @@
 #define OD_PUT_BODY_BYTES (256u * 1024) /* a record under construction */
 
 /* No key has a member of its own in the request. properties NULL: none. */
-enum od_status od_put_check_keys(struct od_call *call, const struct od_json *properties) OD_MUST_USE;
+enum od_status od_put_check_keys(struct od_call *call,
+                                 const struct od_json *properties) OD_MUST_USE;
 /* Of ids and event types. */
 enum od_status od_put_check_id(struct od_call *call, const char *member,
                                struct od_str id) OD_MUST_USE;

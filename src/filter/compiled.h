@@ -86,7 +86,8 @@ enum od_status od_filter_test_rows(const struct od_filter_test *test,
 enum od_status od_filter_test_row(const struct od_filter_test *test,
                                   const struct od_filter_set *set, const struct od_table *table,
                                   uint32_t row, bool *out, struct od_error *err) OD_MUST_USE;
-/* The same for EVENT_TYPE of interactions and action interactions. visible: bitmap over events, NULL when all are. */
+/* The same for EVENT_TYPE of interactions and action interactions. visible: bitmap over events,
+ * NULL when all are. */
 void od_filter_test_events(const struct od_filter_test *test, const struct od_filter_set *set,
                            const struct od_filter_context *context, const uint64_t *visible,
                            uint64_t *out);

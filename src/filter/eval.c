@@ -106,9 +106,11 @@ enum od_status od_filter_eval(const struct od_filter *filter, const struct od_fi
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err)
 {
-    if (filter->target == OD_TARGET_USER)
-        return od_fail(err, OD_INVALID_INPUT,
-                       "The filter is over UserID and cannot be used for items or actions.");
+    static const char *const ids[] = {"ItemID", "UserID", "ActionID"};
+    static const char *const rows[] = {"items", "users", "actions"};
+    if (filter->target != context->target)
+        return od_fail(err, OD_INVALID_INPUT, "The filter is over %s and cannot be used for %s.",
+                       ids[filter->target], rows[context->target]);
     struct evaluation e = {.filter = filter,
                            .values = values,
                            .context = context,

@@ -65,8 +65,7 @@ static size_t skip_blanks(struct od_str s, size_t at)
 static bool same_action_type(struct od_str a, struct od_str b)
 {
     size_t i = skip_blanks(a, 0), j = skip_blanks(b, 0);
-    while (i < a.len && j < b.len &&
-           od_str_eq_nocase(od_str_sub(a, i, i + 1), od_str_sub(b, j, j + 1))) {
+    while (i < a.len && j < b.len && od_str_eq_nocase(od_str_sub(a, i, 1), od_str_sub(b, j, 1))) {
         i = skip_blanks(a, i + 1);
         j = skip_blanks(b, j + 1);
     }

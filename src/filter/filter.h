@@ -57,17 +57,18 @@ struct od_filter_event {
 };
 
 struct od_filter_context {
-    const struct od_table *items; /* for a filter over ActionID: the actions */
+    const struct od_table *items;
     const struct od_table *users; /* may be NULL */
     uint32_t user_row;            /* OD_NO_ROW: unknown user */
     uint32_t current_item_row;    /* OD_NO_ROW: none */
     const struct od_filter_event
         *events; /* newest first; at most the newest 100 of a type are used, 300 on actions */
     size_t event_count;
+    enum od_filter_target target; /* what the rows of items are: items or actions */
 };
 
 /* Sets bit r of keep for every row r of items that passes. keep has od_bitmap_words(row count)
- * words. Not for OD_TARGET_USER filters. scratch holds temporaries. */
+ * words. The filter's target must be the context's. scratch holds temporaries. */
 enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err) OD_MUST_USE;

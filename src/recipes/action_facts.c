@@ -5,8 +5,7 @@
 
 #include "base/bitmap.h"
 
-static void find_column(const struct od_table *table, const char *name,
-                        struct od_table_column *out)
+static void find_column(const struct od_table *table, const char *name, struct od_table_column *out)
 {
     const struct od_schema *schema = table ? od_table_schema(table) : NULL;
     size_t field = schema ? od_schema_find(schema, od_str_c(name)) : SIZE_MAX;

@@ -19,7 +19,7 @@ struct od_action_rule {
     int64_t expires_s; /* these three as in od_action_fact; a query may bring those of now */
     float value;
     float repeat_days;
-    uint32_t scored;   /* enough events: its probability is printed */
+    uint32_t scored; /* enough events: its probability is printed */
     uint32_t zero;
 };
 

@@ -138,7 +138,7 @@ struct od_query_value {
 
 /* What is known of an action beside its attributes; recipes/action_facts.h reads it. */
 struct od_action_fact {
-    bool known; /* there is a record; false in a query: as when the model was trained */
+    bool known;        /* there is a record; false in a query: as when the model was trained */
     int64_t expires_s; /* from then on it is never recommended; INT64_MAX: never */
     float value;       /* VALUE; 0 when null: between equal probabilities the higher goes first */
     float repeat_days; /* not shown again so soon after an event of the user; 0: at once */

@@ -23,8 +23,8 @@ static uint32_t find_name(const struct od_live *live, struct od_str id, uint32_t
     uint32_t name = od_histories_find(of_actions, id);
     if (name != OD_NO_CODE || item_name == OD_NO_CODE)
         return name;
-    return od_histories_find(
-        of_actions, od_histories_text(of_items, od_histories_owner(of_items, item_name)));
+    return od_histories_find(of_actions,
+                             od_histories_text(of_items, od_histories_owner(of_items, item_name)));
 }
 
 /* The user's newest action interactions: all for filters; for the model those on its actions. */
@@ -94,12 +94,11 @@ static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t
 {
     const struct od_campaign *campaign = ask->campaign;
     struct od_pick *list = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
-    uint64_t *taken =
-        OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(campaign->map.item_count));
+    uint64_t *taken = OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(campaign->map.item_count));
     if (!list || !taken)
         return OD_NO_MEMORY;
-    enum od_status status = od_select(ask, ask->keep ? ask->keep->items : NULL, taken, ask->wanted,
-                                      list, out_count);
+    enum od_status status =
+        od_select(ask, ask->keep ? ask->keep->items : NULL, taken, ask->wanted, list, out_count);
     for (size_t i = 0; status == OD_OK && i < *out_count; i++) {
         bool known = campaign->recipe->scored(campaign->model, list[i].item);
         list[i].scored = true;

@@ -24,9 +24,8 @@ static enum od_status find_filter(struct od_serve *serve, struct od_str arn,
 }
 
 enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
-                           const struct od_recommend_query *query,
-                           enum od_ask_operation operation, struct od_arena *arena,
-                           struct od_error *err)
+                           const struct od_recommend_query *query, enum od_ask_operation operation,
+                           struct od_arena *arena, struct od_error *err)
 {
     *ask = (struct od_ask){.serve = serve,
                            .query = query,
@@ -144,6 +143,7 @@ static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filt
         .current_item_row = ask->item_row,
         .events = ask->events,
         .event_count = ask->event_count,
+        .target = ask->actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
     };
     struct od_keep_ask keep = {filter, values, value_count, &context};
     return od_keep_get(&ask->campaign->keeps, live, &ask->campaign->map, &keep, ask->arena, out,

@@ -16,7 +16,7 @@ struct od_ask {
     struct od_serve *serve;
     const struct od_recommend_query *query;
     struct od_arena *arena;
-    bool ranking, actions; /* the operation; neither: recommending items */
+    bool ranking, actions;                    /* the operation; neither: recommending items */
     struct od_campaign *campaign;             /* a reference */
     struct od_serve_filter *filter;           /* a reference; NULL: none */
     struct od_serve_filter *promotion_filter; /* a reference; NULL: none */
@@ -52,9 +52,8 @@ struct od_pick {
 };
 
 enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
-                           const struct od_recommend_query *query,
-                           enum od_ask_operation operation, struct od_arena *arena,
-                           struct od_error *err) OD_MUST_USE;
+                           const struct od_recommend_query *query, enum od_ask_operation operation,
+                           struct od_arena *arena, struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 void od_ask_close(struct od_ask *ask);

@@ -10,7 +10,8 @@
 enum od_status od_bulk_interactions(struct od_live *live, struct od_activity *activity,
                                     const struct od_schema *schema,
                                     const struct od_chunk *chunk) OD_MUST_USE;
-/* Gives every ITEM_ID of the chunk a row in the live item table, or ACTION_ID in that of actions. */
+/* Gives every ITEM_ID of the chunk a row in the live item table, or ACTION_ID in that of actions.
+ */
 enum od_status od_bulk_number(struct od_live *live, const struct od_schema *schema,
                               const struct od_chunk *chunk) OD_MUST_USE;
 /* Puts every row of the chunk into table, which nobody else sees; columns are matched by name, so

@@ -25,10 +25,10 @@ struct od_campaign {
     struct od_image_dict types;        /* code to type */
     const uint8_t *types_counted; /* [types.count] 1: trained on; NULL: all, unknown ones too */
     float *objective;             /* [items of the model] added to scores; NULL: none */
-    bool of_actions; /* items and map are of actions */
+    bool of_actions;              /* items and map are of actions */
     struct od_item_map map;
     struct od_item_map event_map; /* of the items of past events; of_actions alone */
-    bool has_scores; /* answers carry probabilities */
+    bool has_scores;              /* answers carry probabilities */
     float temperature;
     bool metadata;                                   /* metadataColumns allowed */
     double explore_share;                            /* of the places of an answer; 0: none */

@@ -80,8 +80,7 @@ static void mark(struct od_keep *keep, const struct od_item_map *map, bool value
 }
 
 static enum od_status evaluate(const struct od_item_map *map, const struct od_keep_ask *ask,
-                               struct od_arena *scratch, struct od_keep **out,
-                               struct od_error *err)
+                               struct od_arena *scratch, struct od_keep **out, struct od_error *err)
 {
     const struct od_filter *filter = ask->filter->compiled;
     const struct od_filter_values *bound;

@@ -9,8 +9,8 @@
  * it, changes for writing and shortly. Waiting writers go first, so that queries without end cannot
  * keep an event out; a thread must therefore never lock it for reading twice.
  *
- * Rows of both are given out here and never change as long as the group lives, whatever is imported,
- * reloaded or removed: histories and campaigns keep row numbers. */
+ * Rows of both are given out here and never change as long as the group lives, whatever is
+ * imported, reloaded or removed: histories and campaigns keep row numbers. */
 #ifndef OD_SERVE_LIVE_H
 #define OD_SERVE_LIVE_H
 
@@ -58,13 +58,13 @@ struct od_live {
     struct od_table *actions; /* as items, of the ACTIONS dataset */
     uint64_t actions_epoch;
     struct od_activity *action_activity; /* of the ACTION_INTERACTIONS dataset */
-    struct od_serve_filter **filters; /* of this group, for recompiling */
+    struct od_serve_filter **filters;    /* of this group, for recompiling */
     size_t filter_count, filter_cap;
     uint64_t filter_serials; /* given out so far */
 };
 
-/* The first row of every group's items and of its actions: the empty id, which none has. It never has a record, so
- * what a filter says of it holds for any item that the group does not know. */
+/* The first row of every group's items and of its actions: the empty id, which none has. It never
+ * has a record, so what a filter says of it holds for any item that the group does not know. */
 #define OD_NAMELESS_ROW 0u
 
 /* The table of a dataset type's ids: items for OD_ITEMS and OD_INTERACTIONS, actions for OD_ACTIONS

@@ -1,12 +1,12 @@
 /* Replacing bulk data: built beside the serving tables, swapped in by the store thread.
  *
- * Row numbers of items and of actions are the one thing the two sides share. They are always given out by the live
- * table: a chunk's new ids are first added there (a short write lock), then the replacement takes
- * over the live table's ids up to there, in the same order, and only then is filled. Ids that live
- * events add meanwhile come over the same way, the last of them under the commit's write lock. So
- * the replacement is at every moment a prefix of the live table, a row means the same item before
- * and after, and histories and campaigns need no translation. An aborted reload leaves ids without
- * records behind, which nothing can recommend and filters see as null.
+ * Row numbers of items and of actions are the one thing the two sides share. They are always given
+ * out by the live table: a chunk's new ids are first added there (a short write lock), then the
+ * replacement takes over the live table's ids up to there, in the same order, and only then is
+ * filled. Ids that live events add meanwhile come over the same way, the last of them under the
+ * commit's write lock. So the replacement is at every moment a prefix of the live table, a row
+ * means the same item before and after, and histories and campaigns need no translation. An aborted
+ * reload leaves ids without records behind, which nothing can recommend and filters see as null.
  *
  * Histories are rebuilt from nothing: od_activity is the same code that live events go through, and
  * its items and types are numbered by the live group too.
@@ -129,9 +129,9 @@ enum od_status od_reload_record(struct od_reload *reload, const struct od_value 
     if (reload->activity)
         return OD_INVALID_INPUT;
     if (has_rows(reload)) {
-        size_t id = od_schema_find(&reload->dataset->schema, reload->type == OD_ITEMS
-                                                                 ? OD_STR("ITEM_ID")
-                                                                 : OD_STR("ACTION_ID"));
+        size_t id =
+            od_schema_find(&reload->dataset->schema,
+                           reload->type == OD_ITEMS ? OD_STR("ITEM_ID") : OD_STR("ACTION_ID"));
         uint32_t row;
         if (id == SIZE_MAX || values[id].kind != OD_VALUE_TEXT)
             return OD_INVALID_INPUT;

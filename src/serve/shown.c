@@ -135,8 +135,8 @@ static enum od_status copy_out(const struct od_shown_list *list, struct od_arena
     if (!places || !arn.ptr)
         return OD_NO_MEMORY;
     memcpy(places, list->places, list->count * sizeof *places);
-    *out = (struct od_shown_answer){
-        od_live_ref(list->group), arn, list->actions, places, list->count};
+    *out =
+        (struct od_shown_answer){od_live_ref(list->group), arn, list->actions, places, list->count};
     return OD_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Which items, or actions, each recent answer showed, by recommendation id: implicit impressions (data.md
- * section 14). Bounded by bytes and by age; the oldest go first. Any thread. */
+/* Which items, or actions, each recent answer showed, by recommendation id: implicit impressions
+ * (data.md section 14). Bounded by bytes and by age; the oldest go first. Any thread. */
 #ifndef OD_SERVE_SHOWN_H
 #define OD_SERVE_SHOWN_H
 
