@@ -41,11 +41,10 @@ static int64_t to_time(double seconds)
     return seconds > -9e18 && seconds < 9e18 ? (int64_t)seconds : INT64_MAX;
 }
 
-void od_action_fact(const struct od_action_columns *columns, struct od_str action,
+void od_action_fact(const struct od_action_columns *columns, uint32_t row,
                     struct od_action_fact *out)
 {
     double x;
-    uint32_t row = columns->table ? od_table_find(columns->table, action) : OD_NO_ROW;
     *out = (struct od_action_fact){.expires_s = INT64_MAX};
     if (row == OD_NO_ROW || !od_table_has_record(columns->table, row))
         return;

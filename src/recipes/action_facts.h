@@ -14,8 +14,9 @@ struct od_action_columns {
 };
 /* table NULL: none of them. */
 void od_action_columns(const struct od_table *table, struct od_action_columns *out);
-/* What is null or not there: never expires, may be repeated at once, is worth nothing. */
-void od_action_fact(const struct od_action_columns *columns, struct od_str action,
+/* row OD_NO_ROW: an action without a record. What is null or not there: never expires, may be
+ * repeated at once, is worth nothing. */
+void od_action_fact(const struct od_action_columns *columns, uint32_t row,
                     struct od_action_fact *out);
 
 #endif

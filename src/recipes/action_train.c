@@ -102,11 +102,13 @@ static enum od_status code_users(struct job *job)
 
 static void read_rules(struct job *job)
 {
+    const struct od_table *table = job->input->action_table;
     struct od_action_columns columns;
-    od_action_columns(job->input->action_table, &columns);
+    od_action_columns(table, &columns);
     for (uint32_t a = 0; a < job->levels.action_count; a++) {
         struct od_action_fact fact;
-        od_action_fact(&columns, od_dict_text(job->actions, a), &fact);
+        uint32_t row = table ? od_table_find(table, od_dict_text(job->actions, a)) : OD_NO_ROW;
+        od_action_fact(&columns, row, &fact);
         job->rules[a].expires_s = fact.expires_s;
         job->rules[a].value = fact.value;
         job->rules[a].repeat_days = fact.repeat_days;

@@ -63,7 +63,7 @@ static enum od_status gather_facts(struct od_ask *ask)
         return OD_NO_MEMORY;
     od_action_columns(campaign->group->actions, &columns);
     for (uint32_t i = 0; i < campaign->map.item_count; i++)
-        od_action_fact(&columns, od_image_dict_text(campaign->items, i), &facts[i]);
+        od_action_fact(&columns, campaign->map.row_of[i], &facts[i]);
     ask->model_query.action_facts = facts;
     return OD_OK;
 }

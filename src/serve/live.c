@@ -92,13 +92,6 @@ struct od_table *od_live_table(const struct od_live *live, enum od_dataset_type 
     return *table_place((struct od_live *)live, type);
 }
 
-struct od_activity *od_live_activity(const struct od_live *live, enum od_dataset_type type)
-{
-    if (type == OD_USERS)
-        return NULL;
-    return type == OD_ITEMS || type == OD_INTERACTIONS ? live->activity : live->action_activity;
-}
-
 enum od_status od_live_type(struct od_live *live, struct od_str type, uint16_t *out_code)
 {
     return od_event_types_code(&live->types, type, out_code);

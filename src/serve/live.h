@@ -2,8 +2,7 @@
  *
  * There are two catalogues, of items and of actions, made alike: a table of every id met, whose
  * records are those of the Items or Actions dataset, and what happened to them, which are the
- * interactions or the action interactions. A dataset type names its catalogue (od_live_table,
- * od_live_activity).
+ * interactions or the action interactions. A dataset type names its catalogue (od_live_table).
  *
  * One rwlock a group (docs/locks.md): queries hold it for reading while they look at anything below
  * it, changes for writing and shortly. Waiting writers go first, so that queries without end cannot
@@ -70,8 +69,6 @@ struct od_live {
 /* The table of a dataset type's ids: items for OD_ITEMS and OD_INTERACTIONS, actions for OD_ACTIONS
  * and OD_ACTION_INTERACTIONS, users (which may be NULL). */
 struct od_table *od_live_table(const struct od_live *live, enum od_dataset_type type);
-/* What happened to them; NULL for OD_USERS. */
-struct od_activity *od_live_activity(const struct od_live *live, enum od_dataset_type type);
 
 struct od_live *od_live_new(struct od_str arn); /* NULL when out of memory; one reference */
 struct od_live *od_live_ref(struct od_live *live);
