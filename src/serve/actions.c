@@ -3,14 +3,22 @@
  * The model hears both of the user's histories, with items and with actions, so an event of either
  * kind changes the next answer. What the Actions table says now of expiry, repetition and worth
  * takes the place of what it said when the model was trained; an action without a record keeps
- * that. The recipe explores by itself, by a seed from the recommendation id: an action it has too
- * few events of stands where a draw from its uncertainty puts it, and prints 0 (serving.md section
- * 4), so that a list is sorted by score but for such places. */
+ * that.
+ *
+ * Exploration: the recipe gives an action that it has too few events of a draw from its uncertainty
+ * (by a seed from the recommendation id) in place of a probability, and answers print 0 for it
+ * (serving.md section 4). Drawing alone would let a hundred new actions push out all that are
+ * known, for the best of a hundred draws is always high. So a new one takes the place its draw
+ * gives it only while new ones have at most SHARE of the places so far (rounded by chance, as in
+ * explore.c); the others come after the known ones. A list is sorted by score but for these
+ * places. */
 #include "base/bitmap.h"
 #include "base/limits.h"
 #include "recipes/action.h"
 #include "recipes/action_facts.h"
 #include "serve/ask.h"
+
+#define SHARE 0.2 /* of the places of an answer: one in a list of five, the default */
 
 /* ---- gathering, under the group's lock ---- */
 
@@ -90,22 +98,54 @@ enum od_status od_actions_gather(struct od_ask *ask, uint32_t item_name)
 
 /* ---- answering ---- */
 
-static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t *out_count)
+/* The best count of the actions that are scored, or of the others. */
+static enum od_status select_kind(struct od_ask *ask, bool scored, struct od_pick *out,
+                                  size_t *out_count)
 {
     const struct od_campaign *campaign = ask->campaign;
-    struct od_pick *list = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
-    uint64_t *taken = OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(campaign->map.item_count));
-    if (!list || !taken)
+    size_t words = od_bitmap_words(campaign->map.item_count);
+    uint64_t *keep = OD_NEW_ARRAY(ask->arena, uint64_t, words);
+    uint64_t *taken = OD_NEW_ARRAY(ask->arena, uint64_t, words);
+    if (!keep || !taken)
         return OD_NO_MEMORY;
-    enum od_status status =
-        od_select(ask, ask->keep ? ask->keep->items : NULL, taken, ask->wanted, list, out_count);
+    for (uint32_t i = 0; i < campaign->map.item_count; i++)
+        if (campaign->recipe->scored(campaign->model, i) == scored &&
+            (!ask->keep || od_bitmap_get(ask->keep->items, i)))
+            od_bitmap_set(keep, i);
+    enum od_status status = od_select(ask, keep, taken, ask->wanted, out, out_count);
     for (size_t i = 0; status == OD_OK && i < *out_count; i++) {
-        bool known = campaign->recipe->scored(campaign->model, list[i].item);
-        list[i].scored = true;
-        list[i].probability = known ? (double)ask->scores[list[i].item] : 0;
+        out[i].scored = true;
+        out[i].probability = scored ? (double)ask->scores[out[i].item] : 0;
+        out[i].explored = !scored;
+    }
+    return status;
+}
+
+static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t *out_count)
+{
+    struct od_pick *known = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
+    struct od_pick *fresh = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
+    struct od_pick *list = OD_NEW_ARRAY(ask->arena, struct od_pick, ask->wanted);
+    size_t known_count, fresh_count, k = 0, f = 0;
+    if (!known || !fresh || !list)
+        return OD_NO_MEMORY;
+    enum od_status status = select_kind(ask, true, known, &known_count);
+    if (status == OD_OK)
+        status = select_kind(ask, false, fresh, &fresh_count);
+    if (status != OD_OK)
+        return status;
+    double start = od_random_double(&ask->rng);
+    while (k + f < ask->wanted && (k < known_count || f < fresh_count)) {
+        bool explore = k == known_count;
+        if (k < known_count && f < fresh_count)
+            explore = ask->scores[fresh[f].item] > ask->scores[known[k].item] &&
+                      (double)(f + 1) <= start + SHARE * (double)(k + f + 1);
+        list[k + f] = explore ? fresh[f] : known[k];
+        *(explore ? &f : &k) += 1;
     }
     *out = list;
-    return status;
+    *out_count = k + f;
+    return OD_OK;
 }
 
 /* Never 0, which would mean no exploration. */

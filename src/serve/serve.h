@@ -157,7 +157,7 @@ struct od_impression_list {
     bool actions;               /* GetActionRecommendations: items are actions */
     const struct od_str *items; /* in the order shown */
     const float *propensities;  /* of each place to show what it showed; 1: nothing was left to
-                                   chance */
+                                   chance, and for actions, whose chances are not known */
     size_t count;
 };
 enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
