@@ -1,180 +1,21 @@
-/* Actions: the second catalogue of a group, and GetActionRecommendations over it. The model scores
- * action a of n (n - a) / 10 and notes what it was asked with; two of its actions are known too
- * little to print a score, the last unless a test says otherwise. */
+/* Actions: the second catalogue of a group, and GetActionRecommendations over it. */
 #include "serve/fixture.inc"
+#include "serve/actor.inc"
 #include "serve/chunks.inc"
 
 #include "base/limits.h"
-
-static const char ACTIONS_SCHEMA[] =
-    "{\"type\":\"record\",\"name\":\"Actions\",\"namespace\":\"x\",\"version\":\"1.0\",\"fields\":["
-    "{\"name\":\"ACTION_ID\",\"type\":\"string\"},"
-    "{\"name\":\"VALUE\",\"type\":[\"null\",\"long\"]},"
-    "{\"name\":\"EXPIRATION_TIMESTAMP\",\"type\":[\"null\",\"long\"]},"
-    "{\"name\":\"REPEAT_FREQUENCY\",\"type\":[\"null\",\"long\"]}]}";
-static const char ACTION_EVENTS_SCHEMA[] =
-    "{\"type\":\"record\",\"name\":\"ActionInteractions\",\"namespace\":\"x\",\"version\":\"1.0\","
-    "\"fields\":[{\"name\":\"USER_ID\",\"type\":\"string\"},"
-    "{\"name\":\"ACTION_ID\",\"type\":\"string\"},{\"name\":\"EVENT_TYPE\",\"type\":\"string\"},"
-    "{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
-    "{\"name\":\"IMPRESSION\",\"type\":[\"null\",\"string\"]}]}";
-
-enum { ACTIONS = 6, UNKNOWN = 2 };
-static uint32_t first_unknown = ACTIONS - UNKNOWN;
-
-/* ---- the recipe ---- */
-
-struct actor {
-    struct od_image_dict actions, items;
-};
-
-static struct {
-    struct od_past_event events[8], action_events[8];
-    size_t event_count, action_event_count;
-    struct od_action_fact facts[ACTIONS];
-    uint64_t seed;
-    char user[32];
-} asked;
-
-static enum od_status actor_open(const struct od_image *image, struct od_model **out,
-                                 struct od_error *err)
-{
-    struct actor *actor = calloc(1, sizeof *actor);
-    enum od_status s = od_image_dict_open(image, "items", &actor->actions, err);
-    if (s == OD_OK)
-        s = od_image_dict_open(image, "events", &actor->items, err);
-    if (s == OD_OK)
-        *out = (struct od_model *)actor;
-    else
-        free(actor);
-    return s;
-}
-
-static void actor_close(struct od_model *model)
-{
-    free(model);
-}
-
-static const struct od_image_dict *actor_items(const struct od_model *model)
-{
-    return &((const struct actor *)model)->actions;
-}
-
-static const struct od_image_dict *actor_event_items(const struct od_model *model)
-{
-    return &((const struct actor *)model)->items;
-}
-
-static bool actor_scored(const struct od_model *model, uint32_t action)
-{
-    (void)model;
-    return action < first_unknown || action >= first_unknown + UNKNOWN;
-}
-
-static enum od_status actor_score(const struct od_model *model, const struct od_query *query,
-                                  struct od_arena *scratch, float *scores, bool *out_personal,
-                                  struct od_error *err)
-{
-    (void)model;
-    (void)scratch;
-    (void)err;
-    memset(&asked, 0, sizeof asked);
-    asked.seed = query->seed;
-    asked.event_count = query->event_count;
-    asked.action_event_count = query->action_event_count;
-    assert_true(query->event_count <= 8 && query->action_event_count <= 8);
-    for (size_t i = 0; i < query->event_count; i++)
-        asked.events[i] = query->events[i];
-    for (size_t i = 0; i < query->action_event_count; i++)
-        asked.action_events[i] = query->action_events[i];
-    if (query->user_value_count)
-        snprintf(asked.user, sizeof asked.user, "%.*s", OD_STR_ARG(query->user[0].value));
-    for (uint32_t a = 0; a < ACTIONS; a++) {
-        asked.facts[a] = query->action_facts[a];
-        scores[a] = (float)(ACTIONS - a) / 10;
-    }
-    scores[0] = -INFINITY;
-    *out_personal = true;
-    return OD_OK;
-}
-
-static const struct od_recipe actor_recipe = {
-    .name = "actor",
-    .open = actor_open,
-    .close = actor_close,
-    .items = actor_items,
-    .event_items = actor_event_items,
-    .scored = actor_scored,
-    .score = actor_score,
-};
-
-static const struct od_recipe *find_actor(struct od_str name)
-{
-    return od_str_eq_c(name, "aws-next-best-action") ? &actor_recipe : find_fake(name);
-}
-
-static void add_dict(struct od_image_writer *writer, const char *name, char kind, uint32_t count)
-{
-    struct od_dict *dict = od_dict_new();
-    uint32_t code;
-    char id[8];
-    for (uint32_t i = 0; i < count; i++) {
-        snprintf(id, sizeof id, "%c%u", kind, i);
-        assert_int_equal(od_dict_add(dict, od_str_c(id), &code), OD_OK);
-    }
-    assert_int_equal(od_image_add_dict(writer, name, dict), OD_OK);
-    od_dict_free(dict);
-}
-
-static void action_campaign(struct fixture *f)
-{
-    struct od_buf bytes;
-    struct od_image_writer *writer = od_image_writer_new(OD_STR("aws-next-best-action"), 1);
-    od_buf_init(&bytes, SIZE_MAX);
-    add_dict(writer, "items", 'a', ACTIONS);
-    add_dict(writer, "events", 'i', 3);
-    assert_int_equal(od_image_finish(writer, put_bytes, &bytes), OD_OK);
-    assert_int_equal(od_io_write_file(&od_io_real, f->image, od_buf_view(&bytes), &f->err), OD_OK);
-    od_buf_done(&bytes);
-    od_image_writer_free(writer);
-    struct od_campaign_setup made = {.campaign_arn = CAMPAIGN,
-                                     .group_arn = GROUP,
-                                     .image_path = f->image,
-                                     .exploration_weight = -1,
-                                     .exploration_cutoff_days = -1};
-    if (od_serve_campaign_set(f->serve, &made, &f->err) != OD_OK)
-        fail_msg("%s", f->err.message);
-}
 
 static int setup_actions(void **state)
 {
     setup(state);
     struct fixture *f = *state;
     first_unknown = ACTIONS - UNKNOWN;
+    actor_notes = true;
     f->serve->find_recipe = find_actor;
     dataset(f, GROUP, OD_ACTIONS, ACTIONS_SCHEMA);
     dataset(f, GROUP, OD_ACTION_INTERACTIONS, ACTION_EVENTS_SCHEMA);
-    action_campaign(f);
+    action_campaign(f, CAMPAIGN);
     return 0;
-}
-
-static void put_action(struct fixture *f, const char *id, int64_t value, int64_t expires,
-                       int64_t repeat)
-{
-    struct od_value values[4] = {text_value(id)};
-    const int64_t numbers[] = {value, expires, repeat};
-    for (int i = 0; i < 3; i++)
-        values[i + 1] = (struct od_value){.kind = numbers[i] ? OD_VALUE_INTEGER : OD_VALUE_NULL,
-                                          .integer = numbers[i]};
-    assert_int_equal(od_serve_record(f->serve, GROUP, OD_ACTIONS, values), OD_OK);
-}
-
-static void act(struct fixture *f, const char *user, const char *session, const char *action,
-                const char *type, int64_t time)
-{
-    struct od_live_event live = event_of(user, session, action, type, time);
-    live.action = true;
-    assert_int_equal(od_serve_event(f->serve, GROUP, &live), OD_OK);
 }
 
 static const char *answer(struct fixture *f, const struct od_recommend_query *query)
