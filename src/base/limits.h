@@ -13,6 +13,7 @@
 #define OD_CLOCK_SKEW_S      (15 * 60) /* (AWS) SigV4 */
 
 #define OD_MAX_MAP_ENTRIES 1000 /* of a map the API leaves open; bounded ones have 150 */
+#define OD_MAX_TAGS        50   /* (AWS) of a resource, and keys in one UntagResource */
 
 /* --- data --- */
 #define OD_MAX_ID_CHARS            256        /* (AWS) USER_ID, ITEM_ID */

@@ -1,4 +1,6 @@
 /* ondol serve: the server in the foreground, until SIGTERM or SIGINT. */
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +163,27 @@ static void print_ready(const struct od_app *app, const struct od_key *first_key
     fflush(stdout);
 }
 
+/* Raised by SIGTERM and SIGINT. Not by sigwait on blocked signals: OpenBLAS makes its threads
+ * before main() and leaves every signal open in them, so a blocked one can still end the process
+ * there. A handler serves in whichever thread it runs, also while the server is still starting. */
+static sem_t asked_to_stop;
+
+static void ask_to_stop(int which)
+{
+    (void)which;
+    sem_post(&asked_to_stop);
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
+    sem_init(&asked_to_stop, 0, 0);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int od_cmd_serve(int argc, char **argv)
 {
     int rest;
@@ -168,7 +191,6 @@ int od_cmd_serve(int argc, char **argv)
     struct od_app *app;
     struct od_error err;
     const struct od_key *first_key;
-    sigset_t signals;
     if (!od_options_read("ondol serve [OPTIONS]", options, COUNT, argc, argv, &rest))
         return 2;
     if (rest < argc) {
@@ -177,18 +199,14 @@ int od_cmd_serve(int argc, char **argv)
     }
     if (!read_config(&config))
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait sees them */
+    watch_signals();
     if (od_app_start(&config, &app, &first_key, &err) != OD_OK) {
         fprintf(stderr, "ondol: %s\n", err.message);
         return 1;
     }
     print_ready(app, first_key);
-    int which;
-    sigwait(&signals, &which);
+    while (sem_wait(&asked_to_stop) != 0 && errno == EINTR)
+        ;
     od_app_stop(app);
     return 0;
 }
