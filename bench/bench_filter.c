@@ -111,7 +111,8 @@ int main(int argc, char **argv)
            (double)count / (now_ms() - from) * 1000, (double)od_table_bytes(items) / (double)count);
     for (uint32_t i = 0; i < 200; i++)
         events[i] = (struct od_filter_event){(uint32_t)(i * 7919u % count), OD_STR("view")};
-    struct od_filter_context context = {items, NULL, OD_NO_ROW, OD_NO_ROW, events, 200};
+    struct od_filter_context context = {items,  NULL, OD_NO_ROW,     OD_NO_ROW,
+                                        events, 200,  OD_TARGET_ITEM};
     for (size_t i = 0; i < sizeof expressions / sizeof expressions[0]; i++)
         measure(expressions[i], &context);
     od_table_free(items);

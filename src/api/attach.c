@@ -47,6 +47,7 @@ enum od_status od_dataset_info(struct od_call *call, const struct od_resource *d
     if (s == OD_OK && !od_dataset_type_parse(value.dataset_type, &out->type))
         s = od_fail(&call->err, OD_CORRUPT, "The stored dataset %.*s has no type.",
                     OD_STR_ARG(dataset->arn));
+    out->tracking_id = value.tracking_id;
     return s == OD_OK ? read_schema(call, value.schema_arn, out) : s;
 }
 
@@ -67,19 +68,24 @@ enum od_status od_group_dataset(struct od_call *call, struct od_str group,
     return s;
 }
 
+struct od_str od_dataset_target(const struct od_dataset_info *info)
+{
+    return info->type == OD_ACTION_INTERACTIONS ? info->tracking_id : info->arn;
+}
+
 enum od_status od_attach_dataset(struct od_call *call, const struct od_resource *dataset)
 {
     struct od_dataset_info info;
     struct od_app *app = call->app;
     enum od_status s = od_dataset_info(call, dataset, &info);
-    if (s != OD_OK || info.type > OD_USERS)
+    if (s != OD_OK)
         return s;
     s = od_serve_dataset_set(app->serve, info.group, info.type, info.schema_text, info.domain,
                              &call->err);
     if (s == OD_OK && info.type == OD_INTERACTIONS)
         s = od_attach_group_tracker(call, info.group);
     else if (s == OD_OK)
-        s = od_targets_put(app->targets, info.arn, info.arn, info.group, info.type,
+        s = od_targets_put(app->targets, od_dataset_target(&info), info.arn, info.group, info.type,
                            info.schema_text, info.domain, &call->err);
     return s;
 }

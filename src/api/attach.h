@@ -9,6 +9,7 @@
 /* What is needed to work with a dataset; strings in the call's arena. */
 struct od_dataset_info {
     struct od_str arn, group, schema_text;
+    struct od_str tracking_id; /* of an Action interactions dataset, else absent */
     struct od_str domain_name; /* "" for a custom group */
     enum od_domain domain;
     enum od_dataset_type type;
@@ -19,6 +20,10 @@ enum od_status od_dataset_info(struct od_call *call, const struct od_resource *d
 /* The group's dataset of a type; out->arn absent when there is none. */
 enum od_status od_group_dataset(struct od_call *call, struct od_str group,
                                 enum od_dataset_type type, struct od_dataset_info *out) OD_MUST_USE;
+
+/* The name by which Put* calls find the dataset: its own tracking id for action interactions, else
+ * its ARN (interactions are found by their group's tracker). */
+struct od_str od_dataset_target(const struct od_dataset_info *info);
 
 enum od_status od_attach_dataset(struct od_call *call,
                                  const struct od_resource *dataset) OD_MUST_USE;

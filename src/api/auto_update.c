@@ -1,7 +1,8 @@
 /* Automatic updates (recipes.md section 4): every two hours (--auto-update) the newest version of a
  * solution that was trained in full and is deployed in a campaign takes in what came since, without
  * a new version and without new metrics. New items become part of the model (recipes/updated.h);
- * aws-trending-now is counted anew, at its own interval.
+ * aws-trending-now is counted anew, at its own interval, and aws-next-best-action, whose items are
+ * actions and whose model is small, is fitted anew to both kinds of interactions.
  *
  * Looked at with every tick of automatic training, on the store thread. When an update is begun,
  * how far the data had come is written into the version's "extra" (update_ms, update_seq), so one
@@ -35,29 +36,44 @@ static enum od_status dataset_news(struct od_call *call, struct od_str group,
                                &record_seq, &call->err);
     if (s != OD_OK)
         return s;
-    *out_seq = type == OD_INTERACTIONS ? event_seq : record_seq;
+    *out_seq = od_dataset_of_events(type) ? event_seq : record_seq;
     *out |= *out_seq > since_seq;
     return OD_OK;
 }
 
+/* The datasets whose news count, and where the version notes how far their logs had come: in
+ * "event_seq" when it was trained, in "update_event_seq" when it was last updated. */
+enum { MARKS = 4 };
+static const struct {
+    enum od_dataset_type type;
+    const char *trained, *updated;
+    bool of_actions;
+} noted[MARKS] = {
+    {OD_INTERACTIONS, "event_seq", "update_event_seq", false},
+    {OD_ITEMS, "record_seq", "update_record_seq", false},
+    {OD_ACTION_INTERACTIONS, "action_event_seq", "update_action_event_seq", true},
+    {OD_ACTIONS, "action_record_seq", "update_action_record_seq", true},
+};
 struct marks {
-    int64_t event_seq, record_seq;
+    int64_t seq[MARKS];
 };
 
-static enum od_status has_news(struct od_call *call, const struct od_resource *version,
-                               const struct od_json *extra, struct marks *marks, bool *out)
+static enum od_status has_news(struct od_call *call, const struct od_recipe_spec *spec,
+                               const struct od_resource *version, const struct od_json *extra,
+                               struct marks *marks, bool *out)
 {
     int64_t since = od_json_get_i64(extra, "update_ms", version->created_ms);
-    int64_t events =
-        od_json_get_i64(extra, "update_event_seq", od_json_get_i64(extra, "event_seq", 0));
-    int64_t records =
-        od_json_get_i64(extra, "update_record_seq", od_json_get_i64(extra, "record_seq", 0));
+    enum od_status s = OD_OK;
     *out = false;
-    enum od_status s =
-        dataset_news(call, version->group, OD_INTERACTIONS, since, events, &marks->event_seq, out);
-    return s == OD_OK ? dataset_news(call, version->group, OD_ITEMS, since, records,
-                                     &marks->record_seq, out)
-                      : s;
+    for (int i = 0; s == OD_OK && i < MARKS; i++) {
+        int64_t before =
+            od_json_get_i64(extra, noted[i].updated, od_json_get_i64(extra, noted[i].trained, 0));
+        marks->seq[i] = before;
+        if (!noted[i].of_actions || spec->needs_actions)
+            s = dataset_news(call, version->group, noted[i].type, since, before, &marks->seq[i],
+                             out);
+    }
+    return s;
 }
 
 /* How long a version of the recipe may stay as it is; 0: for ever. */
@@ -96,7 +112,7 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *ver
     int64_t last = od_json_get_i64(extra, "update_ms", version->updated_ms);
     if (interval == 0 || call->now_ms - last < interval)
         return OD_OK;
-    return has_news(call, version, extra, marks, out);
+    return has_news(call, spec, version, extra, marks, out);
 }
 
 /* The version's extra with the marks of the update now begun. */
@@ -105,9 +121,9 @@ static struct od_str marked(struct od_call *call, const struct od_json *extra,
 {
     struct od_buf text;
     od_buf_init(&text, 1u << 20);
-    od_buf_printf(&text, "{\"update_ms\":%lld,\"update_event_seq\":%lld,\"update_record_seq\":%lld",
-                  (long long)call->now_ms, (long long)marks->event_seq,
-                  (long long)marks->record_seq);
+    od_buf_printf(&text, "{\"update_ms\":%lld", (long long)call->now_ms);
+    for (int i = 0; i < MARKS; i++)
+        od_buf_printf(&text, ",\"%s\":%lld", noted[i].updated, (long long)marks->seq[i]);
     for (size_t i = 0; i < extra->count; i++) {
         if (od_str_starts(extra->members[i].key, OD_STR("update_")))
             continue;

@@ -91,8 +91,11 @@ enum od_status od_op_untag_resource(struct od_call *call);
 enum od_status od_op_list_tags_for_resource(struct od_call *call);
 enum od_status od_op_get_recommendations(struct od_call *call);
 enum od_status od_op_get_personalized_ranking(struct od_call *call);
+enum od_status od_op_get_action_recommendations(struct od_call *call);
 enum od_status od_op_put_events(struct od_call *call);
 enum od_status od_op_put_items(struct od_call *call);
 enum od_status od_op_put_users(struct od_call *call);
+enum od_status od_op_put_actions(struct od_call *call);
+enum od_status od_op_put_action_interactions(struct od_call *call);
 
 #endif

@@ -14,14 +14,16 @@ static void write_extra(struct od_buf *extra, const struct od_json *before,
                         const struct od_json *result, int64_t job_id, int64_t now_ms)
 {
     static const char *const kept[] = {"metrics", "tuned", "search"};
+    static const char *const marks[] = {"event_seq", "record_seq", "action_event_seq",
+                                        "action_record_seq"};
     const struct od_json *from = od_json_get(before, OD_STR("from"));
     const struct od_json *reuse = from ? from : od_json_get(before, OD_STR("reuse"));
-    od_buf_printf(extra,
-                  "{\"event_seq\":%lld,\"record_seq\":%lld,\"image\":\"images/%lld.image\","
-                  "\"card\":\"images/%lld.card.json\",\"hash\":",
-                  (long long)od_json_get_i64(before, "event_seq", 0),
-                  (long long)od_json_get_i64(before, "record_seq", 0), (long long)job_id,
-                  (long long)job_id);
+    od_buf_printf(extra, "{\"image\":\"images/%lld.image\",\"card\":\"images/%lld.card.json\",",
+                  (long long)job_id, (long long)job_id);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        od_buf_printf(extra, "\"%s\":%lld,", marks[i],
+                      (long long)od_json_get_i64(before, marks[i], 0));
+    od_buf_puts(extra, "\"hash\":");
     od_buf_json(extra, od_json_get_str(result, "hash", OD_STR("")));
     od_buf_printf(extra, ",\"events\":%lld,\"users\":%lld,\"items\":%lld,\"recipe\":",
                   (long long)od_json_get_i64(result, "events", 0),

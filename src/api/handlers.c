@@ -89,8 +89,11 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
 
     [OD_OP_GET_RECOMMENDATIONS] = {OD_PLACE_HTTP, od_op_get_recommendations},
     [OD_OP_GET_PERSONALIZED_RANKING] = {OD_PLACE_HTTP, od_op_get_personalized_ranking},
+    [OD_OP_GET_ACTION_RECOMMENDATIONS] = {OD_PLACE_HTTP, od_op_get_action_recommendations},
 
     [OD_OP_PUT_EVENTS] = {OD_PLACE_PUT, od_op_put_events},
     [OD_OP_PUT_ITEMS] = {OD_PLACE_PUT, od_op_put_items},
     [OD_OP_PUT_USERS] = {OD_PLACE_PUT, od_op_put_users},
+    [OD_OP_PUT_ACTIONS] = {OD_PLACE_PUT, od_op_put_actions},
+    [OD_OP_PUT_ACTION_INTERACTIONS] = {OD_PLACE_PUT, od_op_put_action_interactions},
 };

@@ -93,7 +93,7 @@ static enum od_status land(struct od_app *app, struct job_task *t, struct od_are
     if (!end->bulk.path.ptr)
         return od_fail(err, OD_NO_MEMORY, NULL);
     s = future_bulk(&facts, &end->bulk, end->replace_all, &bulk, &count, err);
-    if (s != OD_OK || facts.info.type > OD_USERS)
+    if (s != OD_OK)
         return s;
     s = od_load_begin(app, &facts.info, bulk, count, arena, loading, err);
     if (s != OD_OK)

@@ -15,6 +15,7 @@ static enum od_status feed_event(void *context, const struct od_event *event)
     struct od_live_event live = {.user = event->user,
                                  .session = event->session,
                                  .item = event->item,
+                                 .action = f->loading->info.type == OD_ACTION_INTERACTIONS,
                                  .type = event->type,
                                  .time_s = event->time_s};
     enum od_status s = od_reload_event(f->loading->reload, &live);
@@ -61,9 +62,8 @@ static enum od_status feed_segment(struct feed *f, struct od_str path)
     return s;
 }
 
-/* Interactions: every segment, then the log. */
-static enum od_status feed_interactions(struct feed *f, const struct od_bulk *bulk,
-                                        size_t bulk_count)
+/* Interactions and action interactions: every segment, then the log. */
+static enum od_status feed_events(struct feed *f, const struct od_bulk *bulk, size_t bulk_count)
 {
     enum od_status s = OD_OK;
     for (size_t i = 0; s == OD_OK && i < bulk_count; i++)
@@ -74,7 +74,7 @@ static enum od_status feed_interactions(struct feed *f, const struct od_bulk *bu
     return s;
 }
 
-/* Items and users: segments and put records as they arrived. */
+/* Items, users and actions: segments and put records as they arrived. */
 static enum od_status feed_table(struct feed *f, const struct od_bulk *bulk, size_t bulk_count,
                                  struct od_arena *arena)
 {
@@ -110,8 +110,8 @@ enum od_status od_load_begin(struct od_app *app, const struct od_dataset_info *i
         od_events_last_seq(app->reader, info->arn, &loading.event_mark, &loading.record_mark, err);
     if (s == OD_OK)
         s = od_reload_begin(app->serve, info->group, info->type, &loading.reload, err);
-    if (s == OD_OK && info->type == OD_INTERACTIONS)
-        s = feed_interactions(&feed, bulk, bulk_count);
+    if (s == OD_OK && od_dataset_of_events(info->type))
+        s = feed_events(&feed, bulk, bulk_count);
     else if (s == OD_OK)
         s = feed_table(&feed, bulk, bulk_count, arena);
     if (s == OD_OK)
@@ -128,12 +128,12 @@ enum od_status od_load_end(struct od_app *app, struct od_loading *loading, struc
     struct od_source all = {.after_ms = INT64_MIN, .upto_ms = INT64_MAX};
     int64_t event_end, record_end;
     struct od_reload *reload = loading->reload;
+    bool of_events = od_dataset_of_events(loading->info.type);
     enum od_status s = od_events_last_seq(reader, loading->info.arn, &event_end, &record_end, err);
-    if (s == OD_OK && loading->info.type == OD_INTERACTIONS && event_end > loading->event_mark)
+    if (s == OD_OK && of_events && event_end > loading->event_mark)
         s = od_events_read(reader, loading->info.arn, loading->event_mark, 0, feed_event, &feed,
                            err);
-    else if (s == OD_OK && loading->info.type != OD_INTERACTIONS &&
-             record_end > loading->record_mark)
+    else if (s == OD_OK && !of_events && record_end > loading->record_mark)
         s = od_sources_records(reader, loading->info.arn, &all, loading->record_mark, 0,
                                loading->info.schema, feed_record, &feed, err);
     if (s != OD_OK) {

@@ -61,7 +61,7 @@ static enum od_status add_dataset(struct od_call *call, const struct od_resource
     enum od_status s = od_attach_dataset(call, dataset);
     if (s == OD_OK)
         s = od_dataset_info(call, dataset, &info);
-    if (s != OD_OK || info.type > OD_USERS)
+    if (s != OD_OK)
         return s;
     s = od_bulk_list(call->app->store, dataset->arn, call->arena, &bulk, &count, &call->err);
     if (s == OD_OK)

@@ -63,6 +63,10 @@ enum od_status od_campaign_config_check(struct od_call *call, const struct od_re
                        "Recipe %s is for batch segment jobs and has no campaigns.", spec->name);
     if (!config)
         return OD_OK;
+    if (config->enable_metadata_with_recommendations.value && spec->type == OD_PERSONALIZED_ACTIONS)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "enableMetadataWithRecommendations is not supported by recipe %s.",
+                       spec->name);
     if (config->ranking_influence.count &&
         od_recipe_param_find(spec, OD_PARAM_CAMPAIGN, OD_STR("POPULARITY")) == SIZE_MAX)
         return od_fail(&call->err, OD_INVALID_INPUT,

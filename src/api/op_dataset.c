@@ -62,8 +62,7 @@ static enum od_status create(struct od_call *call, const struct od_personalize_d
     if (s == OD_OK)
         return OD_OK;
     struct od_error why = call->err;
-    if (type <= OD_USERS)
-        od_serve_dataset_remove(call->app->serve, resource->group, type);
+    od_serve_dataset_remove(call->app->serve, resource->group, type);
     if (remove_data(call, resource->arn) == OD_OK)
         call->err = why;
     return s;
@@ -151,9 +150,8 @@ enum od_status od_op_delete_dataset(struct od_call *call)
         s = remove_data(call, arn);
     if (s != OD_OK)
         return s;
-    od_targets_remove(call->app->targets, arn);
-    if (info.type <= OD_USERS)
-        od_serve_dataset_remove(call->app->serve, info.group, info.type);
+    od_targets_remove(call->app->targets, od_dataset_target(&info));
+    od_serve_dataset_remove(call->app->serve, info.group, info.type);
     od_files_collect(call);
     return info.type == OD_INTERACTIONS ? od_attach_group_tracker(call, info.group) : OD_OK;
 }

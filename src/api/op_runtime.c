@@ -1,5 +1,5 @@
-/* GetRecommendations and GetPersonalizedRanking: from the bound request to serve's query and back.
- * Runs on the HTTP thread that got the request and touches no store. */
+/* GetRecommendations, GetPersonalizedRanking and GetActionRecommendations: from the bound request
+ * to serve's query and back. Runs on the HTTP thread that got the request and touches no store. */
 #include "api/resource.h"
 
 static const struct od_filter_value *filter_values(struct od_call *call,
@@ -74,6 +74,15 @@ static enum od_status convert(struct od_call *call, const struct od_ranked_item 
     return OD_OK;
 }
 
+static void tell_short(struct od_call *call, const struct od_recommend_answer *answer)
+{
+    if (!answer->short_of_results || !call->exchange)
+        return;
+    struct od_http_response *response = od_http_response(call->exchange);
+    response->extra[response->extra_count++] =
+        (struct od_http_header){OD_STR("x-ondol-short-of-results"), OD_STR("filter")};
+}
+
 static enum od_status set_answer(struct od_call *call, const struct od_recommend_answer *answer,
                                  struct od_runtime_item_list *list, struct od_str *id)
 {
@@ -85,11 +94,7 @@ static enum od_status set_answer(struct od_call *call, const struct od_recommend
     enum od_status s = OD_OK;
     for (size_t i = 0; s == OD_OK && i < answer->count; i++)
         s = convert(call, &answer->items[i], &list->items[i]);
-    if (answer->short_of_results && call->exchange) {
-        struct od_http_response *response = od_http_response(call->exchange);
-        response->extra[response->extra_count++] =
-            (struct od_http_header){OD_STR("x-ondol-short-of-results"), OD_STR("filter")};
-    }
+    tell_short(call, answer);
     return s;
 }
 
@@ -174,4 +179,44 @@ enum od_status od_op_get_personalized_ranking(struct od_call *call)
     return s == OD_OK
                ? set_answer(call, &answer, &out->personalized_ranking, &out->recommendation_id)
                : s;
+}
+
+static enum od_status set_actions(struct od_call *call, const struct od_recommend_answer *answer)
+{
+    struct od_runtime_get_action_recommendations_response *out = call->out;
+    struct od_runtime_action_list *list = &out->action_list;
+    list->items = OD_NEW_ARRAY(call->arena, struct od_runtime_predicted_action, answer->count);
+    out->recommendation_id = od_arena_str(call->arena, od_str_c(answer->recommendation_id));
+    if (!list->items || !out->recommendation_id.ptr)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    list->count = answer->count;
+    for (size_t i = 0; i < answer->count; i++)
+        list->items[i] = (struct od_runtime_predicted_action){
+            .action_id = answer->items[i].id, .score = {true, answer->items[i].score}};
+    tell_short(call, answer);
+    return OD_OK;
+}
+
+/* The model marks neither campaignArn nor userId as required, but nothing can be said without. */
+enum od_status od_op_get_action_recommendations(struct od_call *call)
+{
+    const struct od_runtime_get_action_recommendations_request *in = call->in;
+    struct od_recommend_query query = {
+        .campaign_arn = in->campaign_arn,
+        .user = in->user_id,
+        .num_results = in->num_results.set ? in->num_results.value : -1,
+        .filter_arn = in->filter_arn,
+        .filter_values = filter_values(call, &in->filter_values),
+        .filter_value_count = in->filter_values.count,
+        .now_ms = call->now_ms,
+    };
+    struct od_recommend_answer answer;
+    if (!query.filter_values)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    if (!in->campaign_arn.ptr)
+        return od_fail(&call->err, OD_INVALID_INPUT, "campaignArn is required.");
+    enum od_status s = check_arns(call, &query);
+    if (s == OD_OK)
+        s = od_serve_actions(call->app->serve, &query, call->arena, &answer, &call->err);
+    return s == OD_OK ? set_actions(call, &answer) : s;
 }

@@ -70,29 +70,48 @@ static enum od_status take_over(struct od_call *call, const struct od_resource *
     return OD_OK;
 }
 
+/* Where the log of a group's dataset ends; 0 without the dataset. */
+static enum od_status last_seq(struct od_call *call, struct od_str group, enum od_dataset_type type,
+                               int64_t *out)
+{
+    struct od_dataset_info info;
+    int64_t event_seq, record_seq;
+    *out = 0;
+    enum od_status s = od_group_dataset(call, group, type, &info);
+    if (s != OD_OK || !info.arn.ptr)
+        return s;
+    s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq, &record_seq,
+                           &call->err);
+    if (s == OD_OK)
+        *out = od_dataset_of_events(type) ? event_seq : record_seq;
+    return s;
+}
+
 /* How far the event log had come, which tells automatic training later what is new; and, for an
  * automatic training that would be tuned, what to reuse. */
 static enum od_status note_progress(struct od_call *call, const struct od_resource *solution,
                                     bool may_reuse, const struct od_resource *base,
                                     struct od_resource *resource)
 {
-    struct od_dataset_info info;
-    int64_t event_seq = 0, record_seq = 0, none;
-    enum od_status s = od_group_dataset(call, resource->group, OD_ITEMS, &info);
-    if (s == OD_OK && info.arn.ptr)
-        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &none, &record_seq,
-                               &call->err);
-    if (s == OD_OK)
-        s = od_group_dataset(call, resource->group, OD_INTERACTIONS, &info);
-    if (s == OD_OK && info.arn.ptr)
-        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq, &none,
-                               &call->err);
-    if (s != OD_OK)
-        return s;
+    static const struct {
+        enum od_dataset_type type;
+        const char *name;
+    } noted[] = {{OD_INTERACTIONS, "event_seq"},
+                 {OD_ITEMS, "record_seq"},
+                 {OD_ACTION_INTERACTIONS, "action_event_seq"},
+                 {OD_ACTIONS, "action_record_seq"}};
     struct od_buf extra;
+    enum od_status s = OD_OK;
     od_buf_init(&extra, 1u << 20);
-    od_buf_printf(&extra, "{\"event_seq\":%lld,\"record_seq\":%lld", (long long)event_seq,
-                  (long long)record_seq);
+    for (size_t i = 0; s == OD_OK && i < sizeof noted / sizeof *noted; i++) {
+        int64_t seq;
+        s = last_seq(call, resource->group, noted[i].type, &seq);
+        od_buf_printf(&extra, "%c\"%s\":%lld", i ? ',' : '{', noted[i].name, (long long)seq);
+    }
+    if (s != OD_OK) {
+        od_buf_done(&extra);
+        return s;
+    }
     if (base)
         s = note_base(call, base, &extra);
     else if (may_reuse)

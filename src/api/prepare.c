@@ -257,8 +257,8 @@ enum od_status od_prepare_dataset(struct segment_list *list, const char *key,
     list->any = false;
     if (list->for_serving && d->info.type == OD_INTERACTIONS)
         return add_activity(list, d, event_mark);
-    bool of_events = d->info.type == OD_INTERACTIONS || d->info.type == OD_ACTION_INTERACTIONS;
-    s = of_events ? add_interactions(list, d, event_mark) : add_table(list, d, record_mark);
+    s = od_dataset_of_events(d->info.type) ? add_interactions(list, d, event_mark)
+                                           : add_table(list, d, record_mark);
     od_buf_puts(list->spec, list->any ? "]}" : "[]}");
     return s;
 }

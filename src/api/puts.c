@@ -57,7 +57,8 @@ static enum od_status append_events(struct od_app *app, struct od_call *call)
 static enum od_status append(struct od_app *app, struct od_call *call, int64_t now_ms)
 {
     struct od_put *put = call->put;
-    if (atomic_load(&put->target->gone) && put->events) /* PutEvents declares no other error */
+    bool tracked = put->target->type == OD_INTERACTIONS;
+    if (atomic_load(&put->target->gone) && tracked) /* PutEvents declares no other error */
         return od_fail(&call->err, OD_INVALID_INPUT, "Unknown trackingId %.*s.",
                        OD_STR_ARG(put->target->name));
     if (atomic_load(&put->target->gone))
@@ -74,22 +75,42 @@ static enum od_status append(struct od_app *app, struct od_call *call, int64_t n
     return od_records_put(app->store, put->target->dataset, put->records, put->count, &call->err);
 }
 
-/* With what was shown when the event happened: told explicitly, else found by recommendationId. */
+/* What a request says was shown when its event happened. */
+struct told {
+    const struct od_api_strings *impression;
+    struct od_str recommendation_id;
+};
+
+static struct told told_of(const struct od_call *call, size_t i)
+{
+    if (call->put->target->type == OD_ACTION_INTERACTIONS) {
+        const struct od_events_put_action_interactions_request *request = call->in;
+        const struct od_events_action_interaction *in = &request->action_interactions.items[i];
+        return (struct told){&in->impression, in->recommendation_id};
+    }
+    const struct od_events_put_events_request *request = call->in;
+    const struct od_events_event *in = &request->event_list.items[i];
+    return (struct told){&in->impression, in->recommendation_id};
+}
+
+/* With what was shown: told explicitly, else found by recommendationId. A list of actions says
+ * nothing of items, and the other way round. */
 static enum od_status make_event_live(struct od_app *app, struct od_call *call, size_t i)
 {
-    const struct od_events_event *in =
-        &((const struct od_events_put_events_request *)call->in)->event_list.items[i];
+    struct told in = told_of(call, i);
     const struct od_event *e = &call->put->events[i];
     struct od_live_event live = {.user = e->user,
                                  .session = e->session,
                                  .item = e->item,
+                                 .action = call->put->target->type == OD_ACTION_INTERACTIONS,
                                  .type = e->type,
                                  .time_s = e->time_s,
-                                 .impression = in->impression.items,
-                                 .impression_count = in->impression.count};
+                                 .impression = in.impression->items,
+                                 .impression_count = in.impression->count};
     struct od_impression_list shown;
-    if (!live.impression && in->recommendation_id.ptr &&
-        od_serve_impressions(app->serve, in->recommendation_id, call->arena, &shown) == OD_OK) {
+    if (!live.impression && in.recommendation_id.ptr &&
+        od_serve_impressions(app->serve, in.recommendation_id, call->arena, &shown) == OD_OK &&
+        shown.actions == live.action) {
         live.impression = shown.items;
         live.impression_count = shown.count;
     }

@@ -12,9 +12,9 @@
 
 struct od_put {
     struct od_target *target;       /* one reference, given back after the commit */
-    struct od_event *events;        /* PutEvents */
-    bool *is_new;                   /* PutEvents: written by the commit */
-    struct od_record *records;      /* PutItems, PutUsers */
+    struct od_event *events;        /* PutEvents, PutActionInteractions */
+    bool *is_new;                   /* of events: written by the commit */
+    struct od_record *records;      /* PutItems, PutUsers, PutActions */
     const struct od_value **values; /* of each record, one a schema field */
     size_t count;
 };

@@ -36,13 +36,16 @@
 #define OD_MIN_TRAIN_USERS         25         /* (AWS) with at least two interactions each */
 
 /* --- serving --- */
-#define OD_MAX_RESULTS            500  /* (AWS) numResults, inputList */
-#define OD_MAX_RESULTS_METADATA   50   /* (AWS) with metadataColumns */
-#define OD_DEFAULT_RESULTS        25   /* (AWS) */
-#define OD_HISTORY_EVENTS         200  /* live events kept per user: architecture decision 5 */
-#define OD_FILTER_EVENTS_PER_TYPE 100  /* (AWS) newest interactions a filter sees per type */
-#define OD_MAX_FILTER_CHARS       2500 /* (AWS) */
-#define OD_MAX_FILTER_DEPTH       64   /* nested brackets around a scalar */
+#define OD_MAX_RESULTS             500  /* (AWS) numResults, inputList */
+#define OD_MAX_RESULTS_METADATA    50   /* (AWS) with metadataColumns */
+#define OD_DEFAULT_RESULTS         25   /* (AWS) */
+#define OD_MAX_RESULTS_ACTIONS     100  /* (AWS) numResults of actions */
+#define OD_DEFAULT_RESULTS_ACTIONS 5    /* (AWS) */
+#define OD_HISTORY_EVENTS          200  /* live events kept per user: architecture decision 5 */
+#define OD_FILTER_EVENTS_PER_TYPE  100  /* (AWS) newest interactions a filter sees per type */
+#define OD_FILTER_ACTION_EVENTS    300  /* (AWS) likewise of action interactions */
+#define OD_MAX_FILTER_CHARS        2500 /* (AWS) */
+#define OD_MAX_FILTER_DEPTH        64   /* nested brackets around a scalar */
 
 #define OD_MAX_CONTEXT          150                /* (AWS) entries of context */
 #define OD_MAX_CONTEXT_KEY      150                /* (AWS) characters */

@@ -58,6 +58,11 @@ bool od_schema_same_key(struct od_str a, struct od_str b)
     return i >= a.len && j >= b.len;
 }
 
+bool od_dataset_of_events(enum od_dataset_type type)
+{
+    return type == OD_INTERACTIONS || type == OD_ACTION_INTERACTIONS;
+}
+
 bool od_dataset_type_parse(struct od_str name, enum od_dataset_type *out)
 {
     for (int i = 0; i < OD_DATASET_TYPES; i++) {

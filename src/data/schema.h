@@ -44,6 +44,8 @@ struct od_schema {
 
 /* "INTERACTIONS", ... upper case. Static storage. */
 const char *od_dataset_type_name(enum od_dataset_type type);
+/* Whether its rows are events (of interactions or action interactions) rather than records. */
+bool od_dataset_of_events(enum od_dataset_type type);
 /* Any case, with or without "_". False when unknown. */
 bool od_dataset_type_parse(struct od_str name, enum od_dataset_type *out);
 

@@ -86,7 +86,8 @@ enum od_status od_filter_test_rows(const struct od_filter_test *test,
 enum od_status od_filter_test_row(const struct od_filter_test *test,
                                   const struct od_filter_set *set, const struct od_table *table,
                                   uint32_t row, bool *out, struct od_error *err) OD_MUST_USE;
-/* The same for Interactions.EVENT_TYPE. visible: bitmap over events, NULL when all are. */
+/* The same for EVENT_TYPE of interactions and action interactions. visible: bitmap over events,
+ * NULL when all are. */
 void od_filter_test_events(const struct od_filter_test *test, const struct od_filter_set *set,
                            const struct od_filter_context *context, const uint64_t *visible,
                            uint64_t *out);
@@ -95,9 +96,10 @@ enum od_status od_filter_test_people(const struct od_filter_test *test,
                                      const struct od_filter_people *people,
                                      struct od_arena *scratch, uint64_t *out,
                                      struct od_error *err) OD_MUST_USE;
-/* The events among the newest of their type; NULL when all are. */
-enum od_status od_filter_visible(const struct od_filter_context *context, struct od_arena *scratch,
-                                 const uint64_t **out, struct od_error *err) OD_MUST_USE;
+/* The events among the newest `most` of their type; NULL when all are. */
+enum od_status od_filter_visible(const struct od_filter_context *context, uint32_t most,
+                                 struct od_arena *scratch, const uint64_t **out,
+                                 struct od_error *err) OD_MUST_USE;
 
 /* Kernels (scan.c): out gets a bit a value, bits past the end are 0. Nulls are not looked at. */
 void od_scan_integers(const int64_t *values, size_t count, int64_t low, int64_t high,

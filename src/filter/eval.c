@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bitmap.h"
+#include "base/limits.h"
 #include "filter/compiled.h"
 
 struct evaluation {
@@ -35,7 +36,7 @@ static enum od_status run_test(struct evaluation *e, size_t index)
         return status;
     if (test->dataset == OD_INTERACTIONS && e->people)
         return od_filter_test_people(test, &set, e->people, e->scratch, e->test, e->err);
-    if (test->dataset == OD_INTERACTIONS) {
+    if (od_dataset_of_events(test->dataset)) {
         od_filter_test_events(test, &set, e->context, e->visible, e->test);
         return OD_OK;
     }
@@ -112,13 +113,20 @@ static enum od_status make_bitmaps(struct evaluation *e)
     return OD_OK;
 }
 
+static uint32_t events_per_type(const struct od_filter *filter)
+{
+    return filter->target == OD_TARGET_ACTION ? OD_FILTER_ACTION_EVENTS : OD_FILTER_EVENTS_PER_TYPE;
+}
+
 enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err)
 {
-    if (filter->target != OD_TARGET_ITEM)
-        return od_fail(err, OD_INVALID_INPUT, "The filter is over %s and cannot be used for items.",
-                       filter->target == OD_TARGET_USER ? "UserID" : "ActionID");
+    static const char *const ids[] = {"ItemID", "UserID", "ActionID"};
+    static const char *const rows[] = {"items", "users", "actions"};
+    if (filter->target != context->target)
+        return od_fail(err, OD_INVALID_INPUT, "The filter is over %s and cannot be used for %s.",
+                       ids[filter->target], rows[context->target]);
     struct evaluation e = {.filter = filter,
                            .values = values,
                            .context = context,
@@ -127,7 +135,7 @@ enum od_status od_filter_eval(const struct od_filter *filter, const struct od_fi
                            .err = err};
     enum od_status status = make_bitmaps(&e);
     if (status == OD_OK && od_filter_uses_interactions(filter))
-        status = od_filter_visible(context, scratch, &e.visible, err);
+        status = od_filter_visible(context, events_per_type(filter), scratch, &e.visible, err);
     return status == OD_OK ? run_parts(&e, keep) : status;
 }
 

@@ -1,8 +1,10 @@
-/* Interactions.EVENT_TYPE: the items on which the requesting user has an event of a type; or, of a
- * filter over UserID, the users who have one.
+/* Interactions.EVENT_TYPE and Action_Interactions.EVENT_TYPE: the items or actions on which the
+ * requesting user has an event of a type; or, of a filter over UserID, the users who have one.
  *
  * The cost is that of the user's history, not of the catalogue. Of each type, compared ignoring
- * case as everywhere, only the newest OD_FILTER_EVENTS_PER_TYPE events count. */
+ * case as everywhere, only the newest OD_FILTER_EVENTS_PER_TYPE (OD_FILTER_ACTION_EVENTS) count.
+ * The types of action interactions are written in several ways ("Not Taken", NOT_TAKEN), so there
+ * spaces and underscores do not count either (data.md section 3). */
 #include "base/bitmap.h"
 #include "base/hash.h"
 #include "base/limits.h"
@@ -23,12 +25,13 @@ static struct od_str fold(struct od_str type, struct od_arena *scratch)
     return (struct od_str){text, type.len};
 }
 
-enum od_status od_filter_visible(const struct od_filter_context *context, struct od_arena *scratch,
-                                 const uint64_t **out, struct od_error *err)
+enum od_status od_filter_visible(const struct od_filter_context *context, uint32_t most,
+                                 struct od_arena *scratch, const uint64_t **out,
+                                 struct od_error *err)
 {
     size_t count = context->event_count, slots = 64;
     *out = NULL;
-    if (count <= OD_FILTER_EVENTS_PER_TYPE)
+    if (count <= most)
         return OD_OK;
     while (slots < count * 2)
         slots *= 2;
@@ -44,17 +47,38 @@ enum od_status od_filter_visible(const struct od_filter_context *context, struct
         while (seen[at].type.ptr && !od_str_eq(seen[at].type, type))
             at = (at + 1) & (slots - 1);
         seen[at].type = type;
-        if (seen[at].count++ < OD_FILTER_EVENTS_PER_TYPE)
+        if (seen[at].count++ < most)
             od_bitmap_set(visible, i);
     }
     *out = visible;
     return OD_OK;
 }
 
-static bool names_type(const struct od_filter_set *set, struct od_str type)
+static size_t skip_blanks(struct od_str s, size_t at)
 {
+    while (at < s.len && (s.ptr[at] == ' ' || s.ptr[at] == '_'))
+        at++;
+    return at;
+}
+
+/* Ignoring case, spaces and underscores. */
+static bool same_action_type(struct od_str a, struct od_str b)
+{
+    size_t i = skip_blanks(a, 0), j = skip_blanks(b, 0);
+    while (i < a.len && j < b.len && od_str_eq_nocase(od_str_sub(a, i, 1), od_str_sub(b, j, 1))) {
+        i = skip_blanks(a, i + 1);
+        j = skip_blanks(b, j + 1);
+    }
+    return i == a.len && j == b.len;
+}
+
+static bool names_type(const struct od_filter_test *test, const struct od_filter_set *set,
+                       struct od_str type)
+{
+    bool of_actions = test->dataset == OD_ACTION_INTERACTIONS;
     for (size_t i = 0; i < set->count; i++) {
-        if (od_str_eq_nocase(set->texts[i], type))
+        if (of_actions ? same_action_type(set->texts[i], type)
+                       : od_str_eq_nocase(set->texts[i], type))
             return true;
     }
     return set->any;
@@ -69,7 +93,7 @@ void od_filter_test_events(const struct od_filter_test *test, const struct od_fi
     for (size_t i = 0; i < context->event_count; i++) {
         const struct od_filter_event *event = &context->events[i];
         if (event->item_row < row_count && (!visible || od_bitmap_get(visible, i)) &&
-            names_type(set, event->type))
+            names_type(test, set, event->type))
             od_bitmap_set(out, event->item_row);
     }
     if (test->negated)

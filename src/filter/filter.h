@@ -54,10 +54,12 @@ enum od_status od_filter_bind(const struct od_filter *filter, const struct od_fi
                               const struct od_filter_values **out,
                               struct od_error *err) OD_MUST_USE;
 
-/* One event of the requesting user, for Interactions.EVENT_TYPE conditions. */
+/* One event of the requesting user, for Interactions.EVENT_TYPE and Action_Interactions.EVENT_TYPE
+ * conditions. */
 struct od_filter_event {
-    uint32_t item_row;  /* row in the item table */
-    struct od_str type; /* "" when the event has none; compared ignoring case */
+    uint32_t item_row;  /* row in the table of the context */
+    struct od_str type; /* "" when the event has none; compared ignoring case, and for action
+                           interactions ignoring spaces and _ as well */
 };
 
 struct od_filter_context {
@@ -66,12 +68,13 @@ struct od_filter_context {
     uint32_t user_row;            /* OD_NO_ROW: unknown user */
     uint32_t current_item_row;    /* OD_NO_ROW: none */
     const struct od_filter_event
-        *events; /* newest first; at most the newest 100 of a type are used */
+        *events; /* newest first; at most the newest 100 of a type are used, 300 on actions */
     size_t event_count;
+    enum od_filter_target target; /* what the rows of items are: items or actions */
 };
 
 /* Sets bit r of keep for every row r of items that passes. keep has od_bitmap_words(row count)
- * words. Only for OD_TARGET_ITEM filters. scratch holds temporaries. */
+ * words. The filter's target must be the context's. scratch holds temporaries. */
 enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err) OD_MUST_USE;

@@ -75,6 +75,13 @@ static enum od_status body_field(const struct od_field *field, const struct od_j
                    OD_STR_ARG(id), OD_STR_ARG(field->name), why.message);
 }
 
+/* The field that a record's id fills: that of the schema's type, so that others with such a name
+ * are fields like any. */
+static const char *id_field(enum od_dataset_type type)
+{
+    return type == OD_USERS ? "USER_ID" : type == OD_ACTIONS ? "ACTION_ID" : "ITEM_ID";
+}
+
 static void set_text(struct od_value *value, struct od_str text)
 {
     *value = text.ptr && text.len ? (struct od_value){.kind = OD_VALUE_TEXT, .text = text}
@@ -97,12 +104,13 @@ enum od_status od_event_values(const struct od_event *event, const struct od_sch
                                struct od_error *err)
 {
     struct od_json body;
+    const char *item_field = schema->type == OD_ACTION_INTERACTIONS ? "ACTION_ID" : "ITEM_ID";
     enum od_status s = parse_body(event->body, event->item, arena, &body, err);
     for (size_t f = 0; s == OD_OK && f < schema->field_count; f++) {
         const struct od_field *field = &schema->fields[f];
         if (od_str_eq_c(field->name, "USER_ID"))
             set_text(&values[f], event->user);
-        else if (od_str_eq_c(field->name, "ITEM_ID"))
+        else if (od_str_eq_c(field->name, item_field))
             set_text(&values[f], event->item);
         else if (od_str_eq_c(field->name, "EVENT_TYPE"))
             set_text(&values[f], event->type);
@@ -138,7 +146,7 @@ static enum od_status walk_record(void *context, const struct od_record *record)
     enum od_status s = parse_body(record->body, record->id, &w->arena, &body, w->err);
     for (size_t f = 0; s == OD_OK && f < w->schema->field_count; f++) {
         const struct od_field *field = &w->schema->fields[f];
-        if (od_str_eq_c(field->name, "ITEM_ID") || od_str_eq_c(field->name, "USER_ID"))
+        if (od_str_eq_c(field->name, id_field(w->schema->type)))
             set_text(&values[f], record->id);
         else
             s = body_field(field, &body, record->id, &w->arena, &values[f], w->err);

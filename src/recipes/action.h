@@ -24,9 +24,11 @@ struct od_action_row {
     float taken;  /* 1: within the period, 0 */
     float weight; /* below 1 where the period is not over when the data end */
 };
-/* od_action_event by the type code of the interactions: ignoring case, space and "_"; others are
- * OD_ACTION_OTHER. out: [type_count]. */
+/* The od_action_event of an event type, ignoring case, space and "_"; OD_ACTION_OTHER for any other
+ * text. */
 #define OD_ACTION_OTHER 0xff
+uint8_t od_action_type(struct od_str type);
+/* The same by the type code of the interactions. out: [type_count]. */
 void od_action_types(const struct od_training *actions, uint8_t *out);
 
 /* A row begins with the first event of a user and an action that lies in no open row of theirs, and

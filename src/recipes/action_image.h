@@ -16,10 +16,10 @@ struct od_action_about {
 };
 
 struct od_action_rule {
-    int64_t expires_s; /* from then on it is never recommended; INT64_MAX: never */
-    float value;       /* VALUE; 0 when null: between equal probabilities the higher goes first */
-    float repeat_days; /* not shown again so soon after an event of the user; 0: at once */
-    uint32_t scored;   /* enough events: its probability is printed */
+    int64_t expires_s; /* these three as in od_action_fact; a query may bring those of now */
+    float value;
+    float repeat_days;
+    uint32_t scored; /* enough events: its probability is printed */
     uint32_t zero;
 };
 

@@ -216,14 +216,23 @@ static double probability(const struct model *m, const struct od_query *query, u
 }
 
 /* Whether the user did anything with the action inside its REPEAT_FREQUENCY. */
-static bool too_soon(const struct model *m, const struct od_query *query, uint32_t action)
+static bool too_soon(const struct od_query *query, uint32_t action, float repeat_days)
 {
-    double repeat_s = (double)m->rules[action].repeat_days * DAY_S;
+    double repeat_s = (double)repeat_days * DAY_S;
     for (size_t i = 0; repeat_s > 0 && i < query->action_event_count; i++)
         if (query->action_events[i].item == action &&
             (double)query->now_s - (double)query->action_events[i].time < repeat_s)
             return true;
     return false;
+}
+
+static struct od_action_fact fact_of(const struct model *m, const struct od_query *query,
+                                     uint32_t action)
+{
+    const struct od_action_rule *rule = &m->rules[action];
+    if (query->action_facts && query->action_facts[action].known)
+        return query->action_facts[action];
+    return (struct od_action_fact){true, rule->expires_s, rule->value, rule->repeat_days};
 }
 
 struct place {
@@ -269,10 +278,11 @@ enum od_status od_action_score(const struct od_model *model, const struct od_que
     od_action_state_make(&m->view, query, state);
     for (uint32_t a = 0; a < m->actions.count; a++) {
         scores[a] = -INFINITY;
-        if (m->rules[a].expires_s <= query->now_s || too_soon(m, query, a))
+        struct od_action_fact fact = fact_of(m, query, a);
+        if (fact.expires_s <= query->now_s || too_soon(query, a, fact.repeat_days))
             continue;
         struct place *p = &places[count++];
-        *p = (struct place){-1, m->rules[a].value, a};
+        *p = (struct place){-1, fact.value, a};
         if (m->about->learnt && (m->rules[a].scored || query->seed)) {
             float x[OD_ACTION_WIDTH];
             od_action_x(&m->view, state, a, x);

@@ -23,17 +23,21 @@ static size_t plain(struct od_str text, char *out, size_t most)
     return n;
 }
 
-void od_action_types(const struct od_training *actions, uint8_t *out)
+uint8_t od_action_type(struct od_str type)
 {
     static const char *const names[] = {"taken", "nottaken", "viewed"};
-    for (uint32_t t = 0; t < actions->type_count; t++) {
-        char text[16];
-        size_t n = plain(od_dict_text(actions->types, t), text, sizeof text);
-        out[t] = OD_ACTION_OTHER;
-        for (uint8_t k = 0; k < 3; k++)
-            if (strlen(names[k]) == n && memcmp(names[k], text, n) == 0)
-                out[t] = k;
-    }
+    char text[16];
+    size_t n = plain(type, text, sizeof text);
+    for (uint8_t k = 0; k < 3; k++)
+        if (strlen(names[k]) == n && memcmp(names[k], text, n) == 0)
+            return k;
+    return OD_ACTION_OTHER;
+}
+
+void od_action_types(const struct od_training *actions, uint8_t *out)
+{
+    for (uint32_t t = 0; t < actions->type_count; t++)
+        out[t] = od_action_type(od_dict_text(actions->types, t));
 }
 
 struct walk {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "math/cholesky.h"
+#include "recipes/action_facts.h"
 #include "recipes/action_image.h"
 #include "recipes/affinity.h"
 #include "recipes/metrics.h"
@@ -99,52 +100,18 @@ static enum od_status code_users(struct job *job)
 
 /* --- rules --- */
 
-static const struct od_table_column *find_column(const struct od_table *table, const char *name,
-                                                 struct od_table_column *column)
-{
-    const struct od_schema *schema = table ? od_table_schema(table) : NULL;
-    size_t field = schema ? od_schema_find(schema, od_str_c(name)) : SIZE_MAX;
-    if (field == SIZE_MAX)
-        return NULL;
-    od_table_column(table, field, column);
-    return column->integers || column->reals ? column : NULL;
-}
-
-/* False: null. */
-static bool number_at(const struct od_table_column *column, uint32_t row, double *out)
-{
-    if (!column || (column->nulls[row / 64] >> (row % 64) & 1))
-        return false;
-    *out = column->integers ? (double)column->integers[row] : column->reals[row];
-    return isfinite(*out);
-}
-
-static int64_t to_time(double seconds)
-{
-    return seconds > -9e18 && seconds < 9e18 ? (int64_t)seconds : INT64_MAX;
-}
-
 static void read_rules(struct job *job)
 {
     const struct od_table *table = job->input->action_table;
-    struct od_table_column columns[4];
-    const struct od_table_column *expires = find_column(table, "EXPIRATION_TIMESTAMP", &columns[0]);
-    if (!expires)
-        expires = find_column(table, "ACTION_EXPIRATION_TIMESTAMP", &columns[1]);
-    const struct od_table_column *value = find_column(table, "VALUE", &columns[2]);
-    const struct od_table_column *repeat = find_column(table, "REPEAT_FREQUENCY", &columns[3]);
+    struct od_action_columns columns;
+    od_action_columns(table, &columns);
     for (uint32_t a = 0; a < job->levels.action_count; a++) {
-        double x;
+        struct od_action_fact fact;
         uint32_t row = table ? od_table_find(table, od_dict_text(job->actions, a)) : OD_NO_ROW;
-        job->rules[a].expires_s = INT64_MAX;
-        if (row == OD_NO_ROW)
-            continue;
-        if (number_at(expires, row, &x))
-            job->rules[a].expires_s = to_time(x);
-        if (number_at(value, row, &x))
-            job->rules[a].value = (float)x;
-        if (number_at(repeat, row, &x) && x > 0)
-            job->rules[a].repeat_days = (float)x;
+        od_action_fact(&columns, row, &fact);
+        job->rules[a].expires_s = fact.expires_s;
+        job->rules[a].value = fact.value;
+        job->rules[a].repeat_days = fact.repeat_days;
     }
 }
 

@@ -136,12 +136,22 @@ struct od_query_value {
     struct od_str name, value;
 };
 
+/* What is known of an action beside its attributes; recipes/action_facts.h reads it. */
+struct od_action_fact {
+    bool known;        /* there is a record; false in a query: as when the model was trained */
+    int64_t expires_s; /* from then on it is never recommended; INT64_MAX: never */
+    float value;       /* VALUE; 0 when null: between equal probabilities the higher goes first */
+    float repeat_days; /* not shown again so soon after an event of the user; 0: at once */
+};
+
 struct od_query {
     const struct od_past_event *events; /* oldest first */
     size_t event_count;
     const struct od_past_event
         *action_events; /* oldest first; item: an action, type: od_action_event */
     size_t action_event_count;
+    /* next-best-action: what holds now, [items of the model]; NULL: nothing is known */
+    const struct od_action_fact *action_facts;
     const struct od_query_value *context; /* columns of Interactions and their values now */
     size_t context_count;
     const struct od_query_value *user; /* columns of the user's record */

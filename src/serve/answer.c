@@ -62,8 +62,8 @@ static enum od_status remember(struct od_ask *ask, const struct od_pick *picks, 
             places[known++] = (struct od_shown_place){
                 picks[i].row, picks[i].propensity > 0 ? (float)picks[i].propensity : 1};
     }
-    od_shown_add(&ask->serve->shown, ask->rid, ask->campaign->group, ask->campaign->arn, places,
-                 known, ask->query->now_ms / 1000);
+    od_shown_add(&ask->serve->shown, ask->rid, ask->campaign->group, ask->campaign->arn,
+                 ask->actions, places, known, ask->query->now_ms / 1000);
     return OD_OK;
 }
 

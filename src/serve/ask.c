@@ -24,10 +24,14 @@ static enum od_status find_filter(struct od_serve *serve, struct od_str arn,
 }
 
 enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
-                           const struct od_recommend_query *query, bool ranking,
+                           const struct od_recommend_query *query, enum od_ask_operation operation,
                            struct od_arena *arena, struct od_error *err)
 {
-    *ask = (struct od_ask){.serve = serve, .query = query, .arena = arena, .ranking = ranking};
+    *ask = (struct od_ask){.serve = serve,
+                           .query = query,
+                           .arena = arena,
+                           .ranking = operation == OD_ASK_RANKING,
+                           .actions = operation == OD_ASK_ACTIONS};
     ask->campaign = od_serve_campaign(serve, query->campaign_arn);
     if (!ask->campaign)
         return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
@@ -81,7 +85,7 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
     od_histories_copy(histories, name, count, events);
     for (uint32_t i = 0; i < count; i++) {
         struct od_str type = live->types.texts[events[i].type];
-        uint32_t item = od_campaign_item(ask->campaign, events[i].item_row);
+        uint32_t item = od_campaign_event_item(ask->campaign, events[i].item_row);
         ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
         uint16_t model_type = od_inputs_type(&memo, ask->campaign, live, events[i].type);
         if (item != OD_NO_CODE && od_inputs_counts(ask->campaign, model_type))
@@ -115,7 +119,8 @@ static enum od_status gather_user(struct od_ask *ask)
         return OD_OK;
     uint32_t name = od_histories_find(live->activity->histories, id);
     ask->user_row = find_user_row(live, id, name);
-    return name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
+    enum od_status status = name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
+    return status == OD_OK && ask->actions ? od_actions_gather(ask, name) : status;
 }
 
 static void gather_item(struct od_ask *ask)
@@ -140,12 +145,13 @@ static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filt
         return status;
     const struct od_live *live = ask->campaign->group;
     struct od_filter_context context = {
-        .items = live->items,
+        .items = ask->actions ? live->actions : live->items,
         .users = live->users,
         .user_row = ask->user_row,
         .current_item_row = ask->item_row,
         .events = ask->events,
         .event_count = ask->event_count,
+        .target = ask->actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
     };
     struct od_keep_ask keep = {filter, values, value_count, &context};
     return od_keep_get(&ask->campaign->keeps, live, &ask->campaign->map, &keep, ask->arena, out,
@@ -191,7 +197,7 @@ static enum od_status gather_locked(struct od_ask *ask, struct od_error *err)
         return status;
     if (ask->ranking && (status = gather_input(ask)) != OD_OK)
         return od_fail(err, status, NULL);
-    if (!ask->ranking && ask->campaign->explore_share > 0)
+    if (!ask->ranking && !ask->actions && ask->campaign->explore_share > 0)
         ask->young = od_young_get(&ask->campaign->young, ask->campaign->group,
                                   ask->campaign->explore_cutoff_s, query->now_ms);
     return OD_OK;

@@ -1,4 +1,4 @@
-/* A query being answered: what recommend and rank share.
+/* A query being answered: what recommend, rank and actions share.
  *
  * Life: od_ask_open takes references and checks the request, od_ask_gather looks at the group once
  * under its lock, od_ask_score and the ranking need no lock, od_ask_close gives everything back.
@@ -10,11 +10,13 @@
 #include "serve/softmax.h"
 #include "serve/state.h"
 
+enum od_ask_operation { OD_ASK_ITEMS, OD_ASK_RANKING, OD_ASK_ACTIONS };
+
 struct od_ask {
     struct od_serve *serve;
     const struct od_recommend_query *query;
     struct od_arena *arena;
-    bool ranking;
+    bool ranking, actions;                    /* the operation; neither: recommending items */
     struct od_campaign *campaign;             /* a reference */
     struct od_serve_filter *filter;           /* a reference; NULL: none */
     struct od_serve_filter *promotion_filter; /* a reference; NULL: none */
@@ -22,7 +24,7 @@ struct od_ask {
     /* gathered: */
     struct od_query model_query;
     uint32_t user_row, item_row;    /* OD_NO_ROW: unknown or not given */
-    struct od_filter_event *events; /* for filters, newest first */
+    struct od_filter_event *events; /* for filters, newest first; of actions for actions */
     size_t event_count;
     struct od_keep *keep;           /* a reference; NULL: everything passes */
     struct od_keep *promotion_keep; /* a reference; NULL: no promotion */
@@ -50,7 +52,7 @@ struct od_pick {
 };
 
 enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
-                           const struct od_recommend_query *query, bool ranking,
+                           const struct od_recommend_query *query, enum od_ask_operation operation,
                            struct od_arena *arena, struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
@@ -71,6 +73,10 @@ uint16_t od_inputs_type(struct od_type_memo *memo, const struct od_campaign *cam
 /* Whether events of the type are of those the solution was trained on. */
 bool od_inputs_counts(const struct od_campaign *campaign, uint16_t model_type);
 enum od_status od_inputs_gather(struct od_ask *ask) OD_MUST_USE;
+
+/* actions.c: the user's action interactions for filter and model, and what holds of each action
+ * now; after the item history, whose name is name (OD_NO_CODE: none). Under the group's lock. */
+enum od_status od_actions_gather(struct od_ask *ask, uint32_t name) OD_MUST_USE;
 
 /* check.c: the rules that need nothing but the request, the campaign and the filters. */
 enum od_status od_ask_check(struct od_ask *ask, struct od_error *err) OD_MUST_USE;

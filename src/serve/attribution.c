@@ -7,15 +7,12 @@
 static struct od_str remembered(struct od_serve *serve, const struct od_live *own,
                                 const uint8_t rid[OD_RID_BYTES], struct od_arena *arena)
 {
-    struct od_live *group;
-    struct od_str campaign;
-    const struct od_shown_place *places;
-    size_t count;
-    if (od_shown_find(&serve->shown, rid, arena, &group, &campaign, &places, &count) != OD_OK)
+    struct od_shown_answer answer;
+    if (od_shown_find(&serve->shown, rid, arena, &answer) != OD_OK)
         return OD_STR_NONE;
-    bool is_own = group == own;
-    od_live_unref(group);
-    return is_own ? campaign : OD_STR_NONE;
+    bool is_own = answer.group == own;
+    od_live_unref(answer.group);
+    return is_own ? answer.campaign_arn : OD_STR_NONE;
 }
 
 static struct od_str signed_by(struct od_serve *serve, const struct od_live *own,

@@ -39,9 +39,16 @@ static bool in_bounds(const struct od_chunk_column *column, uint32_t row_count)
     return true;
 }
 
+/* The ids of a type's catalogue. */
+static const char *id_field(enum od_dataset_type type)
+{
+    return type == OD_ITEMS || type == OD_INTERACTIONS ? "ITEM_ID" : "ACTION_ID";
+}
+
 /* Live rows of every text in a column's dictionary. */
-static enum od_status rows_of(struct od_live *live, const struct od_chunk_column *column,
-                              struct od_arena *arena, uint32_t **out)
+static enum od_status rows_of(struct od_live *live, enum od_dataset_type type,
+                              const struct od_chunk_column *column, struct od_arena *arena,
+                              uint32_t **out)
 {
     struct od_str *ids = OD_NEW_ARRAY(arena, struct od_str, column->dict_count);
     uint32_t *rows = OD_NEW_ARRAY(arena, uint32_t, column->dict_count);
@@ -50,7 +57,7 @@ static enum od_status rows_of(struct od_live *live, const struct od_chunk_column
     for (uint32_t i = 0; i < column->dict_count; i++)
         ids[i] = od_chunk_text(column, i);
     *out = rows;
-    return od_live_rows(live, ids, column->dict_count, rows);
+    return od_live_rows(live, type, ids, column->dict_count, rows);
 }
 
 static enum od_status names_of(struct od_histories *histories, const struct od_chunk_column *column,
@@ -80,14 +87,15 @@ static enum od_status types_of(struct od_live *live, const struct od_chunk_colum
 }
 
 /* Counts an impression cell ("a|b|c") for each row it stands in. */
-static enum od_status add_impression(struct od_live *live, struct od_activity *activity,
-                                     struct od_str cell, uint32_t times)
+static enum od_status add_impression(struct od_live *live, enum od_dataset_type type,
+                                     struct od_activity *activity, struct od_str cell,
+                                     uint32_t times)
 {
     struct od_str id, rest = cell;
     enum od_status status = OD_OK;
     pthread_rwlock_rdlock(&live->lock);
     while (status == OD_OK && od_str_cut(&rest, '|', &id)) {
-        uint32_t row = od_table_find(live->items, id);
+        uint32_t row = od_table_find(od_live_table(live, type), id);
         if (row == OD_NO_ROW)
             continue;
         status = od_activity_reserve(activity, row);
@@ -98,7 +106,8 @@ static enum od_status add_impression(struct od_live *live, struct od_activity *a
     return status;
 }
 
-static enum od_status add_impressions(struct od_live *live, struct od_activity *activity,
+static enum od_status add_impressions(struct od_live *live, enum od_dataset_type type,
+                                      struct od_activity *activity,
                                       const struct od_chunk_column *column, uint32_t row_count,
                                       struct od_arena *arena)
 {
@@ -110,7 +119,7 @@ static enum od_status add_impressions(struct od_live *live, struct od_activity *
     }
     for (uint32_t i = 0; i < column->dict_count && status == OD_OK; i++) {
         if (times[i])
-            status = add_impression(live, activity, od_chunk_text(column, i), times[i]);
+            status = add_impression(live, type, activity, od_chunk_text(column, i), times[i]);
     }
     return status;
 }
@@ -125,6 +134,7 @@ static bool lists(struct od_str cell, struct od_str item)
 }
 
 struct interaction_columns {
+    enum od_dataset_type of;
     const struct od_chunk_column *user, *item, *time, *type, *impression;
 };
 
@@ -134,7 +144,7 @@ static enum od_status add_rows(struct od_live *live, struct od_activity *activit
 {
     uint32_t *rows = NULL, *names = NULL;
     uint16_t *types = NULL;
-    enum od_status status = rows_of(live, columns->item, arena, &rows);
+    enum od_status status = rows_of(live, columns->of, columns->item, arena, &rows);
     if (status == OD_OK)
         status = names_of(activity->histories, columns->user, arena, &names);
     if (status == OD_OK)
@@ -160,7 +170,8 @@ static enum od_status add_rows(struct od_live *live, struct od_activity *activit
             od_activity_chosen(activity, event.item_row);
     }
     if (status == OD_OK && columns->impression)
-        status = add_impressions(live, activity, columns->impression, row_count, arena);
+        status =
+            add_impressions(live, columns->of, activity, columns->impression, row_count, arena);
     return status;
 }
 
@@ -169,8 +180,9 @@ enum od_status od_bulk_interactions(struct od_live *live, struct od_activity *ac
 {
     uint32_t rows = chunk->row_count;
     struct interaction_columns columns = {
+        .of = schema->type,
         .user = column_of(schema, chunk, "USER_ID", true),
-        .item = column_of(schema, chunk, "ITEM_ID", true),
+        .item = column_of(schema, chunk, id_field(schema->type), true),
         .time = column_of(schema, chunk, "TIMESTAMP", false),
         .type = column_of(schema, chunk, "EVENT_TYPE", true),
         .impression = column_of(schema, chunk, "IMPRESSION", true),
@@ -189,13 +201,13 @@ enum od_status od_bulk_interactions(struct od_live *live, struct od_activity *ac
 enum od_status od_bulk_number(struct od_live *live, const struct od_schema *schema,
                               const struct od_chunk *chunk)
 {
-    const struct od_chunk_column *column = column_of(schema, chunk, "ITEM_ID", true);
+    const struct od_chunk_column *column = column_of(schema, chunk, id_field(schema->type), true);
     if (!column)
         return OD_CORRUPT;
     struct od_arena arena;
     uint32_t *rows;
     od_arena_init(&arena, SIZE_MAX);
-    enum od_status status = rows_of(live, column, &arena, &rows);
+    enum od_status status = rows_of(live, schema->type, column, &arena, &rows);
     od_arena_done(&arena);
     return status;
 }

@@ -24,21 +24,24 @@
 #define SHARE_V2            0.001
 #define MOST_CUTOFF_DAYS    36500.0 /* a hundred years: keeps seconds far from overflow */
 
-static enum od_status map_items(struct od_campaign *campaign, struct od_error *err)
+/* type: of the catalogue that the model's items are in. */
+static enum od_status map_items(struct od_campaign *campaign, enum od_dataset_type type,
+                                const struct od_image_dict *items, struct od_item_map *map,
+                                struct od_error *err)
 {
-    uint32_t count = campaign->items->count;
-    struct od_str *ids = malloc(((size_t)count + 1) * sizeof *ids);
+    uint32_t count = items->count;
+    struct od_str *ids = calloc((size_t)count + 1, sizeof *ids);
     uint32_t *row_of = malloc(((size_t)count + 1) * sizeof *row_of), *item_of;
     if (!ids || !row_of) {
         free(ids);
         free(row_of);
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
-    campaign->map.row_of = row_of;
-    campaign->map.item_count = count;
+    map->row_of = row_of;
+    map->item_count = count;
     for (uint32_t i = 0; i < count; i++)
-        ids[i] = od_image_dict_text(campaign->items, i);
-    enum od_status status = od_live_rows(campaign->group, ids, count, row_of);
+        ids[i] = od_image_dict_text(items, i);
+    enum od_status status = od_live_rows(campaign->group, type, ids, count, row_of);
     free(ids);
     if (status != OD_OK)
         return od_fail(err, status, NULL);
@@ -50,9 +53,19 @@ static enum od_status map_items(struct od_campaign *campaign, struct od_error *e
     memset(item_of, 0xFF, (size_t)row_count * sizeof *item_of);
     for (uint32_t i = 0; i < count; i++)
         item_of[row_of[i]] = i;
-    campaign->map.item_of = item_of;
-    campaign->map.row_count = row_count;
+    map->item_of = item_of;
+    map->row_count = row_count;
     return OD_OK;
+}
+
+static enum od_status map_all(struct od_campaign *campaign, struct od_error *err)
+{
+    if (!campaign->of_actions)
+        return map_items(campaign, OD_ITEMS, campaign->items, &campaign->map, err);
+    const struct od_image_dict *of_events = campaign->recipe->event_items(campaign->model);
+    enum od_status status = map_items(campaign, OD_ACTIONS, campaign->items, &campaign->map, err);
+    return status == OD_OK ? map_items(campaign, OD_ITEMS, of_events, &campaign->event_map, err)
+                           : status;
 }
 
 static double share_of(const struct od_recipe_spec *spec, double weight)
@@ -149,6 +162,10 @@ static enum od_status open_model(struct od_campaign *campaign,
     if (status != OD_OK)
         return status;
     campaign->items = campaign->recipe->items(campaign->model);
+    campaign->of_actions = campaign->spec->type == OD_PERSONALIZED_ACTIONS;
+    if (campaign->of_actions && (!campaign->recipe->event_items || !campaign->recipe->scored))
+        return od_fail(err, OD_CORRUPT, "The model image of recipe %s is not one of actions.",
+                       campaign->spec->name);
     campaign->has_scores = campaign->spec->has_scores && campaign->recipe->temperature;
     if (campaign->has_scores)
         campaign->temperature = campaign->recipe->temperature(campaign->model);
@@ -183,7 +200,7 @@ enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
     if (status == OD_OK)
         status = open_model(campaign, find_recipe, find_spec, err);
     if (status == OD_OK)
-        status = map_items(campaign, err);
+        status = map_all(campaign, err);
     if (status != OD_OK) {
         od_campaign_unref(campaign);
         return status;
@@ -213,6 +230,8 @@ void od_campaign_unref(struct od_campaign *campaign)
     free(campaign->objective);
     free((uint32_t *)campaign->map.row_of);
     free((uint32_t *)campaign->map.item_of);
+    free((uint32_t *)campaign->event_map.row_of);
+    free((uint32_t *)campaign->event_map.item_of);
     free((char *)campaign->arn.ptr);
     free(campaign);
 }
@@ -220,4 +239,12 @@ void od_campaign_unref(struct od_campaign *campaign)
 uint32_t od_campaign_item(const struct od_campaign *campaign, uint32_t row)
 {
     return row < campaign->map.row_count ? campaign->map.item_of[row] : OD_NO_CODE;
+}
+
+uint32_t od_campaign_event_item(const struct od_campaign *campaign, uint32_t row)
+{
+    const struct od_item_map *map = &campaign->event_map;
+    if (!campaign->of_actions)
+        return od_campaign_item(campaign, row);
+    return row < map->row_count ? map->item_of[row] : OD_NO_CODE;
 }

@@ -1,4 +1,5 @@
 /* A campaign: an open model image, how its items relate to the group's, and how to answer from it.
+ * A campaign of actions has actions for items; what its model calls events are on items proper.
  *
  * Immutable once opened, but for its two caches, which lock by themselves. Counted by reference: an
  * update opens another one beside and swaps the name; the old one goes when its last query ends. */
@@ -24,8 +25,10 @@ struct od_campaign {
     struct od_image_dict types;        /* code to type */
     const uint8_t *types_counted; /* [types.count] 1: trained on; NULL: all, unknown ones too */
     float *objective;             /* [items of the model] added to scores; NULL: none */
+    bool of_actions;              /* items and map are of actions */
     struct od_item_map map;
-    bool has_scores; /* answers carry probabilities */
+    struct od_item_map event_map; /* of the items of past events; of_actions alone */
+    bool has_scores;              /* answers carry probabilities */
     float temperature;
     bool metadata;                                   /* metadataColumns allowed */
     double explore_share;                            /* of the places of an answer; 0: none */
@@ -47,5 +50,7 @@ struct od_campaign *od_campaign_ref(struct od_campaign *campaign);
 void od_campaign_unref(struct od_campaign *campaign);
 /* The model's code of an item row; OD_NO_CODE when the model does not know it (OD_NO_ROW too). */
 uint32_t od_campaign_item(const struct od_campaign *campaign, uint32_t row);
+/* The model's code of the item of an interaction. */
+uint32_t od_campaign_event_item(const struct od_campaign *campaign, uint32_t row);
 
 #endif

@@ -29,6 +29,15 @@ static enum od_status check_id(const char *member, struct od_str id, struct od_e
 static enum od_status check_operation(const struct od_ask *ask, struct od_error *err)
 {
     const struct od_recipe_spec *spec = ask->campaign->spec;
+    if (ask->actions) {
+        if (spec->type == OD_PERSONALIZED_ACTIONS)
+            return OD_OK;
+        return od_fail(
+            err, OD_INVALID_INPUT,
+            "GetActionRecommendations needs a recipe of type PERSONALIZED_ACTIONS; campaign "
+            "%.*s uses %s of type %s.",
+            OD_STR_ARG(ask->campaign->arn), spec->name, spec->type_name);
+    }
     if (ask->ranking) {
         if (spec->type == OD_PERSONALIZED_RANKING)
             return OD_OK;
@@ -69,7 +78,11 @@ static enum od_status check_results(struct od_ask *ask, struct od_error *err)
     const struct od_recommend_query *query = ask->query;
     int64_t most = query->metadata_column_count ? OD_MAX_RESULTS_METADATA : OD_MAX_RESULTS;
     const char *with = query->metadata_column_count ? " when metadataColumns are requested" : "";
-    ask->wanted = query->num_results < 0 ? OD_DEFAULT_RESULTS : (size_t)query->num_results;
+    if (ask->actions)
+        most = OD_MAX_RESULTS_ACTIONS;
+    ask->wanted = query->num_results >= 0 ? (size_t)query->num_results
+                  : ask->actions          ? OD_DEFAULT_RESULTS_ACTIONS
+                                          : OD_DEFAULT_RESULTS;
     if (!ask->ranking && query->num_results > most)
         return od_fail(err, OD_INVALID_INPUT, "numResults must be at most %d%s.", (int)most, with);
     if (!ask->ranking)
@@ -217,7 +230,12 @@ enum od_status od_ask_check_filter(const struct od_ask *ask, const struct od_ser
     const struct od_filter *compiled = filter->compiled;
     if (!compiled)
         return od_error_copy(err, &filter->broken);
-    if (od_filter_target(compiled) != OD_TARGET_ITEM)
+    if (ask->actions && od_filter_target(compiled) != OD_TARGET_ACTION)
+        return od_fail(err, OD_INVALID_INPUT,
+                       "Filter %.*s selects items or users; recommendations of actions need a "
+                       "filter on ActionID.",
+                       OD_STR_ARG(filter->arn));
+    if (!ask->actions && od_filter_target(compiled) != OD_TARGET_ITEM)
         return od_fail(err, OD_INVALID_INPUT,
                        "Filter %.*s selects users or actions; recommendations of items need a "
                        "filter on ItemID.",

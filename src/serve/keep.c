@@ -79,9 +79,8 @@ static void mark(struct od_keep *keep, const struct od_item_map *map, bool value
     }
 }
 
-static enum od_status evaluate(const struct od_live *live, const struct od_item_map *map,
-                               const struct od_keep_ask *ask, struct od_arena *scratch,
-                               struct od_keep **out, struct od_error *err)
+static enum od_status evaluate(const struct od_item_map *map, const struct od_keep_ask *ask,
+                               struct od_arena *scratch, struct od_keep **out, struct od_error *err)
 {
     const struct od_filter *filter = ask->filter->compiled;
     const struct od_filter_values *bound;
@@ -89,7 +88,7 @@ static enum od_status evaluate(const struct od_live *live, const struct od_item_
         od_filter_bind(filter, ask->values, ask->value_count, scratch, &bound, err);
     if (status != OD_OK)
         return status;
-    uint32_t row_count = od_table_row_count(live->items);
+    uint32_t row_count = od_table_row_count(ask->context->items);
     struct od_keep *keep = new_keep(map, row_count);
     if (!keep)
         return od_fail(err, OD_NO_MEMORY, NULL);
@@ -120,13 +119,14 @@ static enum od_status make_key(const struct od_keep_ask *ask, struct od_buf *key
 
 /* With the cache's lock held. NULL when it has no such entry; empties it when it is of the past. */
 static struct od_keep *look_up(struct od_keep_cache *cache, const struct od_live *live,
-                               struct od_str key, uint64_t hash)
+                               const struct od_table *table, struct od_str key, uint64_t hash)
 {
-    uint64_t version = od_table_version(live->items);
-    if (cache->epoch != live->items_epoch || cache->version != version) {
+    uint64_t version = od_table_version(table);
+    uint64_t epoch = table == live->actions ? live->actions_epoch : live->items_epoch;
+    if (cache->epoch != epoch || cache->version != version) {
         while (cache->count)
             drop(cache, cache->count - 1);
-        cache->epoch = live->items_epoch;
+        cache->epoch = epoch;
         cache->version = version;
         return NULL;
     }
@@ -186,7 +186,8 @@ static enum od_status get_cached(struct od_keep_cache *cache, const struct od_li
 {
     uint64_t hash = od_hash(key.ptr, key.len, 0);
     pthread_mutex_lock(&cache->lock);
-    struct od_keep *keep = look_up(cache, live, key, hash);
+    const struct od_table *table = ask->context->items;
+    struct od_keep *keep = look_up(cache, live, table, key, hash);
     if (keep)
         cache->hits++;
     else
@@ -196,11 +197,11 @@ static enum od_status get_cached(struct od_keep_cache *cache, const struct od_li
         *out = keep;
         return OD_OK;
     }
-    enum od_status status = evaluate(live, map, ask, scratch, &keep, err);
+    enum od_status status = evaluate(map, ask, scratch, &keep, err);
     if (status != OD_OK)
         return status;
     pthread_mutex_lock(&cache->lock);
-    struct od_keep *twin = look_up(cache, live, key, hash);
+    struct od_keep *twin = look_up(cache, live, table, key, hash);
     if (twin)
         od_keep_unref(twin);
     else
@@ -217,7 +218,7 @@ enum od_status od_keep_get(struct od_keep_cache *cache, const struct od_live *li
     const struct od_filter *filter = ask->filter->compiled;
     if (od_filter_uses_current_item(filter) || od_filter_uses_current_user(filter) ||
         od_filter_uses_interactions(filter))
-        return evaluate(live, map, ask, scratch, out, err);
+        return evaluate(map, ask, scratch, out, err);
     struct od_buf key;
     od_buf_init(&key, OD_KEEP_CACHE_BYTES);
     enum od_status status = make_key(ask, &key);

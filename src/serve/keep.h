@@ -1,4 +1,5 @@
-/* What a filter lets through, as bitmaps, and a cache of them.
+/* What a filter lets through, as bitmaps, and a cache of them. Items stand here for whatever the
+ * campaign recommends: for actions read actions.
  *
  * A keep is immutable and counted by reference. It says the same twice: over rows of the item table
  * (what filters speak of) and over item codes of the campaign's model (what the scan reads). */

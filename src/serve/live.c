@@ -15,6 +15,12 @@
 
 #define SLICE 1024u
 
+static bool add_nameless(struct od_table *table)
+{
+    uint32_t row;
+    return table && od_table_row(table, OD_STR(""), &row) == OD_OK && row == OD_NAMELESS_ROW;
+}
+
 static bool start(struct od_live *live, struct od_str arn)
 {
     pthread_rwlockattr_t attr;
@@ -31,10 +37,11 @@ static bool start(struct od_live *live, struct od_str arn)
         memcpy(text, arn.ptr, arn.len);
     live->arn = (struct od_str){text, arn.len};
     live->items = od_table_new(NULL);
+    live->actions = od_table_new(NULL);
     live->activity = od_activity_new();
-    uint32_t row;
-    return od_event_types_init(&live->types) == OD_OK && text && live->items && live->activity &&
-           od_table_row(live->items, OD_STR(""), &row) == OD_OK && row == OD_NAMELESS_ROW;
+    live->action_activity = od_activity_new();
+    return od_event_types_init(&live->types) == OD_OK && text && live->activity &&
+           live->action_activity && add_nameless(live->items) && add_nameless(live->actions);
 }
 
 struct od_live *od_live_new(struct od_str arn)
@@ -64,11 +71,25 @@ void od_live_unref(struct od_live *live)
         od_dataset_unref(live->datasets[type]);
     od_table_free(live->items);
     od_table_free(live->users);
+    od_table_free(live->actions);
     od_event_types_done(&live->types);
     od_activity_free(live->activity);
+    od_activity_free(live->action_activity);
     pthread_rwlock_destroy(&live->lock);
     free((char *)live->arn.ptr);
     free(live);
+}
+
+static struct od_table **table_place(struct od_live *live, enum od_dataset_type type)
+{
+    if (type == OD_USERS)
+        return &live->users;
+    return type == OD_ITEMS || type == OD_INTERACTIONS ? &live->items : &live->actions;
+}
+
+struct od_table *od_live_table(const struct od_live *live, enum od_dataset_type type)
+{
+    return *table_place((struct od_live *)live, type);
 }
 
 enum od_status od_live_type(struct od_live *live, struct od_str type, uint16_t *out_code)
@@ -82,18 +103,21 @@ void od_live_swap_dataset(struct od_live *live, enum od_dataset_type type,
     struct od_dataset *dataset = live->datasets[type];
     live->datasets[type] = swap->dataset;
     swap->dataset = dataset;
-    if (type == OD_ITEMS || type == OD_USERS) {
-        struct od_table **place = type == OD_ITEMS ? &live->items : &live->users;
+    if (!od_dataset_of_events(type)) {
+        struct od_table **place = table_place(live, type);
         struct od_table *table = *place;
         *place = swap->table;
         swap->table = table;
         live->items_epoch += type == OD_ITEMS;
+        live->actions_epoch += type == OD_ACTIONS;
     }
     if (swap->activity) {
-        struct od_activity *activity = live->activity;
-        live->activity = swap->activity;
+        struct od_activity **place =
+            type == OD_INTERACTIONS ? &live->activity : &live->action_activity;
+        struct od_activity *activity = *place;
+        *place = swap->activity;
         swap->activity = activity;
-        live->activity_epoch++;
+        live->activity_epoch += type == OD_INTERACTIONS;
     }
     for (size_t i = 0; i < live->filter_count && live->datasets[type] != swap->dataset; i++)
         od_filters_recompile(live->filters[i]);
@@ -109,14 +133,14 @@ void od_live_swap_done(struct od_live_swap *swap)
 
 /* Rows of one slice: found under the read lock, and only when some are new added under the write
  * lock. */
-static enum od_status slice_rows(struct od_live *live, const struct od_str *ids, size_t count,
-                                 uint32_t *out_rows)
+static enum od_status slice_rows(struct od_live *live, enum od_dataset_type type,
+                                 const struct od_str *ids, size_t count, uint32_t *out_rows)
 {
     enum od_status status = OD_OK;
     size_t unknown = 0;
     pthread_rwlock_rdlock(&live->lock);
     for (size_t i = 0; i < count; i++) {
-        out_rows[i] = ids[i].ptr ? od_table_find(live->items, ids[i]) : OD_NO_ROW;
+        out_rows[i] = ids[i].ptr ? od_table_find(od_live_table(live, type), ids[i]) : OD_NO_ROW;
         unknown += ids[i].ptr && out_rows[i] == OD_NO_ROW;
     }
     pthread_rwlock_unlock(&live->lock);
@@ -125,44 +149,46 @@ static enum od_status slice_rows(struct od_live *live, const struct od_str *ids,
     pthread_rwlock_wrlock(&live->lock);
     for (size_t i = 0; i < count && status == OD_OK; i++) {
         if (ids[i].ptr && out_rows[i] == OD_NO_ROW)
-            status = od_table_row(live->items, ids[i], &out_rows[i]);
+            status = od_table_row(od_live_table(live, type), ids[i], &out_rows[i]);
     }
     pthread_rwlock_unlock(&live->lock);
     return status;
 }
 
-enum od_status od_live_rows(struct od_live *live, const struct od_str *ids, size_t count,
-                            uint32_t *out_rows)
+enum od_status od_live_rows(struct od_live *live, enum od_dataset_type type,
+                            const struct od_str *ids, size_t count, uint32_t *out_rows)
 {
     enum od_status status = OD_OK;
     for (size_t from = 0; from < count && status == OD_OK; from += SLICE) {
         size_t some = count - from < SLICE ? count - from : SLICE;
-        status = slice_rows(live, ids + from, some, out_rows + from);
+        status = slice_rows(live, type, ids + from, some, out_rows + from);
     }
     return status;
 }
 
-enum od_status od_live_follow_locked(const struct od_live *live, struct od_table *table,
-                                     uint32_t most)
+enum od_status od_live_follow_locked(const struct od_live *live, enum od_dataset_type type,
+                                     struct od_table *table, uint32_t most)
 {
     enum od_status status = OD_OK;
-    uint32_t from = od_table_row_count(table), to = od_table_row_count(live->items), row;
+    const struct od_table *leader = od_live_table(live, type);
+    uint32_t from = od_table_row_count(table), to = od_table_row_count(leader), row;
     assert(from <= to);
     if (to - from > most)
         to = from + most;
     for (uint32_t i = from; i < to && status == OD_OK; i++) {
-        status = od_table_row(table, od_table_id(live->items, i), &row);
+        status = od_table_row(table, od_table_id(leader, i), &row);
         assert(status != OD_OK || row == i);
     }
     return status;
 }
 
-enum od_status od_live_follow(struct od_live *live, struct od_table *table)
+enum od_status od_live_follow(struct od_live *live, enum od_dataset_type type,
+                              struct od_table *table)
 {
     for (bool more = true; more;) {
         pthread_rwlock_rdlock(&live->lock);
-        enum od_status status = od_live_follow_locked(live, table, SLICE);
-        more = od_table_row_count(table) < od_table_row_count(live->items);
+        enum od_status status = od_live_follow_locked(live, type, table, SLICE);
+        more = od_table_row_count(table) < od_table_row_count(od_live_table(live, type));
         pthread_rwlock_unlock(&live->lock);
         if (status != OD_OK)
             return status;
@@ -178,16 +204,17 @@ static enum od_status resolve_locked(struct od_live *live, const struct od_live_
     if (event->item.len == 0 || (event->user.len == 0 && event->session.len == 0) ||
         event->impression_count > OD_MAX_RESULTS)
         return OD_INVALID_INPUT;
+    struct od_table *table = event->action ? live->actions : live->items;
     struct od_activity_event resolved = {
         .user = event->user, .session = event->session, .shown = shown};
     enum od_status status = od_live_type(live, event->type, &resolved.event.type);
     if (status == OD_OK)
-        status = od_table_row(live->items, event->item, &resolved.event.item_row);
+        status = od_table_row(table, event->item, &resolved.event.item_row);
     if (status != OD_OK)
         return status;
     resolved.event.time = event->time_s;
     for (size_t i = 0; i < event->impression_count; i++) {
-        uint32_t row = od_table_find(live->items, event->impression[i]);
+        uint32_t row = od_table_find(table, event->impression[i]);
         if (row != OD_NO_ROW)
             shown[resolved.shown_count++] = row;
     }
@@ -211,7 +238,7 @@ enum od_status od_live_event(struct od_live *live, const struct od_live_event *e
     pthread_rwlock_wrlock(&live->lock);
     enum od_status status = resolve_locked(live, event, shown, &resolved);
     if (status == OD_OK)
-        status = od_activity_add(live->activity, &resolved);
+        status = od_activity_add(event->action ? live->action_activity : live->activity, &resolved);
     pthread_rwlock_unlock(&live->lock);
     return status;
 }
@@ -219,12 +246,12 @@ enum od_status od_live_event(struct od_live *live, const struct od_live_event *e
 enum od_status od_live_record(struct od_live *live, enum od_dataset_type type,
                               const struct od_value *values)
 {
-    if (type != OD_ITEMS && type != OD_USERS)
+    if (od_dataset_of_events(type))
         return OD_INVALID_INPUT;
     enum od_status status = OD_NOT_FOUND;
     pthread_rwlock_wrlock(&live->lock);
     if (live->datasets[type])
-        status = od_table_put(type == OD_ITEMS ? live->items : live->users, values);
+        status = od_table_put(od_live_table(live, type), values);
     pthread_rwlock_unlock(&live->lock);
     return status;
 }

@@ -114,7 +114,7 @@ enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_q
                              struct od_error *err)
 {
     struct od_ask ask;
-    enum od_status status = od_ask_open(&ask, serve, query, true, arena, err);
+    enum od_status status = od_ask_open(&ask, serve, query, OD_ASK_RANKING, arena, err);
     if (status == OD_OK)
         status = answer(&ask, out, err);
     od_ask_close(&ask);

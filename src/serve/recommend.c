@@ -47,7 +47,7 @@ enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recomm
                                   struct od_error *err)
 {
     struct od_ask ask;
-    enum od_status status = od_ask_open(&ask, serve, query, false, arena, err);
+    enum od_status status = od_ask_open(&ask, serve, query, OD_ASK_ITEMS, arena, err);
     if (status == OD_OK)
         status = answer(&ask, out, err);
     od_ask_close(&ask);
@@ -79,28 +79,26 @@ enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recomm
                                     struct od_arena *arena, struct od_impression_list *out)
 {
     uint8_t rid[OD_RID_BYTES];
-    struct od_live *live;
-    struct od_str campaign;
-    const struct od_shown_place *places;
-    size_t count;
+    struct od_shown_answer shown;
     if (!od_rid_parse(recommendation_id, rid))
         return OD_NOT_FOUND;
-    enum od_status status =
-        od_shown_find(&serve->shown, rid, arena, &live, &campaign, &places, &count);
+    enum od_status status = od_shown_find(&serve->shown, rid, arena, &shown);
     if (status != OD_OK)
         return status;
-    struct od_str *items = OD_NEW_ARRAY(arena, struct od_str, count);
-    float *propensities = OD_NEW_ARRAY(arena, float, count);
+    struct od_str *items = OD_NEW_ARRAY(arena, struct od_str, shown.count);
+    float *propensities = OD_NEW_ARRAY(arena, float, shown.count);
     status = items && propensities ? OD_OK : OD_NO_MEMORY;
-    pthread_rwlock_rdlock(&live->lock);
-    for (size_t i = 0; i < count && status == OD_OK; i++) {
-        items[i] = od_arena_str(arena, od_table_id(live->items, places[i].row));
-        propensities[i] = places[i].propensity;
+    pthread_rwlock_rdlock(&shown.group->lock);
+    const struct od_table *table = shown.actions ? shown.group->actions : shown.group->items;
+    for (size_t i = 0; i < shown.count && status == OD_OK; i++) {
+        items[i] = od_arena_str(arena, od_table_id(table, shown.places[i].row));
+        propensities[i] = shown.places[i].propensity;
         status = items[i].ptr ? OD_OK : OD_NO_MEMORY;
     }
-    pthread_rwlock_unlock(&live->lock);
-    od_live_unref(live);
+    pthread_rwlock_unlock(&shown.group->lock);
+    od_live_unref(shown.group);
     if (status == OD_OK)
-        *out = (struct od_impression_list){campaign, items, propensities, count};
+        *out = (struct od_impression_list){shown.campaign_arn, shown.actions, items, propensities,
+                                           shown.count};
     return status;
 }

@@ -1,12 +1,12 @@
 /* Replacing bulk data: built beside the serving tables, swapped in by the store thread.
  *
- * Row numbers of items are the one thing the two sides share. They are always given out by the live
- * table: a chunk's new ids are first added there (a short write lock), then the replacement takes
- * over the live table's ids up to there, in the same order, and only then is filled. Ids that live
- * events add meanwhile come over the same way, the last of them under the commit's write lock. So
- * the replacement is at every moment a prefix of the live table, a row means the same item before
- * and after, and histories and campaigns need no translation. An aborted reload leaves ids without
- * records behind, which nothing can recommend and filters see as null.
+ * Row numbers of items and of actions are the one thing the two sides share. They are always given
+ * out by the live table: a chunk's new ids are first added there (a short write lock), then the
+ * replacement takes over the live table's ids up to there, in the same order, and only then is
+ * filled. Ids that live events add meanwhile come over the same way, the last of them under the
+ * commit's write lock. So the replacement is at every moment a prefix of the live table, a row
+ * means the same item before and after, and histories and campaigns need no translation. An aborted
+ * reload leaves ids without records behind, which nothing can recommend and filters see as null.
  *
  * Histories are rebuilt from nothing: od_activity is the same code that live events go through, and
  * its items and types are numbered by the live group too.
@@ -25,8 +25,8 @@ struct od_reload {
     struct od_live *live; /* a reference */
     enum od_dataset_type type;
     struct od_dataset *dataset;   /* a reference: schema of the table */
-    struct od_table *table;       /* items, users */
-    struct od_activity *activity; /* interactions */
+    struct od_table *table;       /* of records */
+    struct od_activity *activity; /* of events */
 };
 
 /* The group's dataset of a type, as a reference; NULL when it has none. */
@@ -38,6 +38,12 @@ static struct od_dataset *take_dataset(struct od_live *live, enum od_dataset_typ
     return dataset;
 }
 
+/* Whether the table's rows are those that histories and campaigns speak of. */
+static bool has_rows(const struct od_reload *reload)
+{
+    return reload->table && reload->type != OD_USERS;
+}
+
 static enum od_status build(struct od_reload *reload, struct od_error *err)
 {
     enum od_status status = OD_OK;
@@ -45,14 +51,14 @@ static enum od_status build(struct od_reload *reload, struct od_error *err)
     if (!reload->dataset)
         return od_fail(err, OD_NOT_FOUND, "Dataset group %.*s has no %s dataset.",
                        OD_STR_ARG(reload->live->arn), od_dataset_type_name(reload->type));
-    if (reload->type == OD_INTERACTIONS)
+    if (od_dataset_of_events(reload->type))
         reload->activity = od_activity_new();
     else
         reload->table = od_table_new(&reload->dataset->schema);
     if (!reload->activity && !reload->table)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    if (reload->type == OD_ITEMS)
-        status = od_live_follow(reload->live, reload->table);
+    if (has_rows(reload))
+        status = od_live_follow(reload->live, reload->type, reload->table);
     return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
 }
 
@@ -60,9 +66,6 @@ enum od_status od_reload_begin(struct od_serve *serve, struct od_str group_arn,
                                enum od_dataset_type type, struct od_reload **out,
                                struct od_error *err)
 {
-    if (type != OD_INTERACTIONS && type != OD_ITEMS && type != OD_USERS)
-        return od_fail(err, OD_INVALID_INPUT, "Datasets of type %s are not served.",
-                       od_dataset_type_name(type));
     struct od_live *live = od_serve_live(serve, group_arn);
     if (!live)
         return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
@@ -96,12 +99,14 @@ void od_reload_abort(struct od_reload *reload)
 enum od_status od_reload_chunk(struct od_reload *reload, const struct od_schema *schema,
                                const struct od_chunk *chunk)
 {
-    if (reload->type == OD_INTERACTIONS)
+    if (schema->type != reload->type)
+        return OD_CORRUPT;
+    if (reload->activity)
         return od_bulk_interactions(reload->live, reload->activity, schema, chunk);
-    if (reload->type == OD_ITEMS) {
+    if (has_rows(reload)) {
         enum od_status status = od_bulk_number(reload->live, schema, chunk);
         if (status == OD_OK)
-            status = od_live_follow(reload->live, reload->table);
+            status = od_live_follow(reload->live, reload->type, reload->table);
         if (status != OD_OK)
             return status;
     }
@@ -112,7 +117,7 @@ enum od_status od_reload_event(struct od_reload *reload, const struct od_live_ev
 {
     uint32_t shown[OD_MAX_RESULTS];
     struct od_activity_event resolved;
-    if (reload->type != OD_INTERACTIONS)
+    if (!reload->activity || event->action != (reload->type == OD_ACTION_INTERACTIONS))
         return OD_INVALID_INPUT;
     enum od_status status = od_live_resolve(reload->live, event, shown, &resolved);
     return status == OD_OK ? od_activity_add(reload->activity, &resolved) : status;
@@ -121,17 +126,19 @@ enum od_status od_reload_event(struct od_reload *reload, const struct od_live_ev
 enum od_status od_reload_record(struct od_reload *reload, const struct od_value *values)
 {
     enum od_status status = OD_OK;
-    if (reload->type == OD_INTERACTIONS)
+    if (reload->activity)
         return OD_INVALID_INPUT;
-    if (reload->type == OD_ITEMS) {
-        size_t id = od_schema_find(&reload->dataset->schema, OD_STR("ITEM_ID"));
+    if (has_rows(reload)) {
+        size_t id =
+            od_schema_find(&reload->dataset->schema,
+                           reload->type == OD_ITEMS ? OD_STR("ITEM_ID") : OD_STR("ACTION_ID"));
         uint32_t row;
         if (id == SIZE_MAX || values[id].kind != OD_VALUE_TEXT)
             return OD_INVALID_INPUT;
         if (od_table_find(reload->table, values[id].text) == OD_NO_ROW) {
-            status = od_live_rows(reload->live, &values[id].text, 1, &row);
+            status = od_live_rows(reload->live, reload->type, &values[id].text, 1, &row);
             if (status == OD_OK)
-                status = od_live_follow(reload->live, reload->table);
+                status = od_live_follow(reload->live, reload->type, reload->table);
         }
     }
     return status == OD_OK ? od_table_put(reload->table, values) : status;
@@ -146,8 +153,9 @@ static enum od_status land(struct od_reload *reload, struct od_live_swap *swap,
         return od_fail(err, OD_IN_USE,
                        "The %s dataset of %.*s was changed or removed while its data was loaded.",
                        od_dataset_type_name(reload->type), OD_STR_ARG(live->arn));
-    if (reload->type == OD_ITEMS) {
-        enum od_status status = od_live_follow_locked(live, reload->table, UINT32_MAX);
+    if (has_rows(reload)) {
+        enum od_status status =
+            od_live_follow_locked(live, reload->type, reload->table, UINT32_MAX);
         if (status != OD_OK)
             return od_fail(err, status, NULL);
     }
@@ -163,8 +171,8 @@ enum od_status od_reload_commit(struct od_reload *reload, struct od_error *err)
 {
     struct od_live_swap swap = {NULL, NULL, NULL};
     enum od_status status = OD_OK;
-    if (reload->type == OD_ITEMS)
-        status = od_live_follow(reload->live, reload->table);
+    if (has_rows(reload))
+        status = od_live_follow(reload->live, reload->type, reload->table);
     if (status != OD_OK) {
         od_reload_abort(reload);
         return od_fail(err, status, NULL);

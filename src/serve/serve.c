@@ -140,18 +140,18 @@ void od_serve_group_remove(struct od_serve *serve, struct od_str group_arn)
     od_live_unref(live);
 }
 
-/* The table that goes with a dataset: for items always one with every id, for users one that holds
- * the records, NULL for the other types and for no users. */
+/* The table that goes with a dataset: for items and actions always one with every id, for users one
+ * that holds the records, NULL for events and for no users. */
 static enum od_status make_table(struct od_live *live, enum od_dataset_type type,
                                  const struct od_dataset *dataset, struct od_table **out)
 {
     *out = NULL;
-    if (type != OD_ITEMS && (type != OD_USERS || !dataset))
+    if (od_dataset_of_events(type) || (type == OD_USERS && !dataset))
         return OD_OK;
     struct od_table *table = od_table_new(dataset ? &dataset->schema : NULL);
     enum od_status status = table ? OD_OK : OD_NO_MEMORY;
-    if (table && type == OD_ITEMS)
-        status = od_live_follow(live, table);
+    if (table && type != OD_USERS)
+        status = od_live_follow(live, type, table);
     if (status == OD_OK && dataset)
         status = od_bulk_copy(live, type, table);
     if (status == OD_OK)
@@ -167,12 +167,12 @@ static enum od_status swap_dataset(struct od_live *live, enum od_dataset_type ty
 {
     struct od_live_swap swap = {dataset, NULL, NULL};
     enum od_status status = make_table(live, type, dataset, &swap.table);
-    if (status == OD_OK && type == OD_INTERACTIONS && !dataset)
+    if (status == OD_OK && od_dataset_of_events(type) && !dataset)
         status = (swap.activity = od_activity_new()) ? OD_OK : OD_NO_MEMORY;
     if (status == OD_OK) {
         pthread_rwlock_wrlock(&live->lock);
-        if (type == OD_ITEMS)
-            status = od_live_follow_locked(live, swap.table, UINT32_MAX);
+        if (swap.table && type != OD_USERS)
+            status = od_live_follow_locked(live, type, swap.table, UINT32_MAX);
         if (status == OD_OK)
             od_live_swap_dataset(live, type, &swap);
         pthread_rwlock_unlock(&live->lock);
@@ -209,10 +209,10 @@ void od_serve_dataset_remove(struct od_serve *serve, struct od_str group_arn,
     struct od_live *live = od_serve_live(serve, group_arn);
     if (!live)
         return;
-    if (swap_dataset(live, type, NULL) != OD_OK && type == OD_ITEMS) {
+    if (swap_dataset(live, type, NULL) != OD_OK && (type == OD_ITEMS || type == OD_ACTIONS)) {
         /* No memory for a table of ids alone: empty the columns of the one there is. */
         pthread_rwlock_wrlock(&live->lock);
-        od_table_clear(live->items);
+        od_table_clear(od_live_table(live, type));
         pthread_rwlock_unlock(&live->lock);
     }
     od_live_unref(live);
@@ -300,8 +300,10 @@ static void count_group(struct od_live *live, struct od_serve_counts *out)
     pthread_rwlock_rdlock(&live->lock);
     out->users += od_histories_count(live->activity->histories);
     out->items += od_table_row_count(live->items) - 1; /* without the nameless */
-    out->history_events += od_histories_events(live->activity->histories);
-    out->history_bytes += od_activity_bytes(live->activity);
+    out->history_events += od_histories_events(live->activity->histories) +
+                           od_histories_events(live->action_activity->histories);
+    out->history_bytes +=
+        od_activity_bytes(live->activity) + od_activity_bytes(live->action_activity);
     pthread_rwlock_unlock(&live->lock);
 }
 

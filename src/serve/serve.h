@@ -38,6 +38,7 @@ struct od_live_event {
     struct od_str user;    /* absent: session is the user (data.md section 13) */
     struct od_str session; /* when both are given, the session's events join the user */
     struct od_str item;
+    bool action;        /* an action interaction: item is an action */
     struct od_str type; /* "" when none */
     int64_t time_s;
     const struct od_str *impression; /* items shown with it, explicit or by recommendation id */
@@ -45,7 +46,7 @@ struct od_live_event {
 };
 enum od_status od_serve_event(struct od_serve *serve, struct od_str group_arn,
                               const struct od_live_event *event) OD_MUST_USE;
-/* values: one a schema field (type OD_ITEMS or OD_USERS). */
+/* values: one a schema field (type OD_ITEMS, OD_USERS or OD_ACTIONS). */
 enum od_status od_serve_record(struct od_serve *serve, struct od_str group_arn,
                                enum od_dataset_type type,
                                const struct od_value *values) OD_MUST_USE;
@@ -53,8 +54,8 @@ enum od_status od_serve_record(struct od_serve *serve, struct od_str group_arn,
 /* ---- replacing what bulk data says (after an import, and at start) ----
  * begin, chunk, event and record on the loader thread build a replacement beside the serving one,
  * given everything in order of arrival; commit on the store thread, after the caller has added
- * what arrived meanwhile, swaps it in. For OD_INTERACTIONS the replacement is all histories (feed
- * every segment, then every live event); for OD_ITEMS and OD_USERS the table. */
+ * what arrived meanwhile, swaps it in. For interactions and action interactions the replacement is
+ * all histories (feed every segment, then every live event); for the other types the table. */
 struct od_reload;
 enum od_status od_reload_begin(struct od_serve *serve, struct od_str group_arn,
                                enum od_dataset_type type, struct od_reload **out,
@@ -138,14 +139,18 @@ struct od_recommend_answer {
     char recommendation_id[41]; /* "RID-" and a UUID */
     bool short_of_results;      /* filters left fewer than asked for */
 };
-/* Every rule of serving.md sections 1, 2, 4, 5, 7, 9, 11 that concerns these two calls, errors as
- * in errors.md section 6. All output lives in arena. */
+/* Every rule of serving.md sections 1 to 5, 7, 9, 11 that concerns these calls, errors as in
+ * errors.md section 6. All output lives in arena. For actions the items of the answer are actions,
+ * and every one has a score. */
 enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recommend_query *query,
                                   struct od_arena *arena, struct od_recommend_answer *out,
                                   struct od_error *err) OD_MUST_USE;
 enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_query *query,
                              struct od_arena *arena, struct od_recommend_answer *out,
                              struct od_error *err) OD_MUST_USE;
+enum od_status od_serve_actions(struct od_serve *serve, const struct od_recommend_query *query,
+                                struct od_arena *arena, struct od_recommend_answer *out,
+                                struct od_error *err) OD_MUST_USE;
 
 /* Prepares what the first of many queries at once would find under construction, and go without:
  * the campaign's young items at that moment. Afterwards queries of the same now_ms and seed have
@@ -180,9 +185,10 @@ enum od_status od_segments_find(const struct od_segments *segments,
  * OD_NOT_FOUND when the id is unknown or forgotten (OD_SHOWN_BYTES). All output lives in arena. */
 struct od_impression_list {
     struct od_str campaign_arn;
+    bool actions;               /* GetActionRecommendations: items are actions */
     const struct od_str *items; /* in the order shown */
     const float *propensities;  /* of each place to show what it showed; 1: nothing was left to
-                                   chance */
+                                   chance, and for actions, whose chances are not known */
     size_t count;
 };
 enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,

@@ -19,6 +19,7 @@ struct od_shown_list {
     size_t bytes; /* of this block */
     size_t count;
     size_t arn_len;
+    bool actions;
     uint8_t rid[OD_RID_BYTES];
     struct od_shown_place places[]; /* [count], then the campaign's ARN */
 };
@@ -86,8 +87,8 @@ static bool widen(struct od_shown *shown)
 }
 
 void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struct od_live *group,
-                  struct od_str campaign_arn, const struct od_shown_place *places, size_t count,
-                  int64_t now_s)
+                  struct od_str campaign_arn, bool actions, const struct od_shown_place *places,
+                  size_t count, int64_t now_s)
 {
     struct od_shown_list *list;
     size_t bytes = sizeof *list + count * sizeof *places + campaign_arn.len;
@@ -97,7 +98,8 @@ void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struc
                                    .time_s = now_s,
                                    .bytes = bytes,
                                    .count = count,
-                                   .arn_len = campaign_arn.len};
+                                   .arn_len = campaign_arn.len,
+                                   .actions = actions};
     memcpy(list->rid, rid, OD_RID_BYTES);
     if (count)
         memcpy(list->places, places, count * sizeof *places);
@@ -126,8 +128,7 @@ void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struc
 }
 
 static enum od_status copy_out(const struct od_shown_list *list, struct od_arena *arena,
-                               struct od_live **out_group, struct od_str *out_campaign,
-                               const struct od_shown_place **out_places, size_t *out_count)
+                               struct od_shown_answer *out)
 {
     struct od_shown_place *places = OD_NEW_ARRAY(arena, struct od_shown_place, list->count);
     struct od_str arn = od_arena_str(
@@ -135,17 +136,13 @@ static enum od_status copy_out(const struct od_shown_list *list, struct od_arena
     if (!places || !arn.ptr)
         return OD_NO_MEMORY;
     memcpy(places, list->places, list->count * sizeof *places);
-    *out_group = od_live_ref(list->group);
-    *out_campaign = arn;
-    *out_places = places;
-    *out_count = list->count;
+    *out =
+        (struct od_shown_answer){od_live_ref(list->group), arn, list->actions, places, list->count};
     return OD_OK;
 }
 
 enum od_status od_shown_find(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES],
-                             struct od_arena *arena, struct od_live **out_group,
-                             struct od_str *out_campaign, const struct od_shown_place **out_places,
-                             size_t *out_count)
+                             struct od_arena *arena, struct od_shown_answer *out)
 {
     enum od_status status = OD_NOT_FOUND;
     pthread_mutex_lock(&shown->lock);
@@ -153,7 +150,7 @@ enum od_status od_shown_find(struct od_shown *shown, const uint8_t rid[OD_RID_BY
     while (list && memcmp(list->rid, rid, OD_RID_BYTES) != 0)
         list = list->next;
     if (list)
-        status = copy_out(list, arena, out_group, out_campaign, out_places, out_count);
+        status = copy_out(list, arena, out);
     pthread_mutex_unlock(&shown->lock);
     return status;
 }

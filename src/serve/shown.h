@@ -1,5 +1,5 @@
-/* Which items each recent answer showed, by recommendation id: implicit impressions (data.md
- * section 14). Bounded by bytes and by age; the oldest go first. Any thread. */
+/* Which items, or actions, each recent answer showed, by recommendation id: implicit impressions
+ * (data.md section 14). Bounded by bytes and by age; the oldest go first. Any thread. */
 #ifndef OD_SERVE_SHOWN_H
 #define OD_SERVE_SHOWN_H
 
@@ -26,18 +26,23 @@ bool od_shown_init(struct od_shown *shown);
 void od_shown_done(struct od_shown *shown);
 /* One place of an answer. */
 struct od_shown_place {
-    uint32_t row;     /* of the group's items */
+    uint32_t row;     /* of the group's items or actions */
     float propensity; /* the chance that the place showed this item (explore.c) */
 };
-/* Remembers places as shown by a campaign. Out of memory: forgets it. */
+/* Remembers places as shown by a campaign, of actions or of items. Out of memory: forgets it. */
 void od_shown_add(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES], struct od_live *group,
-                  struct od_str campaign_arn, const struct od_shown_place *places, size_t count,
-                  int64_t now_s);
-/* OD_NOT_FOUND when unknown. Places and ARN are copied to arena; *out_group is a reference. */
+                  struct od_str campaign_arn, bool actions, const struct od_shown_place *places,
+                  size_t count, int64_t now_s);
+struct od_shown_answer {
+    struct od_live *group; /* a reference */
+    struct od_str campaign_arn;
+    bool actions;
+    const struct od_shown_place *places;
+    size_t count;
+};
+/* OD_NOT_FOUND when unknown. Places and ARN are copied to arena. */
 enum od_status od_shown_find(struct od_shown *shown, const uint8_t rid[OD_RID_BYTES],
-                             struct od_arena *arena, struct od_live **out_group,
-                             struct od_str *out_campaign, const struct od_shown_place **out_places,
-                             size_t *out_count) OD_MUST_USE;
+                             struct od_arena *arena, struct od_shown_answer *out) OD_MUST_USE;
 /* Forgets what belongs to a group (it was removed). */
 void od_shown_forget(struct od_shown *shown, const struct od_live *group);
 size_t od_shown_bytes(struct od_shown *shown);

@@ -81,7 +81,7 @@ static enum od_status copy_rows(struct copy *copy, struct od_live *live, enum od
     enum od_status status = OD_OK;
     for (uint32_t row = 0, more = 1; more && status == OD_OK;) {
         pthread_rwlock_rdlock(&live->lock);
-        const struct od_table *from = type == OD_ITEMS ? live->items : live->users;
+        const struct od_table *from = od_live_table(live, type);
         uint32_t count = from ? od_table_row_count(from) : 0;
         for (size_t i = 0; from && row == 0 && i < copy->schema->field_count; i++)
             copy->places[i] = place_of(from, &copy->schema->fields[i]);

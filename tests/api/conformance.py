@@ -64,6 +64,8 @@ UNREACHABLE = {
     ("TagResource", LE): "more than 50 tags are TooManyTagsException (api.md 12)",
     ("PutItems", RIU): "a dataset takes records from its creation to its deletion, also while it imports (data.md 12)",
     ("PutUsers", RIU): "a dataset takes records from its creation to its deletion, also while it imports (data.md 12)",
+    ("PutActions", RIU): "a dataset takes records from its creation to its deletion, also while it imports (data.md 12)",
+    ("PutActionInteractions", RIU): "a dataset takes records from its creation to its deletion, also while it imports (data.md 12)",
 }
 
 # What is still to be tested: operation or (operation, error) -> why. Must become empty. Operations that the server

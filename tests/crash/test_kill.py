@@ -1,4 +1,4 @@
-"""kill -9 at random moments during PutEvents and imports.
+"""kill -9 at random moments during PutEvents, PutActionInteractions and imports.
 
 After every kill the server starts again by itself; every acknowledged event is there, none is there that was not
 sent, and an import is either whole or not visible. ONDOL_TORTURE=1 does 200 rounds instead of 50.
@@ -72,15 +72,23 @@ class Writer(threading.Thread):
     def run(self):
         for number in range(1_000_000):
             ids = [f"{self.name_of_events}-{number}-{part}" for part in range(5)]
-            batch = [
-                {"eventId": i, "eventType": "view", "itemId": f"item-{number % 50}", "sentAt": 1700000000 + number} for i in ids
-            ]
             self.sent.update(ids)
             try:
-                self.events.put_events(trackingId=self.tracking_id, userId=f"user-{number % 40}", sessionId="s", eventList=batch)
+                self.put(ids, number)
             except Exception:
                 return
             self.acknowledged.update(ids)
+
+    def put(self, ids, number):
+        batch = [{"eventId": i, "eventType": "view", "itemId": f"item-{number % 50}", "sentAt": 1700000000 + number} for i in ids]
+        self.events.put_events(trackingId=self.tracking_id, userId=f"user-{number % 40}", sessionId="s", eventList=batch)
+
+
+class ActionWriter(Writer):
+    def put(self, ids, number):
+        about = {"userId": f"user-{number % 40}", "sessionId": "s", "timestamp": 1700000000 + number, "eventType": "Taken"}
+        batch = [{"eventId": i, "actionId": f"action-{number % 50}", **about} for i in ids]
+        self.events.put_action_interactions(trackingId=self.tracking_id, actionInteractions=batch)
 
 
 def write_csv(folder, name):
@@ -95,15 +103,19 @@ def prepared(tmp_path):
     server = Server(tmp_path / "data")
     write_csv(tmp_path / "data", "rows.csv")
     personalize = server.client("personalize")
-    fields = [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("EVENT_TYPE", "string")]
-    schema = {"type": "record", "name": "Interactions", "fields": [{"name": n, "type": t} for n, t in fields], "version": "1.0"}
     group = personalize.create_dataset_group(name="crash")["datasetGroupArn"]
-    schema_arn = personalize.create_schema(name="crash", schema=json.dumps(schema))["schemaArn"]
-    dataset = personalize.create_dataset(
-        name="crash", schemaArn=schema_arn, datasetGroupArn=group, datasetType="INTERACTIONS"
-    )["datasetArn"]
+
+    def create(kind, name, thing):
+        fields = [("USER_ID", "string"), (thing, "string"), ("TIMESTAMP", "long"), ("EVENT_TYPE", "string")]
+        schema = {"type": "record", "name": name, "fields": [{"name": n, "type": t} for n, t in fields], "version": "1.0"}
+        schema_arn = personalize.create_schema(name=name, schema=json.dumps(schema))["schemaArn"]
+        return personalize.create_dataset(name=name, schemaArn=schema_arn, datasetGroupArn=group, datasetType=kind)["datasetArn"]
+
+    dataset = create("INTERACTIONS", "Interactions", "ITEM_ID")
+    actions = create("ACTION_INTERACTIONS", "ActionInteractions", "ACTION_ID")
     tracking_id = personalize.create_event_tracker(name="crash", datasetGroupArn=group)["trackingId"]
-    yield server, dataset, tracking_id
+    action_tracking_id = personalize.describe_dataset(datasetArn=actions)["dataset"]["trackingId"]
+    yield server, dataset, tracking_id, action_tracking_id
     if server.process.poll() is None:
         server.kill()
 
@@ -144,7 +156,7 @@ def stored_event_ids(server):
 
 
 def test_nothing_acknowledged_is_lost_and_no_import_is_half_visible(prepared):
-    server, dataset, tracking_id = prepared
+    server, dataset, tracking_id, action_tracking_id = prepared
     rng = random.Random(20261123)
     sent, acknowledged, interrupted = set(), set(), 0
     for round_number in range(ROUNDS):
@@ -157,7 +169,10 @@ def test_nothing_acknowledged_is_lost_and_no_import_is_half_visible(prepared):
             importMode=mode,
             dataSource={"dataLocation": "s3://bucket/rows.csv"},
         )
-        writers = [Writer(server, tracking_id, f"r{round_number}w{w}") for w in range(2)]
+        writers = [
+            Writer(server, tracking_id, f"r{round_number}items"),
+            ActionWriter(server, action_tracking_id, f"r{round_number}actions"),
+        ]
         for writer in writers:
             writer.start()
         time.sleep(rng.uniform(0.005, 0.35 if round_number % 3 == 2 else 0.06))  # the short ones meet the import at work
@@ -174,6 +189,7 @@ def test_nothing_acknowledged_is_lost_and_no_import_is_half_visible(prepared):
     assert len(acknowledged) > ROUNDS, "too few events were acknowledged to prove anything"
     assert interrupted >= 5, "too few imports were interrupted to prove anything"
     print(f"{ROUNDS} kills, {interrupted} during an import, {len(acknowledged)} events acknowledged, {len(stored)} stored")
+    assert sum("actions" in event for event in acknowledged) > ROUNDS / 2
     assert acknowledged <= set(stored), f"lost: {sorted(acknowledged - set(stored))[:5]}"
     assert len(stored) == len(set(stored))
     assert set(stored) <= sent, "events nobody sent"

@@ -41,7 +41,7 @@ static const struct od_filter_schemas known = {
     {&schemas[0], &schemas[1], &schemas[2], &schemas[3], &schemas[4]}};
 
 #define ITEMS 70u
-static struct od_table *items, *users;
+static struct od_table *items, *users, *actions;
 static struct od_filter_event events[130];
 
 static void check(bool holds)
@@ -58,7 +58,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     static const struct od_str types[] = {OD_STR("view"), OD_STR("BUY"), OD_STR("")};
     items = od_table_new(&schemas[1]);
     users = od_table_new(&schemas[2]);
-    check(items && users);
+    actions = od_table_new(&schemas[3]);
+    check(items && users && actions);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct od_value values[2] = {{.kind = OD_VALUE_TEXT, .text = genres[i]},
+                                     {.kind = OD_VALUE_INTEGER, .integer = (int64_t)i}};
+        check(od_table_put(actions, values) == OD_OK);
+    }
     for (uint32_t i = 0; i < ITEMS; i++) {
         char id[2] = {(char)('0' + i % 70), '\0'};
         uint32_t row;
@@ -94,14 +100,25 @@ static void evaluate(const struct od_filter *filter, struct od_str texts)
     for (struct od_str text;
          count < od_filter_param_count(filter) && od_str_cut(&texts, '\0', &text); count++)
         given[count] = (struct od_filter_value){od_filter_param_name(filter, count), text};
-    struct od_filter_context context = {items, users, 0, 3, events, 130};
+    enum od_filter_target target = od_filter_target(filter);
+    bool of_actions = target == OD_TARGET_ACTION;
+    struct od_filter_context context = {
+        of_actions ? actions : items,
+        users,
+        0,
+        3,
+        events,
+        130,
+        of_actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
+    };
     od_arena_init(&arena, 16u << 20);
     enum od_status status = od_filter_bind(filter, given, count, &arena, &values, &err);
     check(status == OD_OK || (status == OD_INVALID_INPUT && err.message[0]));
     if (status == OD_OK) {
         status = od_filter_eval(filter, values, &context, &arena, keep, &err);
-        check(status == (od_filter_target(filter) == OD_TARGET_ITEM ? OD_OK : OD_INVALID_INPUT));
-        check(status != OD_OK || keep[1] >> (ITEMS - 64) == 0);
+        check(status == (target == OD_TARGET_USER ? OD_INVALID_INPUT : OD_OK));
+        check(status != OD_OK || of_actions || keep[1] >> (ITEMS - 64) == 0);
+        check(status != OD_OK || !of_actions || keep[0] >> 3 == 0);
     }
     od_arena_done(&arena);
 }

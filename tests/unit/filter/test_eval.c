@@ -333,6 +333,82 @@ static void other_targets_are_refused(void **state)
     }
 }
 
+/* A filter over actions on a table of four: a to d of value 1 to 4, d without a record, for a user
+ * who did things with them, newest first. */
+static const char *keep_actions(const char *expression, const struct od_filter_event *done,
+                                size_t count)
+{
+    static char letters[8];
+    struct od_table *actions = od_table_new(&shop[OD_ACTIONS]);
+    struct od_filter *filter = NULL;
+    const struct od_filter_values *values = NULL;
+    struct od_error err = {.message = ""};
+    struct od_filter_context context = {
+        .target = OD_TARGET_ACTION, .items = actions, .users = users, .user_row = 0};
+    uint64_t kept[1];
+    uint32_t row;
+    for (int i = 0; i < 3; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        struct od_value cells[4] = {{.kind = OD_VALUE_TEXT, .text = od_str_c(id)},
+                                    {.kind = OD_VALUE_INTEGER, .integer = i + 1},
+                                    {.kind = OD_VALUE_NULL},
+                                    {.kind = OD_VALUE_NULL}};
+        assert_int_equal(od_table_put(actions, cells), OD_OK);
+    }
+    assert_int_equal(od_table_row(actions, OD_STR("d"), &row), OD_OK);
+    context.events = done;
+    context.event_count = count;
+    if (od_filter_new(od_str_c(expression), &shop_schemas, 0, &filter, &err) != OD_OK ||
+        od_filter_bind(filter, NULL, 0, &arena, &values, &err) != OD_OK ||
+        od_filter_eval(filter, values, &context, &arena, kept, &err) != OD_OK)
+        fail_msg("%s: %s", expression, err.message);
+    size_t n = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        if (kept[0] >> i & 1)
+            letters[n++] = (char)('a' + i);
+    letters[n] = '\0';
+    od_filter_free(filter);
+    od_table_free(actions);
+    return letters;
+}
+
+static void actions_are_filtered_like_items(void **state)
+{
+    (void)state;
+    static const struct od_filter_event done[] = {{0, OD_STR("NOT_TAKEN")},
+                                                  {1, OD_STR("Not Taken")},
+                                                  {2, OD_STR("taken")},
+                                                  {3, OD_STR("Viewed")}};
+#define EVENTS "ActionID WHERE Action_Interactions.EVENT_TYPE "
+    static const char *const cases[][2] = {
+        {"INCLUDE ActionID WHERE Actions.VALUE >= 2", "bc"},
+        {"EXCLUDE ActionID WHERE Actions.VALUE < 2", "bcd"},
+        {"EXCLUDE ActionID WHERE Actions.VALUE < 9 IF CurrentUser.AGE = 20", "d"},
+        {"EXCLUDE ActionID WHERE Actions.VALUE < 9 IF CurrentUser.AGE = 21", "abcd"},
+        {"INCLUDE " EVENTS "IN (\"not taken\")", "ab"},
+        {"INCLUDE " EVENTS "IN (\"NotTaken\", \"_Taken \")", "abc"},
+        {"INCLUDE " EVENTS "IN (\"tak en\")", "c"},
+        {"INCLUDE " EVENTS "IN (\"take\", \"takens\", \"\")", ""},
+        {"EXCLUDE " EVENTS "IN (*)", ""},
+        {"INCLUDE " EVENTS "NOT IN (\"Taken\")", "abd"},
+        {"INCLUDE " EVENTS "IN (*) | EXCLUDE ActionID WHERE Actions.VALUE = 1", "bcd"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(keep_actions(cases[i][0], done, 4), cases[i][1]);
+}
+
+static void the_newest_300_action_interactions_of_a_type_count(void **state)
+{
+    (void)state;
+    struct od_filter_event done[302];
+    for (uint32_t i = 0; i < 302; i++)
+        done[i] = (struct od_filter_event){0, OD_STR("Viewed")};
+    done[299].item_row = 1;
+    done[301].item_row = 2;
+    assert_string_equal(keep_actions("INCLUDE " EVENTS "IN (*)", done, 302), "ab");
+    done[301].type = OD_STR("Taken");
+    assert_string_equal(keep_actions("INCLUDE " EVENTS "IN (*)", done, 302), "abc");
+}
+
 static void another_table_is_null_or_refused(void **state)
 {
     (void)state;
@@ -402,6 +478,8 @@ int main(void)
         cmocka_unit_test(one_quoted_value_with_commas_is_the_whole_or_its_parts),
         cmocka_unit_test(an_exclude_without_its_value_is_skipped),
         cmocka_unit_test(other_targets_are_refused),
+        cmocka_unit_test(actions_are_filtered_like_items),
+        cmocka_unit_test(the_newest_300_action_interactions_of_a_type_count),
         cmocka_unit_test(another_table_is_null_or_refused),
         cmocka_unit_test(out_of_memory_is_a_status),
     };

@@ -542,7 +542,8 @@ static void check_rule(struct world *w, const struct rule *rule, struct od_arena
     assert_int_equal(status, rule->any_unbound_include ? OD_INVALID_INPUT : OD_OK);
     if (status == OD_OK) {
         struct od_filter_context context = {w->items,       w->users,  w->user_row,
-                                            w->current_row, w->events, w->event_count};
+                                            w->current_row, w->events, w->event_count,
+                                            OD_TARGET_ITEM};
         uint64_t keep[MOST_ITEMS / 64 + 1];
         memset(keep, 0x55, sizeof keep);
         assert_int_equal(od_filter_eval(filter, values, &context, arena, keep, &err), OD_OK);

@@ -21,6 +21,18 @@ static const char events_text[] =
     "{\"name\":\"IMPRESSION\",\"type\":[\"null\",\"string\"]},"
     "{\"name\":\"DEVICE\",\"type\":[\"null\",\"string\"],\"categorical\":true}]}";
 
+static const char actions_text[] =
+    "{\"type\":\"record\",\"name\":\"Actions\",\"namespace\":\"n\",\"version\":\"1.0\","
+    "\"fields\":[{\"name\":\"ACTION_ID\",\"type\":\"string\"},"
+    "{\"name\":\"ITEM_ID\",\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"VALUE\",\"type\":[\"null\",\"long\"]}]}";
+static const char action_events_text[] =
+    "{\"type\":\"record\",\"name\":\"ActionInteractions\",\"namespace\":\"n\","
+    "\"version\":\"1.0\",\"fields\":[{\"name\":\"USER_ID\",\"type\":\"string\"},"
+    "{\"name\":\"ITEM_ID\",\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"ACTION_ID\",\"type\":\"string\"},{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
+    "{\"name\":\"EVENT_TYPE\",\"type\":\"string\"}]}";
+
 static struct od_schema *schema_of(struct fixture *f, const char *text)
 {
     struct od_schema *schema = OD_NEW(&f->arena, struct od_schema);
@@ -317,6 +329,26 @@ static void records_of_a_span_are_folded(void **state)
     assert_string_equal(segment_text(f, path, NULL), "inside:a|b:-2: ");
 }
 
+/* The id is that of the dataset's type; another's name is a field like any. */
+static void actions_and_their_events_are_folded(void **state)
+{
+    struct fixture *f = *state;
+    struct od_str path = path_of(f, "a.seg");
+    struct od_source span = {.after_ms = INT64_MIN, .upto_ms = INT64_MAX};
+    uint64_t count;
+    struct od_event taken = event("u1", "s1", "a1", 10);
+    taken.body = OD_STR("{\"ITEM_ID\":\"i7\"}");
+    append(f, taken);
+    ok(f, od_fold_events(io, reader(f), DATASET, 1, schema_of(f, action_events_text), path, &count,
+                         &f->err));
+    assert_string_equal(segment_text(f, path, NULL), "u1:i7:a1:10:view: ");
+    put(f, "a1", "{\"ITEM_ID\":\"i7\",\"VALUE\":3}", 1);
+    ok(f, od_fold_records(io, reader(f), DATASET, &span, 0, schema_of(f, actions_text), path,
+                          &count, &f->err));
+    assert_int_equal(count, 1);
+    assert_string_equal(segment_text(f, path, NULL), "a1:i7:3: ");
+}
+
 static void more_events_than_a_chunk_holds_make_several(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +387,7 @@ int main(void)
         TEST(fold_ends_at_its_mark),
         TEST(event_that_does_not_fit_fails_the_fold_and_leaves_no_file),
         TEST(records_of_a_span_are_folded),
+        TEST(actions_and_their_events_are_folded),
         TEST(more_events_than_a_chunk_holds_make_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

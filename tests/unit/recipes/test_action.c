@@ -270,6 +270,34 @@ static void expired_and_repeated_actions_are_removed(void **state)
     world_done(&w);
 }
 
+static void what_a_query_knows_of_actions_takes_the_place_of_the_image(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 600, true);
+    put_action(&w, "a0", 1, 20 * DAY - 10, -1); /* over */
+    put_action(&w, "a1", 1, -1, -1);
+    put_action(&w, "a3", 2, -1, -1);
+    struct od_memory_model m = model_of(&w);
+    struct od_past_event events[4], seen = {1, OD_ACTION_VIEWED, 19 * DAY};
+    float scores[4];
+    struct od_query q = taste(&m, 0, events);
+    q.action_events = &seen;
+    q.action_event_count = 1;
+    ask(&m, &q, scores);
+    assert_true(scores[0] == -INFINITY && scores[1] > 0 && scores[3] > scores[2]);
+    struct od_action_fact facts[4] = {{true, INT64_MAX, 0, 0},
+                                      {true, INT64_MAX, 0, 3},
+                                      {true, INT64_MAX, 9, 0},
+                                      {.known = false, .expires_s = 0}};
+    q.action_facts = facts;
+    ask(&m, &q, scores);
+    assert_true(scores[0] > 0 && scores[1] == -INFINITY);
+    assert_true(scores[2] > scores[3] && scores[3] > -INFINITY); /* by VALUE */
+    od_memory_model_done(&m);
+    world_done(&w);
+}
+
 static void exploration_draws_for_new_actions_alone(void **state)
 {
     (void)state;
@@ -489,6 +517,7 @@ int main(void)
         cmocka_unit_test(events_older_than_six_weeks_do_not_count),
         cmocka_unit_test(without_action_interactions_all_is_by_value),
         cmocka_unit_test(expired_and_repeated_actions_are_removed),
+        cmocka_unit_test(what_a_query_knows_of_actions_takes_the_place_of_the_image),
         cmocka_unit_test(exploration_draws_for_new_actions_alone),
         cmocka_unit_test(the_period_has_its_effect),
         cmocka_unit_test(metrics_find_what_can_be_found),

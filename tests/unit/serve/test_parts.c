@@ -74,18 +74,18 @@ static void rid_of(uint32_t number, uint8_t out[OD_RID_BYTES])
 static bool is_known(struct od_shown *shown, uint32_t number, size_t *out_count)
 {
     struct od_arena arena;
-    struct od_live *group;
-    struct od_str campaign;
-    const struct od_shown_place *rows;
+    struct od_shown_answer answer;
     uint8_t rid[OD_RID_BYTES];
     rid_of(number, rid);
     od_arena_init(&arena, 1 << 20);
-    enum od_status status = od_shown_find(shown, rid, &arena, &group, &campaign, &rows, out_count);
+    enum od_status status = od_shown_find(shown, rid, &arena, &answer);
     if (status == OD_OK) {
-        assert_true(od_str_eq(campaign, OD_STR("arn:campaign")));
-        assert_true(*out_count == 0 || rows[*out_count - 1].row == number + *out_count - 1);
-        assert_true(*out_count == 0 || rows[*out_count - 1].propensity == 0.25F);
-        od_live_unref(group);
+        size_t count = *out_count = answer.count;
+        assert_true(od_str_eq(answer.campaign_arn, OD_STR("arn:campaign")));
+        assert_true(answer.actions == (number % 3 == 0));
+        assert_true(count == 0 || answer.places[count - 1].row == number + count - 1);
+        assert_true(count == 0 || answer.places[count - 1].propensity == 0.25F);
+        od_live_unref(answer.group);
     }
     od_arena_done(&arena);
     return status == OD_OK;
@@ -99,7 +99,7 @@ static void show(struct od_shown *shown, struct od_live *group, uint32_t number,
     rid_of(number, rid);
     for (uint32_t i = 0; i < count; i++)
         rows[i] = (struct od_shown_place){number + i, 0.25F};
-    od_shown_add(shown, rid, group, OD_STR("arn:campaign"), rows, count, now_s);
+    od_shown_add(shown, rid, group, OD_STR("arn:campaign"), number % 3 == 0, rows, count, now_s);
 }
 
 static void lists_shown_are_bounded_by_bytes_and_age(void **state)

@@ -2,10 +2,14 @@
  * another reloads bulk data. Run with SANITIZER=thread; without it the checks on each answer still
  * bite. */
 #include "serve/fixture.inc"
+#include "serve/actor.inc"
 #include "serve/chunks.inc"
 
 #include <pthread.h>
 #include <stdatomic.h>
+
+#define ACTION_CAMPAIGN OD_STR("arn:aws:personalize:us-east-1:1:campaign/actions")
+#define ACTION_FILTER   OD_STR("arn:aws:personalize:us-east-1:1:filter/actions")
 
 enum { ASKERS = 8, ROUNDS = 60, ITEMS = 300 };
 
@@ -63,6 +67,58 @@ static void *ask(void *context)
     return NULL;
 }
 
+/* The same of actions, whose scores tell nothing of their order. */
+static void *ask_actions(void *context)
+{
+    struct stage *stage = context;
+    struct od_serve *serve = stage->f->serve;
+    struct od_arena arena;
+    struct od_error err;
+    od_arena_init(&arena, SIZE_MAX);
+    for (int i = 0; !atomic_load(&stage->over); i++) {
+        struct od_recommend_answer answer;
+        struct od_impression_list list;
+        struct od_recommend_query query = query_of("u1", -1);
+        query.campaign_arn = ACTION_CAMPAIGN;
+        if (i % 2)
+            query.filter_arn = ACTION_FILTER;
+        if (od_serve_actions(serve, &query, &arena, &answer, &err) != OD_OK ||
+            (i % 2 == 0 && answer.count != ACTIONS - 1) ||
+            od_serve_impressions(serve, od_str_c(answer.recommendation_id), &arena, &list) !=
+                OD_OK ||
+            !list.actions)
+            atomic_fetch_add(&stage->failures, 1);
+        od_arena_reset(&arena);
+    }
+    od_arena_done(&arena);
+    return NULL;
+}
+
+static enum od_status load_actions(struct stage *stage, struct od_arena *arena, int i)
+{
+    struct od_schema schema;
+    struct od_error err;
+    struct od_reload *replacement;
+    char fresh[16];
+    bool records = i % 2;
+    const char *text = records ? ACTIONS_SCHEMA : ACTION_EVENTS_SCHEMA;
+    snprintf(fresh, sizeof fresh, "bulk%d", i % 100);
+    const char *cells[] = {fresh, "1", NULL, NULL, "a2", "2", NULL, NULL};
+    const char *events[] = {"u1", fresh, "Taken", "1", NULL, "u1", "a3", "Viewed", "2", "a1|a2"};
+    enum od_status status = od_schema_parse(arena, od_str_c(text), OD_DOMAIN_NONE, &schema, &err);
+    if (status != OD_OK)
+        return status;
+    struct od_chunk chunk = chunk_of(arena, &schema, records ? cells : events, 2);
+    status = od_reload_begin(stage->f->serve, GROUP, schema.type, &replacement, &err);
+    if (status != OD_OK)
+        return status;
+    status = od_reload_chunk(replacement, &schema, &chunk);
+    if (status == OD_OK)
+        return od_reload_commit(replacement, &err);
+    od_reload_abort(replacement);
+    return status;
+}
+
 static void *reload(void *context)
 {
     struct stage *stage = context;
@@ -79,6 +135,9 @@ static void *reload(void *context)
         const char *event_cells[] = {user, fresh,  "1", "view", NULL,
                                      "u1", "i005", "2", "buy",  "i001|i002"};
         od_arena_reset(&arena);
+        enum od_status loaded = load_actions(stage, &arena, i / 2);
+        if (loaded != OD_OK && loaded != OD_IN_USE)
+            atomic_fetch_add(&stage->failures, 1);
         if (od_schema_parse(&arena, od_str_c(items ? ITEMS_SCHEMA : INTERACTIONS_SCHEMA),
                             OD_DOMAIN_NONE, &schema, &err) != OD_OK)
             break;
@@ -111,6 +170,15 @@ static void change(struct fixture *f, int round)
         event(f, i % 3 ? name : NULL, i % 2 ? "session" : "other", item, i % 4 ? "view" : "buy",
               NOW + round);
     }
+    for (int i = 0; i < 10; i++) {
+        snprintf(item, sizeof item, i % 5 ? "a%d" : "live%d", (round + i) % ACTIONS);
+        act(f, i % 3 ? "u1" : NULL, i % 2 ? "session" : "other", item, "Viewed", NOW + round);
+    }
+    put_action(f, "a1", round, 0, 0);
+    if (round % 3 == 0)
+        action_campaign(f, ACTION_CAMPAIGN);
+    if (round % 10 == 5)
+        dataset(f, GROUP, OD_ACTIONS, ACTIONS_SCHEMA);
     put_user(f, "u1", round);
     if (round % 3 == 0)
         campaign(f, round % 2 ? "aws-user-personalization" : "aws-trending-now", ITEMS, 0.01F, 1,
@@ -127,20 +195,27 @@ static void change(struct fixture *f, int round)
     }
     struct od_serve_counts counts;
     od_serve_counts(f->serve, &counts);
-    assert_int_equal(counts.campaigns, 1);
+    assert_int_equal(counts.campaigns, 2);
 }
 
 static void queries_are_whole_while_everything_changes(void **state)
 {
     struct stage stage = {.f = *state};
     pthread_t askers[ASKERS], loader;
+    stage.f->serve->find_recipe = find_actor;
+    dataset(stage.f, GROUP, OD_ACTIONS, ACTIONS_SCHEMA);
+    dataset(stage.f, GROUP, OD_ACTION_INTERACTIONS, ACTION_EVENTS_SCHEMA);
+    action_campaign(stage.f, ACTION_CAMPAIGN);
+    add_filter(stage.f, ACTION_FILTER,
+               "EXCLUDE ActionID WHERE Actions.VALUE > 5 | EXCLUDE ActionID WHERE "
+               "Action_Interactions.EVENT_TYPE IN (\"Taken\")");
     campaign(stage.f, "aws-user-personalization", ITEMS, 0.01F, 1, 1);
     add_filter(stage.f, FILTER, "EXCLUDE ItemID WHERE Items.PRICE > 5");
     add_filter(stage.f, FILTER2,
                "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"buy\") | EXCLUDE ItemID WHERE "
                "Items.GENRE IN (\"none\") IF CurrentUser.AGE > 3");
     for (int i = 0; i < ASKERS; i++)
-        assert_int_equal(pthread_create(&askers[i], NULL, ask, &stage), 0);
+        assert_int_equal(pthread_create(&askers[i], NULL, i % 4 ? ask : ask_actions, &stage), 0);
     assert_int_equal(pthread_create(&loader, NULL, reload, &stage), 0);
     for (int round = 1; round <= ROUNDS; round++)
         change(stage.f, round);
