@@ -19,6 +19,7 @@ static enum od_status prepare_update(struct od_app *app, int64_t job_id, struct 
 
 static const struct od_job_kind kinds[] = {
     {.name = "import", CREATES, .prepare = od_prepare_import, .lands = true},
+    {.name = "export", CREATES, .prepare = od_prepare_export},
     {.name = "train", CREATES, .prepare = prepare_training, .outcome = od_training_outcome},
     {.name = "update", .prepare = prepare_update}, /* its version is ACTIVE and stays so */
 };

@@ -9,12 +9,6 @@
 
 #define ARENA_MAX (256u << 20)
 
-struct dataset_sources {
-    struct od_dataset_info info; /* arn absent: no such dataset */
-    struct od_bulk *bulk;
-    size_t bulk_count;
-};
-
 static void add_key(struct od_buf *spec, const char *key)
 {
     char last = spec->len ? spec->ptr[spec->len - 1] : '\0';
@@ -167,6 +161,7 @@ struct segment_list {
     struct od_arena *arena;
     struct od_buf *spec;
     int64_t job_id;
+    enum od_which_rows which;
     unsigned folded;
     bool any;
     struct od_error *err;
@@ -198,10 +193,10 @@ static enum od_status add_interactions(struct segment_list *list, const struct d
 {
     enum od_status s = OD_OK;
     uint64_t rows = 0;
-    for (size_t i = 0; s == OD_OK && i < d->bulk_count; i++)
+    for (size_t i = 0; s == OD_OK && list->which != OD_PUT_ROWS && i < d->bulk_count; i++)
         s = add_bulk(list, d->bulk[i].path);
     struct od_str path = fold_path(list);
-    if (s == OD_OK && event_mark)
+    if (s == OD_OK && list->which != OD_BULK_ROWS && event_mark)
         s = od_fold_events(list->app->io, list->app->reader, d->info.arn, event_mark,
                            d->info.schema, path, &rows, list->err);
     return s == OD_OK && rows ? add_segment(list, path) : s;
@@ -217,6 +212,8 @@ static enum od_status add_table(struct segment_list *list, const struct dataset_
                                        record_mark, list->arena, &plan, &count, list->err);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         uint64_t rows = 0;
+        if (list->which == (plan[i].segment.ptr ? OD_PUT_ROWS : OD_BULK_ROWS))
+            continue;
         if (plan[i].segment.ptr) {
             s = add_bulk(list, plan[i].segment);
             continue;
@@ -650,4 +647,18 @@ enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od
         s = write_training(&list, &facts);
     od_arena_done(&arena);
     return s;
+}
+
+/* ---- exports ---- */
+
+enum od_status od_prepare_dataset(struct od_app *app, int64_t job_id,
+                                  const struct dataset_sources *dataset, enum od_which_rows which,
+                                  struct od_arena *arena, struct od_buf *spec, struct od_error *err)
+{
+    struct segment_list list = {
+        .app = app, .arena = arena, .spec = spec, .job_id = job_id, .which = which, .err = err};
+    struct od_str work = od_app_path(app, arena, "work/%lld", (long long)job_id);
+    enum od_status s =
+        work.ptr ? app->io->make_folder(app->io, work.ptr, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    return s == OD_OK ? add_dataset(&list, "data", dataset) : s;
 }

@@ -84,7 +84,8 @@ enum od_status od_resource_any(struct od_call *call, const struct od_kind *kind,
                                struct od_str parent, struct od_str group, struct od_str status,
                                const struct od_resource **out) OD_MUST_USE;
 
-/* One that is being created (CREATE PENDING or IN_PROGRESS), or NULL. */
+/* One that is being created or, a job, not done (CREATE PENDING, CREATE IN_PROGRESS, PENDING or
+ * IN_PROGRESS), or NULL. */
 enum od_status od_resource_unfinished(struct od_call *call, const struct od_kind *kind,
                                       struct od_str parent, struct od_str group,
                                       const struct od_resource **out) OD_MUST_USE;

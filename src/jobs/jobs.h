@@ -52,6 +52,11 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "minimum_rows":1000, "threads":0}
  *   result {"rows":N, "bytes":N, "seconds":S}
  *
+ * export (segments in order of arrival; the scratch file need not exist)
+ *   {"kind":"export", "data":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]},
+ *    "newest":false, "folder":"/abs/out", "scratch":"/abs/keys"}
+ *   result {"rows":N, "bytes":N, "files":N}
+ *
  * train (segments in order of arrival)
  *   {"kind":"train", "recipe":"aws-sims", "params":{"name":"value"}, "feature_params":{},
  *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]} or absent,
