@@ -171,5 +171,6 @@ enum od_status od_op_delete_dataset(struct od_call *call)
     if (info.type <= OD_USERS)
         od_serve_dataset_remove(call->app->serve, info.group, info.type);
     od_files_collect(call);
+    od_files_trim(call->app);
     return info.type == OD_INTERACTIONS ? od_attach_group_tracker(call, info.group) : OD_OK;
 }

@@ -24,6 +24,7 @@ struct od_kind {
     const char *list_arg;    /* "solutionArn": filter argument, NULL when none */
     enum od_list_by list_by;
     bool taggable;
+    bool newest_first; /* order of its list; others list the oldest first */
     /* Fills what is computed when described; NULL when nothing is. */
     enum od_status (*decorate)(struct od_call *call, const struct od_resource *resource,
                                void *value);

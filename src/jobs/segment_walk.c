@@ -1,10 +1,11 @@
 /* Walking through segments: see segment_walk.h. */
 #include "jobs/segment_walk.h"
 
-static enum od_status walk(const struct od_segment *segment,
-                           enum od_status (*each)(void *context, const struct od_segment *segment,
-                                                  const struct od_chunk *chunk),
-                           void *context, struct od_error *err)
+enum od_status od_segment_chunks(const struct od_segment *segment,
+                                 enum od_status (*each)(void *context,
+                                                        const struct od_segment *segment,
+                                                        const struct od_chunk *chunk),
+                                 void *context, struct od_error *err)
 {
     enum od_status s = OD_OK;
     for (size_t i = 0; s == OD_OK && i < segment->chunk_count; i++) {
@@ -35,7 +36,7 @@ enum od_status od_segment_walk(const struct od_io *io, struct od_str path,
     if (s == OD_OK) {
         s = od_segment_open(&arena, (struct od_str){map.ptr, map.bytes}, &segment, err);
         if (s == OD_OK)
-            s = walk(&segment, each, context, err);
+            s = od_segment_chunks(&segment, each, context, err);
         io->unmap(io, &map);
     }
     od_arena_done(&arena);

@@ -13,6 +13,13 @@ enum od_status od_segment_walk(const struct od_io *io, struct od_str path,
                                                       const struct od_chunk *chunk),
                                void *context, struct od_error *err) OD_MUST_USE;
 
+/* The same for a segment that is open. */
+enum od_status od_segment_chunks(const struct od_segment *segment,
+                                 enum od_status (*each)(void *context,
+                                                        const struct od_segment *segment,
+                                                        const struct od_chunk *chunk),
+                                 void *context, struct od_error *err) OD_MUST_USE;
+
 /* For each field of `to` the place of the same field in a segment's schema, SIZE_MAX where the
  * segment is older than the field: its rows are null there (data.md section 9). OD_CORRUPT when
  * a field has another type. */

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "jobs/deletion.h"
 #include "jobs/export.h"
 #include "jobs/import.h"
 #include "jobs/jobs.h"
@@ -130,6 +131,17 @@ static enum od_status run_export(struct worker *w, const struct od_json *spec,
     return s;
 }
 
+static enum od_status tell_deletion_progress(void *context, double fraction)
+{
+    return tell_progress(context, fraction, "deleting");
+}
+
+static enum od_status run_deletion(struct worker *w, const struct od_json *spec,
+                                   struct od_buf *result, struct od_error *err)
+{
+    return od_deletion_run(w->io, spec, result, tell_deletion_progress, w, err);
+}
+
 static enum od_status run_train(struct worker *w, const struct od_json *spec, struct od_buf *result,
                                 struct od_error *err)
 {
@@ -185,7 +197,10 @@ static const struct work {
     const char *kind;
     enum od_status (*run)(struct worker *w, const struct od_json *spec, struct od_buf *result,
                           struct od_error *err);
-} works[] = {{"import", run_import}, {"export", run_export}, {"train", run_train}};
+} works[] = {{"import", run_import},
+             {"export", run_export},
+             {"deletion", run_deletion},
+             {"train", run_train}};
 
 static const struct work *find_work(struct od_str kind)
 {
