@@ -22,6 +22,24 @@ static enum od_status read_datasets(struct od_call *call, struct od_deletion_fac
     return s;
 }
 
+/* A job asked for earlier that is in the store but not at work (or this one would wait for it)
+ * could not be ended, and is done again after a restart: it would bring back what is deleted now.
+ */
+static enum od_status check_earlier(struct od_call *call, const struct od_deletion_facts *f,
+                                    const struct od_job *job)
+{
+    struct od_resource resource;
+    enum od_status s = od_catalog_get(call->app->store, job->arn, f->arena, &resource, &call->err);
+    if (s == OD_NOT_FOUND)
+        return OD_OK;
+    if (s == OD_OK && od_str_eq(resource.group, f->job.group))
+        s = od_fail(&call->err, OD_IN_USE,
+                    "%.*s could not be ended and is taken up again when the server is started "
+                    "again; delete the users after that.",
+                    OD_STR_ARG(job->arn));
+    return s;
+}
+
 static enum od_status read_jobs(struct od_call *call, struct od_deletion_facts *f)
 {
     struct od_job *list;
@@ -36,6 +54,8 @@ static enum od_status read_jobs(struct od_call *call, struct od_deletion_facts *
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (list[i].id != f->job_id) {
             f->jobs[f->job_count++] = list[i].id;
+            if (list[i].id < f->job_id)
+                s = check_earlier(call, f, &list[i]);
             continue;
         }
         found = true;

@@ -6,7 +6,7 @@
 #include "api/deletion_inner.h"
 
 #define ARENA_MAX     (256u << 20)
-#define SCRUB_TRIES   100
+#define SCRUB_TRIES   10
 #define SCRUB_WAIT_MS 100
 
 /* ---- the commit ---- */

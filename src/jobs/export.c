@@ -1,7 +1,7 @@
 /* Exporting a dataset: see export.h.
  *
- * Two walks over the segments. The first hashes each row, as the line that it will be (or its id),
- * and finds out which rows repeat (distinct.h); the second writes those that do not. */
+ * Two walks over the segments. The first hashes each row (or its id) and finds out which rows
+ * repeat (distinct.h); the second writes those that do not. */
 #include "jobs/export.h"
 
 #include <openssl/evp.h>
@@ -46,6 +46,24 @@ static enum od_status tell(struct export *x)
     return s == OD_OK ? OD_OK : od_fail(x->err, s, NULL);
 }
 
+/* A row as bytes that only an equal row has: quicker than the line it will be. */
+static void put_bytes(struct od_buf *out, const struct od_value *values, size_t count)
+{
+    for (size_t f = 0; f < count; f++) {
+        const struct od_value *v = &values[f];
+        uint64_t text_bytes = v->text.len;
+        od_buf_char(out, (char)v->kind);
+        if (v->kind == OD_VALUE_TEXT) {
+            od_buf_put(out, &text_bytes, sizeof text_bytes);
+            od_buf_str(out, v->text);
+        } else if (v->kind == OD_VALUE_REAL) {
+            od_buf_put(out, &v->real, sizeof v->real);
+        } else if (v->kind != OD_VALUE_NULL) {
+            od_buf_put(out, &v->integer, sizeof v->integer);
+        }
+    }
+}
+
 static enum od_status hash_row(struct export *x, const struct od_value *values)
 {
     uint8_t hash[SHA256_BYTES];
@@ -54,7 +72,7 @@ static enum od_status hash_row(struct export *x, const struct od_value *values)
         bytes = values[x->key].text;
     } else {
         od_buf_clear(&x->line);
-        od_csv_put_row(&x->line, &x->schema, values);
+        put_bytes(&x->line, values, x->schema.field_count);
         if (od_buf_status(&x->line) != OD_OK)
             return od_fail(x->err, OD_NO_MEMORY, NULL);
         bytes = od_buf_view(&x->line);
