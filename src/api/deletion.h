@@ -44,6 +44,9 @@ struct od_deletion_facts {
 /* For od_app_on_store; context is the facts. */
 enum od_status od_deletion_facts_read(struct od_app *app, void *facts,
                                       struct od_error *err) OD_MUST_USE;
+/* The same for facts that were read before: as it is now. */
+enum od_status od_deletion_facts_again(struct od_app *app, void *facts,
+                                       struct od_error *err) OD_MUST_USE;
 void od_deletion_facts_done(struct od_deletion_facts *facts);
 /* Does a file's name ("12.seg.tmp", "12") say that it belongs to a job there is? */
 bool od_deletion_of_live_job(const struct od_deletion_facts *facts, struct od_str name);

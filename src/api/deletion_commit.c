@@ -216,18 +216,6 @@ static enum od_status remove_all(struct removal *r, struct od_str ids)
     return s;
 }
 
-/* Campaigns with a model that was rewritten serve the new file. */
-static enum od_status reopen(struct removal *r)
-{
-    enum od_status s = OD_OK;
-    size_t count;
-    (void)list_of(r, "images", &count);
-    for (size_t i = 0; s == OD_OK && count && i < r->facts->all_count; i++)
-        if (od_str_eq_c(r->facts->all[i].kind, od_kind_solution_version.name))
-            s = od_campaigns_reopen(r->call, &r->facts->all[i]);
-    return s;
-}
-
 enum od_status od_deletion_commit(struct od_app *app, void *context, struct od_error *err)
 {
     struct od_deletion_step *step = context;
@@ -237,11 +225,25 @@ enum od_status od_deletion_commit(struct od_app *app, void *context, struct od_e
     od_buf_init(&r.segments, TEXT_MAX / 4);
     od_buf_init(&r.models, TEXT_MAX / 4);
     od_buf_init(&r.old, TEXT_MAX / 4);
-    enum od_status s = remove_all(&r, step->ids);
+    enum od_status s = od_deletion_facts_again(app, step->facts, &call.err);
     if (s == OD_OK)
-        s = reopen(&r);
+        s = remove_all(&r, step->ids);
     od_buf_done(&r.segments);
     od_buf_done(&r.models);
     od_buf_done(&r.old);
+    return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
+}
+
+enum od_status od_deletion_reopen(struct od_app *app, void *context, struct od_error *err)
+{
+    const struct od_deletion_facts *f = context;
+    const struct od_json *receipt = od_json_get(&f->spec, OD_STR("receipt"));
+    const struct od_json *models = od_json_get(receipt, OD_STR("models"));
+    struct od_call call;
+    enum od_status s = OD_OK;
+    od_call_internal(&call, app, f->arena);
+    for (size_t i = 0; s == OD_OK && models && models->count && i < f->all_count; i++)
+        if (od_str_eq_c(f->all[i].kind, od_kind_solution_version.name))
+            s = od_campaigns_reopen(&call, &f->all[i]);
     return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
 }

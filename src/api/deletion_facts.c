@@ -88,6 +88,14 @@ enum od_status od_deletion_facts_read(struct od_app *app, void *context, struct 
     return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
 }
 
+enum od_status od_deletion_facts_again(struct od_app *app, void *context, struct od_error *err)
+{
+    struct od_deletion_facts *f = context;
+    od_deletion_facts_done(f);
+    *f = (struct od_deletion_facts){.arena = f->arena, .arn = f->arn, .job_id = f->job_id};
+    return od_deletion_facts_read(app, f, err);
+}
+
 void od_deletion_facts_done(struct od_deletion_facts *facts)
 {
     od_dict_free(facts->used);

@@ -6,11 +6,15 @@
 #include "jobs/deletion.h"
 
 struct od_deletion_step {
-    const struct od_deletion_facts *facts;
-    const struct od_json *result; /* of the worker */
-    struct od_str ids;            /* the worker's list: od_deletion_next_id */
+    struct od_deletion_facts *facts; /* read again by the commit: resources may have changed */
+    const struct od_json *result;    /* of the worker */
+    struct od_str ids;               /* the worker's list: od_deletion_next_id */
 };
 /* Takes the users out, in one commit. Store thread; context is the step. */
 enum od_status od_deletion_commit(struct od_app *app, void *step, struct od_error *err) OD_MUST_USE;
+/* Lets campaigns with a model that was rewritten serve the new file. Store thread; context is the
+ * facts, read after the commit. */
+enum od_status od_deletion_reopen(struct od_app *app, void *facts,
+                                  struct od_error *err) OD_MUST_USE;
 
 #endif

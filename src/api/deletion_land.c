@@ -11,7 +11,7 @@
 
 /* ---- the commit ---- */
 
-static enum od_status take_out(struct od_app *app, const struct od_deletion_facts *facts,
+static enum od_status take_out(struct od_app *app, struct od_deletion_facts *facts,
                                const struct od_json *result, struct od_error *err)
 {
     struct od_io_map map;
@@ -34,10 +34,10 @@ static enum od_status swap_in(struct od_app *app, void *loading, struct od_error
     return od_load_end(app, loading, err);
 }
 
-static enum od_status reload(struct od_app *app, const struct od_deletion_facts *facts,
+static enum od_status reload(struct od_app *app, struct od_deletion_facts *facts,
                              struct od_error *err)
 {
-    enum od_status s = OD_OK;
+    enum od_status s = od_app_on_store(app, od_deletion_reopen, facts, err);
     for (size_t d = 0; s == OD_OK && d < facts->dataset_count; d++) {
         const struct dataset_sources *of = &facts->datasets[d];
         struct od_loading loading;
@@ -138,17 +138,6 @@ static enum od_status write_receipt(struct od_app *app, const struct od_deletion
 
 /* ---- the whole ---- */
 
-static enum od_status read_again(struct od_app *app, struct od_deletion_facts *facts,
-                                 struct od_error *err)
-{
-    struct od_deletion_facts fresh = {
-        .arena = facts->arena, .arn = facts->arn, .job_id = facts->job_id};
-    od_deletion_facts_done(facts);
-    enum od_status s = od_app_on_store(app, od_deletion_facts_read, &fresh, err);
-    *facts = fresh;
-    return s;
-}
-
 static enum od_status land(struct od_app *app, const struct job_task *t,
                            struct od_deletion_facts *facts, struct od_error *err)
 {
@@ -160,7 +149,7 @@ static enum od_status land(struct od_app *app, const struct job_task *t,
     if (s == OD_OK && facts->spec.count == 0) {
         s = take_out(app, facts, &result, err);
         if (s == OD_OK)
-            s = read_again(app, facts, err);
+            s = od_app_on_store(app, od_deletion_facts_again, facts, err);
     }
     if (s != OD_OK)
         return s;
