@@ -65,6 +65,8 @@ enum od_status od_op_delete_dataset(struct od_call *call);
 enum od_status od_op_create_dataset_import_job(struct od_call *call);
 enum od_status od_op_create_batch_inference_job(struct od_call *call);
 enum od_status od_op_create_batch_segment_job(struct od_call *call);
+enum od_status od_op_create_dataset_export_job(struct od_call *call);
+enum od_status od_op_create_data_deletion_job(struct od_call *call);
 enum od_status od_op_create_event_tracker(struct od_call *call);
 enum od_status od_op_delete_event_tracker(struct od_call *call);
 enum od_status od_op_create_metric_attribution(struct od_call *call);

@@ -13,6 +13,10 @@ void od_door_count(struct od_app *app, const struct od_operation *op, int http_s
 
 /* Answers GET /ondol/models/<arn>: door_models.c. */
 void od_door_model(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
+/* Writes the page /ondol/deletions/<arn>: see door_deletions.c. */
+void od_door_deletion(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
+/* An ARN in a path may be percent-encoded. In arena; absent: no memory. */
+struct od_str od_door_decode(struct od_arena *arena, struct od_str text);
 
 /* What is not an API operation: /health, /ready, /metrics, /ondol/jobs, /ondol/models/, CORS.
  * False: not one of those. */

@@ -41,8 +41,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* An ARN in a path may be percent-encoded. */
-static struct od_str decoded(struct od_arena *arena, struct od_str text)
+struct od_str od_door_decode(struct od_arena *arena, struct od_str text)
 {
     char *out = od_arena_alloc(arena, text.len + 1);
     size_t n = 0;
@@ -99,7 +98,7 @@ void od_door_model(struct od_app *app, struct od_http_exchange *exchange, struct
     struct question q = {.arena = od_http_arena(exchange), .card = OD_STR("")};
     struct od_error err;
     const char *type;
-    q.arn = decoded(q.arena, arn);
+    q.arn = od_door_decode(q.arena, arn);
     response->content_type = OD_STR(OD_AWS_JSON);
     enum od_status s = q.arn.ptr ? od_app_on_store(app, find_version, &q, &err)
                                  : od_fail(&err, OD_NO_MEMORY, NULL);

@@ -52,17 +52,23 @@ static bool may_look(struct od_app *app, struct od_http_exchange *exchange)
 /* False: no page of ours. */
 static bool own_page(struct od_app *app, struct od_http_exchange *exchange, struct od_str path)
 {
-    static const char models[] = "/ondol/models/";
+    static const struct {
+        const char *path;
+        void (*page)(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
+    } of_arns[] = {{"/ondol/models/", od_door_model}, {"/ondol/deletions/", od_door_deletion}};
     if (od_str_eq_c(path, "/ondol/jobs")) {
         if (may_look(app, exchange))
             od_runner_progress(app, &od_http_response(exchange)->body);
         return true;
     }
-    if (!od_str_starts(path, od_str_c(models)))
-        return false;
-    if (may_look(app, exchange))
-        od_door_model(app, exchange, od_str_sub(path, sizeof models - 1, path.len));
-    return true;
+    for (size_t i = 0; i < sizeof of_arns / sizeof *of_arns; i++) {
+        if (!od_str_starts(path, od_str_c(of_arns[i].path)))
+            continue;
+        if (may_look(app, exchange))
+            of_arns[i].page(app, exchange, od_str_sub(path, strlen(of_arns[i].path), path.len));
+        return true;
+    }
+    return false;
 }
 
 bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)

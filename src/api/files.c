@@ -1,11 +1,12 @@
 /* Collecting unreferenced files: see files.h. */
 #include "api/files.h"
 
-#include "api/resource.h"
-#include "base/dict.h"
+#include <stdio.h>
+#include <stdlib.h>
 
-/* Everything the store refers to, as paths relative to the data folder. */
-static enum od_status collect_used(struct od_call *call, struct od_dict *used)
+#include "api/resource.h"
+
+enum od_status od_files_used(struct od_call *call, struct od_dict *used)
 {
     struct od_bulk *bulk;
     struct od_resource *versions;
@@ -28,6 +29,30 @@ static enum od_status collect_used(struct od_call *call, struct od_dict *used)
             s = od_dict_add(used, od_json_get_str(&extra, "card", OD_STR("")), &code);
         if (s == OD_OK)
             s = od_dict_add(used, od_json_get_str(&extra, "base", OD_STR("")), &code);
+    }
+    return s;
+}
+
+/* The reports of the jobs there are: of imports, and of deletions their receipts. */
+static enum od_status collect_reports(struct od_call *call, struct od_dict *used)
+{
+    static const struct {
+        const struct od_kind *kind;
+        const char *form;
+    } reports[] = {{&od_kind_import_job, "reports/%.*s.txt"},
+                   {&od_kind_deletion_job, "reports/%.*s.deletion.json"}};
+    enum od_status s = OD_OK;
+    for (size_t k = 0; s == OD_OK && k < 2; k++) {
+        struct od_resource *jobs;
+        size_t count;
+        uint32_t code;
+        s = od_resource_list(call, reports[k].kind, OD_STR_NONE, OD_STR_NONE, OD_STR_NONE, &jobs,
+                             &count);
+        for (size_t i = 0; s == OD_OK && i < count; i++) {
+            char name[128];
+            snprintf(name, sizeof name, reports[k].form, OD_STR_ARG(jobs[i].name));
+            s = od_dict_add(used, od_str_c(name), &code);
+        }
     }
     return s;
 }
@@ -60,10 +85,35 @@ void od_files_collect(struct od_call *call)
     if (od_jobs_list(call->app->store, call->arena, &jobs, &job_count, NULL) != OD_OK || job_count)
         return;
     struct od_dict *used = od_dict_new();
-    if (used && collect_used(call, used) == OD_OK) {
+    if (used && od_files_used(call, used) == OD_OK && collect_reports(call, used) == OD_OK) {
+        collect_folder(call, "reports", used);
         collect_folder(call, "segments", used);
         collect_folder(call, "images", used);
         collect_folder(call, "work", used);
     }
     od_dict_free(used);
+}
+
+static enum od_status trim_on_store(struct od_app *app, void *context, struct od_error *err)
+{
+    (void)context;
+    return od_store_trim(app->store, err);
+}
+
+static void trim(struct od_app *app, struct od_task *task)
+{
+    struct od_error err;
+    if (!atomic_load(&app->draining) &&
+        od_app_on_store(app, trim_on_store, NULL, &err) != OD_OK) /* tried again at the next call */
+        fprintf(stderr, "ondol: the database keeps its free space: %s\n", err.message);
+    free(task);
+}
+
+void od_files_trim(struct od_app *app)
+{
+    struct od_task *task = calloc(1, sizeof *task);
+    if (!task)
+        return; /* space is returned after another deletion */
+    task->run = trim;
+    od_queue_post(&app->loader_queue, task);
 }

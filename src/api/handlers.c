@@ -64,9 +64,11 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_UNTAG_RESOURCE] = {OD_PLACE_STORE, od_op_untag_resource},
     [OD_OP_LIST_TAGS_FOR_RESOURCE] = {OD_PLACE_STORE, od_op_list_tags_for_resource},
 
+    [OD_OP_CREATE_DATASET_EXPORT_JOB] = {OD_PLACE_STORE, od_op_create_dataset_export_job},
     [OD_OP_DESCRIBE_DATASET_EXPORT_JOB] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_DATASET_EXPORT_JOBS] = {OD_PLACE_STORE, od_op_list},
 
+    [OD_OP_CREATE_DATA_DELETION_JOB] = {OD_PLACE_STORE, od_op_create_data_deletion_job},
     [OD_OP_DESCRIBE_DATA_DELETION_JOB] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_DATA_DELETION_JOBS] = {OD_PLACE_STORE, od_op_list},
 

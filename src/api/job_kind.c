@@ -2,6 +2,7 @@
 #include "api/job_kind.h"
 
 #include "api/batch.h"
+#include "api/deletion.h"
 #include "api/prepare.h"
 
 static enum od_status prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
@@ -19,7 +20,15 @@ static enum od_status prepare_update(struct od_app *app, int64_t job_id, struct 
 #define CREATES .running = "CREATE IN_PROGRESS", .ready = "ACTIVE", .failed = "CREATE FAILED"
 
 static const struct od_job_kind kinds[] = {
-    {.name = "import", CREATES, .prepare = od_prepare_import, .lands = true},
+    {.name = "import", CREATES, .prepare = od_prepare_import, .land = od_job_land},
+    {.name = "export", CREATES, .prepare = od_prepare_export},
+    {.name = OD_DELETION_KIND,
+     .running = "IN_PROGRESS",
+     .ready = "COMPLETED",
+     .failed = "FAILED",
+     .prepare = od_prepare_deletion,
+     .land = od_deletion_land,
+     .outcome = od_deletion_outcome},
     {.name = "train", CREATES, .prepare = prepare_training, .outcome = od_training_outcome},
     {.name = "batch", CREATES, .prepare = od_prepare_batch_inference},
     {.name = "segment", CREATES, .prepare = od_prepare_batch_segment},

@@ -4,6 +4,8 @@
 
 #include "api/runner_inner.h"
 
+#define OD_DELETION_KIND "deletion" /* the kind that has its group to itself: runner.c */
+
 struct od_job_kind {
     const char *name;            /* of the job row; at most 15 bytes */
     const char *running, *ready; /* the resource's status while it works and after; NULL: the
@@ -17,8 +19,9 @@ struct od_job_kind {
      * that ends the job. Store thread. */
     enum od_status (*outcome)(struct od_call *call, const struct ending *end,
                               struct od_resource *resource);
-    /* The worker's result passes over the loader thread, which builds new live data. */
-    bool lands;
+    /* The worker's result passes over the loader thread, which makes it true and ends the job;
+     * NULL: there is nothing more to do than outcome. */
+    void (*land)(struct od_app *app, struct od_task *task);
 };
 
 /* NULL when there is no such kind. */

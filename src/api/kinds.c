@@ -154,6 +154,7 @@ const struct od_kind od_kind_deletion_job = {
     .list_arg = "datasetGroupArn",
     .list_by = OD_LIST_BY_GROUP,
     .taggable = true,
+    .newest_first = true,
 };
 const struct od_kind od_kind_batch_inference_job = {
     .name = "batch-inference-job",

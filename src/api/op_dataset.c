@@ -95,35 +95,51 @@ enum od_status od_op_create_dataset(struct od_call *call)
     return s;
 }
 
-/* Not while an import or a training of the group is under way (api.md section 10). */
+/* Not while something reads or changes it: an import, an export, or in the group a training (api.md
+ * section 10) or a deletion of users. */
 static enum od_status check_idle(struct od_call *call, const struct od_resource *dataset)
 {
-    const struct od_resource *busy;
-    enum od_status s =
-        od_resource_unfinished(call, &od_kind_import_job, dataset->arn, OD_STR_NONE, &busy);
-    if (s == OD_OK && !busy)
-        s = od_resource_unfinished(call, &od_kind_solution_version, OD_STR_NONE, dataset->group,
-                                   &busy);
+    static const struct {
+        const struct od_kind *kind;
+        bool of_group;
+    } users[] = {{&od_kind_import_job, false},
+                 {&od_kind_export_job, false},
+                 {&od_kind_solution_version, true},
+                 {&od_kind_deletion_job, true}};
+    const struct od_resource *busy = NULL;
+    enum od_status s = OD_OK;
+    for (size_t i = 0; s == OD_OK && !busy && i < sizeof users / sizeof *users; i++)
+        s = od_resource_unfinished(call, users[i].kind,
+                                   users[i].of_group ? OD_STR_NONE : dataset->arn,
+                                   users[i].of_group ? dataset->group : OD_STR_NONE, &busy);
     if (s == OD_OK && busy)
         s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.",
                     OD_STR_ARG(dataset->arn), OD_STR_ARG(busy->arn));
     return s;
 }
 
-/* The dataset, its data, and its import jobs, whose names become free (api.md section 8). */
+static enum od_status remove_jobs(struct od_call *call, const struct od_kind *kind,
+                                  struct od_str dataset)
+{
+    struct od_resource *jobs;
+    size_t count;
+    enum od_status s =
+        od_resource_list(call, kind, dataset, OD_STR_NONE, OD_STR_NONE, &jobs, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        s = od_catalog_delete(call->app->store, jobs[i].arn, &call->err);
+    return s;
+}
+
+/* The dataset, its data, and its jobs, whose names become free (api.md section 8). */
 static enum od_status remove_data(struct od_call *call, struct od_str arn)
 {
     struct od_store *store = call->app->store;
-    struct od_resource *jobs;
-    size_t job_count;
-    enum od_status s = od_resource_list(call, &od_kind_import_job, arn, OD_STR_NONE, OD_STR_NONE,
-                                        &jobs, &job_count);
-    if (s == OD_OK)
-        s = od_store_begin(store, &call->err);
+    enum od_status s = od_store_begin(store, &call->err);
     if (s != OD_OK)
         return s;
-    for (size_t i = 0; s == OD_OK && i < job_count; i++)
-        s = od_catalog_delete(store, jobs[i].arn, &call->err);
+    s = remove_jobs(call, &od_kind_import_job, arn);
+    if (s == OD_OK)
+        s = remove_jobs(call, &od_kind_export_job, arn);
     if (s == OD_OK)
         s = od_bulk_delete(store, arn, &call->err);
     if (s == OD_OK)
@@ -153,5 +169,6 @@ enum od_status od_op_delete_dataset(struct od_call *call)
     od_targets_remove(call->app->targets, od_dataset_target(&info));
     od_serve_dataset_remove(call->app->serve, info.group, info.type);
     od_files_collect(call);
+    od_files_trim(call->app);
     return info.type == OD_INTERACTIONS ? od_attach_group_tracker(call, info.group) : OD_OK;
 }

@@ -1,6 +1,7 @@
 /* Dataset groups. A group is the unit of everything live: its datasets, filters and campaigns see
  * each other and nothing else. */
 #include "api/batch.h"
+#include "api/files.h"
 #include "api/quota.h"
 #include "api/resource.h"
 
@@ -56,6 +57,37 @@ static enum od_status check_empty(struct od_call *call, struct od_str arn)
     return s;
 }
 
+/* A deletion of users that has begun ends first. */
+static enum od_status check_idle(struct od_call *call, struct od_str arn)
+{
+    const struct od_resource *busy;
+    enum od_status s = od_resource_unfinished(call, &od_kind_deletion_job, OD_STR_NONE, arn, &busy);
+    if (s == OD_OK && busy)
+        s = od_fail(&call->err, OD_IN_USE, "Dataset group %.*s is used by %.*s.", OD_STR_ARG(arn),
+                    OD_STR_ARG(busy->arn));
+    return s;
+}
+
+/* The group and its data deletion jobs, whose names become free (api.md section 8). */
+static enum od_status remove_group(struct od_call *call, struct od_str arn)
+{
+    struct od_store *store = call->app->store;
+    struct od_resource *jobs;
+    size_t count;
+    enum od_status s = od_store_begin(store, &call->err);
+    if (s != OD_OK)
+        return s;
+    s = od_resource_list(call, &od_kind_deletion_job, OD_STR_NONE, arn, OD_STR_NONE, &jobs, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        s = od_catalog_delete(store, jobs[i].arn, &call->err);
+    if (s == OD_OK)
+        s = od_catalog_delete(store, arn, &call->err);
+    if (s == OD_OK)
+        return od_store_commit(store, &call->err);
+    od_store_rollback(store);
+    return s;
+}
+
 enum od_status od_op_delete_dataset_group(struct od_call *call)
 {
     struct od_str arn = OD_IN(call, delete_dataset_group_request)->dataset_group_arn;
@@ -64,10 +96,12 @@ enum od_status od_op_delete_dataset_group(struct od_call *call)
     if (s == OD_OK)
         s = check_empty(call, arn);
     if (s == OD_OK)
-        s = od_batch_forget(call, arn);
+        s = check_idle(call, arn);
     if (s == OD_OK)
-        s = od_resource_remove(call, arn);
-    if (s == OD_OK)
-        od_serve_group_remove(call->app->serve, arn);
-    return s;
+        s = remove_group(call, arn);
+    if (s != OD_OK)
+        return s;
+    od_serve_group_remove(call->app->serve, arn);
+    od_files_collect(call);
+    return OD_OK;
 }

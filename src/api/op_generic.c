@@ -52,6 +52,7 @@ static enum od_status list_query(struct od_call *call, const struct od_kind *kin
     else if (kind->list_by == OD_LIST_BY_GROUP)
         query->group = *salt;
     *page = most.set ? (size_t)most.value : OD_PAGE_DEFAULT;
+    query->newest_first = kind->newest_first;
     query->limit = *page + 1; /* one more tells whether another page follows */
     return od_page_open(call, token, *salt, &query->after_seq);
 }

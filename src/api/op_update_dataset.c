@@ -32,14 +32,16 @@ static enum od_status check_growth(struct od_call *call, const struct od_schema 
     return OD_OK;
 }
 
-static enum od_status check_idle(struct od_call *call, struct od_str dataset)
+static enum od_status check_idle(struct od_call *call, const struct od_resource *dataset)
 {
-    const struct od_resource *import;
+    const struct od_resource *busy;
     enum od_status s =
-        od_resource_unfinished(call, &od_kind_import_job, dataset, OD_STR_NONE, &import);
-    if (s == OD_OK && import)
-        s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.", OD_STR_ARG(dataset),
-                    OD_STR_ARG(import->arn));
+        od_resource_unfinished(call, &od_kind_import_job, dataset->arn, OD_STR_NONE, &busy);
+    if (s == OD_OK && !busy)
+        s = od_resource_unfinished(call, &od_kind_deletion_job, OD_STR_NONE, dataset->group, &busy);
+    if (s == OD_OK && busy)
+        s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.",
+                    OD_STR_ARG(dataset->arn), OD_STR_ARG(busy->arn));
     return s;
 }
 
@@ -103,7 +105,7 @@ enum od_status od_op_update_dataset(struct od_call *call)
     if (s == OD_OK)
         s = check_schema(call, &info, in->schema_arn);
     if (s == OD_OK)
-        s = check_idle(call, dataset.arn);
+        s = check_idle(call, &dataset);
     if (s == OD_OK)
         s = set_schema(call, &dataset, in->schema_arn);
     if (s == OD_OK)

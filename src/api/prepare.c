@@ -186,10 +186,10 @@ static enum od_status add_interactions(struct segment_list *list, const struct d
 {
     enum od_status s = OD_OK;
     uint64_t rows = 0;
-    for (size_t i = 0; s == OD_OK && i < d->bulk_count; i++)
+    for (size_t i = 0; s == OD_OK && list->which != OD_PUT_ROWS && i < d->bulk_count; i++)
         s = add_bulk(list, d->bulk[i].path);
     struct od_str path = fold_path(list);
-    if (s == OD_OK && event_mark)
+    if (s == OD_OK && list->which != OD_BULK_ROWS && event_mark)
         s = od_fold_events(list->app->io, list->app->reader, d->info.arn, event_mark,
                            d->info.schema, path, &rows, list->err);
     return s == OD_OK && rows ? add_segment(list, path) : s;
@@ -226,6 +226,8 @@ static enum od_status add_table(struct segment_list *list, const struct dataset_
                                        record_mark, list->arena, &plan, &count, list->err);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         uint64_t rows = 0;
+        if (list->which == (plan[i].segment.ptr ? OD_PUT_ROWS : OD_BULK_ROWS))
+            continue;
         if (plan[i].segment.ptr) {
             s = add_bulk(list, plan[i].segment);
             continue;
@@ -661,4 +663,18 @@ enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od
         s = write_training(&list, &facts);
     od_arena_done(&arena);
     return s;
+}
+
+/* ---- exports ---- */
+
+enum od_status od_prepare_rows(struct od_app *app, int64_t job_id,
+                               const struct dataset_sources *dataset, enum od_which_rows which,
+                               struct od_arena *arena, struct od_buf *spec, struct od_error *err)
+{
+    struct segment_list list = {
+        .app = app, .arena = arena, .spec = spec, .job_id = job_id, .which = which, .err = err};
+    struct od_str work = od_app_path(app, arena, "work/%lld", (long long)job_id);
+    enum od_status s =
+        work.ptr ? app->io->make_folder(app->io, work.ptr, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    return s == OD_OK ? od_prepare_dataset(&list, "data", dataset) : s;
 }

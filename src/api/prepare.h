@@ -3,6 +3,7 @@
 #define OD_API_PREPARE_H
 
 #include "api/attach.h"
+#include "api/prepare_inner.h"
 
 /* What the catalogue knows of an import job; everything lives in arena. */
 struct od_import_facts {
@@ -18,6 +19,14 @@ struct od_import_facts {
 enum od_status od_import_facts_read(struct od_app *app, void *facts,
                                     struct od_error *err) OD_MUST_USE;
 
+/* Appends "data":{"schema", "domain", "segments"} to the spec of a job: the dataset's rows in order
+ * of arrival, what came by Put* folded into segments of the job's work folder. Anonymous events of
+ * sessions without a user are left out. */
+enum od_status od_prepare_rows(struct od_app *app, int64_t job_id,
+                               const struct dataset_sources *dataset, enum od_which_rows which,
+                               struct od_arena *arena, struct od_buf *spec,
+                               struct od_error *err) OD_MUST_USE;
+
 /* Writes the spec. Failures that the user can act on (no such object) are the text of
  * failureReason. */
 enum od_status od_prepare_import(struct od_app *app, int64_t job_id, struct od_str arn,
@@ -25,5 +34,7 @@ enum od_status od_prepare_import(struct od_app *app, int64_t job_id, struct od_s
 enum od_status od_prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
                                    bool in_place, struct od_buf *spec,
                                    struct od_error *err) OD_MUST_USE;
+enum od_status od_prepare_export(struct od_app *app, int64_t job_id, struct od_str arn,
+                                 struct od_buf *spec, struct od_error *err) OD_MUST_USE;
 
 #endif

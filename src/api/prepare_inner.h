@@ -16,12 +16,14 @@ enum od_status od_prepare_sources(struct od_call *call, struct od_str group,
                                   enum od_dataset_type type,
                                   struct dataset_sources *out) OD_MUST_USE;
 
+enum od_which_rows { OD_ALL_ROWS, OD_BULK_ROWS, OD_PUT_ROWS };
 /* Everything a job's folded segments are collected with. */
 struct segment_list {
     struct od_app *app;
     struct od_arena *arena;
     struct od_buf *spec;
     int64_t job_id;
+    enum od_which_rows which;
     bool for_serving; /* the worker serves: events with sessions, under a key of their own */
     unsigned folded;
     bool any;

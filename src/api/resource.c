@@ -204,9 +204,12 @@ enum od_status od_resource_unfinished(struct od_call *call, const struct od_kind
                                       struct od_str parent, struct od_str group,
                                       const struct od_resource **out)
 {
-    enum od_status s = od_resource_any(call, kind, parent, group, OD_STR("CREATE PENDING"), out);
-    if (s == OD_OK && !*out)
-        s = od_resource_any(call, kind, parent, group, OD_STR("CREATE IN_PROGRESS"), out);
+    static const char *const words[] = {"CREATE PENDING", "CREATE IN_PROGRESS", "PENDING",
+                                        "IN_PROGRESS"}; /* the last two: data deletion jobs */
+    enum od_status s = OD_OK;
+    *out = NULL;
+    for (size_t i = 0; s == OD_OK && !*out && i < sizeof words / sizeof *words; i++)
+        s = od_resource_any(call, kind, parent, group, od_str_c(words[i]), out);
     return s;
 }
 

@@ -24,6 +24,7 @@ struct od_kind {
     const char *list_arg;    /* "solutionArn": filter argument, NULL when none */
     enum od_list_by list_by;
     bool taggable;
+    bool newest_first; /* order of its list; others list the oldest first */
     /* Fills what is computed when described; NULL when nothing is. */
     enum od_status (*decorate)(struct od_call *call, const struct od_resource *resource,
                                void *value);
@@ -84,7 +85,8 @@ enum od_status od_resource_any(struct od_call *call, const struct od_kind *kind,
                                struct od_str parent, struct od_str group, struct od_str status,
                                const struct od_resource **out) OD_MUST_USE;
 
-/* One that is being created (CREATE PENDING or IN_PROGRESS), or NULL. */
+/* One that is being created or, a job, not done (CREATE PENDING, CREATE IN_PROGRESS, PENDING or
+ * IN_PROGRESS), or NULL. */
 enum od_status od_resource_unfinished(struct od_call *call, const struct od_kind *kind,
                                       struct od_str parent, struct od_str group,
                                       const struct od_resource **out) OD_MUST_USE;

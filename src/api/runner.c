@@ -13,7 +13,8 @@ struct running {
     struct running *next;
     int64_t id;
     char kind[16];
-    char *arn;
+    char *arn, *group; /* group: ARN of its dataset group, "" when it has none */
+    bool held;         /* waits for another job of the group: see must_wait */
     double fraction;
     char stage[160];    /* networks tell epoch, loss and validation NDCG here */
     int64_t started_ns; /* monotonic; 0: waits or is prepared */
@@ -27,38 +28,84 @@ struct od_runner {
 
 /* ---- the list of what runs ---- */
 
-static bool note(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
+/* A deletion of users has its dataset group to itself: it waits for the jobs asked for before it,
+ * and those asked for after it wait for it. So no import or training that began with a user's data
+ * ends after they were deleted. Job ids say the order, hence two never wait for each other. */
+static bool must_wait(const struct running *list, const struct running *r)
+{
+    bool alone = strcmp(r->kind, OD_DELETION_KIND) == 0;
+    for (const struct running *o = list; o; o = o->next)
+        if (o->id < r->id && r->group[0] && strcmp(o->group, r->group) == 0 &&
+            (alone || strcmp(o->kind, OD_DELETION_KIND) == 0))
+            return true;
+    return false;
+}
+
+static void running_free(struct running *r)
+{
+    free(r->arn);
+    free(r->group);
+    free(r);
+}
+
+static bool note(struct od_app *app, int64_t id, const char *kind, struct od_str arn,
+                 struct od_str group, bool *out_held)
 {
     struct running *r = calloc(1, sizeof *r);
-    char *copy = r ? strndup(arn.ptr, arn.len) : NULL;
-    if (!copy) {
-        free(r);
+    if (!r)
+        return false;
+    r->id = id;
+    r->arn = strndup(arn.ptr, arn.len);
+    r->group = strndup(group.ptr ? group.ptr : "", group.len);
+    if (!r->arn || !r->group) {
+        running_free(r);
         return false;
     }
-    r->id = id;
-    r->arn = copy;
     snprintf(r->kind, sizeof r->kind, "%s", kind);
-    snprintf(r->stage, sizeof r->stage, "waiting");
     pthread_mutex_lock(&app->runner->lock);
+    r->held = *out_held = must_wait(app->runner->list, r);
+    snprintf(r->stage, sizeof r->stage, "%s",
+             r->held ? "waiting for another job of the dataset group" : "waiting");
     r->next = app->runner->list;
     app->runner->list = r;
     pthread_mutex_unlock(&app->runner->lock);
     return true;
 }
 
-void od_runner_forget(struct od_app *app, int64_t id)
+static void drop(struct od_runner *runner, int64_t id)
 {
-    pthread_mutex_lock(&app->runner->lock);
-    for (struct running **at = &app->runner->list; *at; at = &(*at)->next) {
+    for (struct running **at = &runner->list; *at; at = &(*at)->next) {
         struct running *r = *at;
         if (r->id != id)
             continue;
         *at = r->next;
-        free(r->arn);
-        free(r);
-        break;
+        running_free(r);
+        return;
+    }
+}
+
+void od_runner_forget(struct od_app *app, int64_t id)
+{
+    struct job_task *free_now = NULL;
+    pthread_mutex_lock(&app->runner->lock);
+    drop(app->runner, id);
+    bool go_on = !atomic_load(&app->draining); /* else they are taken up at the next start */
+    for (struct running *r = app->runner->list; go_on && r; r = r->next) {
+        if (!r->held || must_wait(app->runner->list, r))
+            continue;
+        struct job_task *t = od_job_task_new(r->id, r->kind, od_str_c(r->arn), od_job_prepare);
+        if (!t)
+            break; /* tried again when the next job ends */
+        r->held = false;
+        t->task.next = (struct od_task *)free_now;
+        free_now = t;
     }
     pthread_mutex_unlock(&app->runner->lock);
+    while (free_now) {
+        struct job_task *next = (struct job_task *)free_now->task.next;
+        od_queue_post(&app->loader_queue, &free_now->task);
+        free_now = next;
+    }
 }
 
 /* Fractions below say too little of the whole to tell a time by. */
@@ -216,27 +263,15 @@ static void on_progress(void *context, int64_t job_id, double fraction, struct o
     pthread_mutex_unlock(&app->runner->lock);
 }
 
-static void write_json(struct od_buf *out, const struct od_json *value)
-{
-    od_buf_char(out, '{');
-    for (size_t i = 0; i < value->count; i++) {
-        od_buf_puts(out, i ? "," : "");
-        od_buf_json(out, value->members[i].key);
-        od_buf_char(out, ':');
-        od_buf_double(out, value->members[i].value.number);
-    }
-    od_buf_char(out, '}');
-}
-
 /* The worker's result is gone when this returns: what the loader needs is written again as text. */
-static void pass_to_loader(struct od_app *app, int64_t job_id, const char *kind, struct od_str arn,
-                           const struct od_json *result)
+static void pass_to_loader(struct od_app *app, int64_t job_id, const struct od_job_kind *kind,
+                           struct od_str arn, const struct od_json *result)
 {
     struct od_buf text;
     struct od_error err;
-    struct job_task *t = od_job_task_new(job_id, kind, arn, od_job_land);
+    struct job_task *t = od_job_task_new(job_id, kind->name, arn, kind->land);
     od_buf_init(&text, 1u << 20);
-    write_json(&text, result);
+    od_json_write(result, &text);
     if (t && od_buf_status(&text) == OD_OK) {
         t->result_text = text.ptr;
         od_queue_post(&app->loader_queue, &t->task);
@@ -257,8 +292,8 @@ static void on_finished(void *context, int64_t job_id, enum od_status status,
     if (!arn_of(app, job_id, arn, sizeof arn, kind))
         return;
     const struct od_job_kind *row = od_job_kind(od_str_c(kind));
-    if (status == OD_OK && row && row->lands) {
-        pass_to_loader(app, job_id, kind, od_str_c(arn), result);
+    if (status == OD_OK && row && row->land) {
+        pass_to_loader(app, job_id, row, od_str_c(arn), result);
         return;
     }
     struct ending end = {.id = job_id, .arn = od_str_c(arn), .status = status, .result = result};
@@ -309,13 +344,18 @@ enum od_status od_runner_add(struct od_call *call, const char *kind, struct od_s
 
 void od_runner_go(struct od_app *app, int64_t id, const char *kind, struct od_str arn)
 {
+    struct od_arena arena;
+    struct od_resource resource = {0};
+    bool held = false;
+    od_arena_init(&arena, ARENA_MAX);
+    enum od_status s = od_catalog_get(app->store, arn, &arena, &resource, NULL);
     struct job_task *t = od_job_task_new(id, kind, arn, od_job_prepare);
-    if (!t || !note(app, id, kind, arn)) { /* the job row stays: taken up at the next start */
-        if (t)
-            od_job_task_free(t);
-        return;
-    }
-    od_queue_post(&app->loader_queue, &t->task);
+    bool noted = t && note(app, id, kind, arn, s == OD_OK ? resource.group : OD_STR_NONE, &held);
+    od_arena_done(&arena);
+    if (noted && !held)
+        od_queue_post(&app->loader_queue, &t->task);
+    else if (t) /* not noted: the job row stays, and is taken up at the next start */
+        od_job_task_free(t);
 }
 
 enum od_status od_runner_resume(struct od_call *call)

@@ -110,7 +110,7 @@ enum od_status od_filter_test_people(const struct od_filter_test *test,
     if (!meant)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t i = 0; i < people->type_count; i++)
-        meant[i] = names_type(set, people->types[i]);
+        meant[i] = names_type(test, set, people->types[i]);
     od_bitmap_fill(out, row_count, false);
     for (size_t i = 0; i < people->event_count; i++)
         if (meant[people->event_type[i]])

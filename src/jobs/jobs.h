@@ -52,6 +52,22 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "minimum_rows":1000, "threads":0}
  *   result {"rows":N, "bytes":N, "seconds":S}
  *
+ * export (segments in order of arrival; the scratch file need not exist)
+ *   {"kind":"export", "data":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]},
+ *    "newest":false, "folder":"/abs/out", "scratch":"/abs/keys"}
+ *   result {"rows":N, "bytes":N, "files":N}
+ *
+ * deletion (files: the users; ids: where their list goes; none of these: nothing is left to look
+ * at)
+ *   {"kind":"deletion", "files":["/abs.csv"], "ids":"/abs/ids",
+ *    "segments":[{"id":N, "from":"/abs/old.seg", "to":"/abs/new.seg"}],
+ *    "images":[{"image":"images/1.image", "name":"images/9-1.image", "from":"/abs", "to":"/abs"}],
+ *    "stale":[{"file":"segments/1.seg", "path":"/abs"}] (that nothing refers to),
+ *    "reports":["/abs/report.txt"]}
+ *   result {"ids":N, "segments":[{"id":N, "removed":N, "rows":N}] (those that were rewritten),
+ *           "images":[{"image":"x", "to":"y", "users":N}] (likewise),
+ *           "stale":["segments/1.seg"] (in which a user is), "reports":N (that were changed)}
+ *
  * train (segments in order of arrival)
  *   {"kind":"train", "recipe":"aws-sims", "params":{"name":"value"}, "feature_params":{},
  *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"]} or absent,

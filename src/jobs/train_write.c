@@ -2,23 +2,9 @@
  *
  * The image is first written beside its place; when the card has got its place too, the image is
  * renamed into its own. So whoever sees an image sees its card. */
+#include "jobs/image_file.h"
 #include "jobs/train_inner.h"
 #include "recipes/registry.h"
-
-struct file_sink {
-    const struct od_io *io;
-    int fd;
-    uint64_t at;
-    struct od_error *err;
-};
-
-static enum od_status put_bytes(void *to, const void *bytes, size_t len)
-{
-    struct file_sink *sink = to;
-    enum od_status s = sink->io->write_at(sink->io, sink->fd, bytes, len, sink->at, sink->err);
-    sink->at += len;
-    return s;
-}
 
 static struct od_str image_path(struct od_run *run)
 {
@@ -40,19 +26,9 @@ static struct od_str card_path(struct od_run *run)
 
 enum od_status od_run_write_image(struct od_run *run, struct od_image_writer *image)
 {
-    const struct od_io *io = run->io;
     struct od_str temporary = temporary_path(run);
-    if (!temporary.ptr)
-        return od_fail(run->err, OD_NO_MEMORY, NULL);
-    struct file_sink sink = {.io = io, .err = run->err};
-    enum od_status s = io->open(io, temporary.ptr, OD_OPEN_CREATE, &sink.fd, run->err);
-    if (s != OD_OK)
-        return s;
-    s = od_image_finish(image, put_bytes, &sink);
-    if (s == OD_OK)
-        s = io->sync(io, sink.fd, run->err);
-    io->close(io, sink.fd);
-    return s;
+    return temporary.ptr ? od_image_file_write(run->io, temporary.ptr, image, run->err)
+                         : od_fail(run->err, OD_NO_MEMORY, NULL);
 }
 
 enum od_status od_run_describe_parts(struct od_run *run, struct od_buf *out)

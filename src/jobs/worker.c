@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "jobs/batch.h"
+#include "jobs/deletion.h"
+#include "jobs/export.h"
 #include "jobs/import.h"
 #include "jobs/jobs.h"
 #include "jobs/report.h"
@@ -61,18 +63,19 @@ static enum od_status tell_import_progress(void *context, double fraction)
     return tell_progress(context, fraction, "importing");
 }
 
-static enum od_status import_files(struct worker *w, const struct od_json *spec,
-                                   struct od_import_spec *out, struct od_error *err)
+/* A list of texts; none when absent. */
+static enum od_status texts_of(struct worker *w, const struct od_json *spec, const char *key,
+                               const struct od_str **out, size_t *out_count, struct od_error *err)
 {
-    const struct od_json *files = od_json_get(spec, OD_STR("files"));
-    size_t count = files && files->kind == OD_JSON_ARRAY ? files->count : 0;
+    const struct od_json *from = od_json_get(spec, od_str_c(key));
+    size_t count = from && from->kind == OD_JSON_ARRAY ? from->count : 0;
     struct od_str *list = OD_NEW_ARRAY(&w->arena, struct od_str, count);
     if (!list)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t i = 0; i < count; i++)
-        list[i] = files->items[i].text;
-    out->files = list;
-    out->file_count = count;
+        list[i] = from->items[i].text;
+    *out = list;
+    *out_count = count;
     return OD_OK;
 }
 
@@ -91,7 +94,7 @@ static enum od_status run_import(struct worker *w, const struct od_json *spec,
     };
     if (!od_dataset_type_parse(od_json_get_str(spec, "type", OD_STR("")), &job.type))
         return od_fail(err, OD_INTERNAL, "The import names no dataset type.");
-    enum od_status s = import_files(w, spec, &job, err);
+    enum od_status s = texts_of(w, spec, "files", &job.files, &job.file_count, err);
     struct od_import_result done;
     if (s == OD_OK)
         s = od_import_run(&job, w->io, &done, err);
@@ -99,6 +102,45 @@ static enum od_status run_import(struct worker *w, const struct od_json *spec,
         od_buf_printf(result, "{\"rows\":%llu,\"bytes\":%llu,\"seconds\":%.3f}",
                       (unsigned long long)done.rows, (unsigned long long)done.bytes, done.seconds);
     return s;
+}
+
+static enum od_status tell_export_progress(void *context, double fraction)
+{
+    return tell_progress(context, fraction, "exporting");
+}
+
+static enum od_status run_export(struct worker *w, const struct od_json *spec,
+                                 struct od_buf *result, struct od_error *err)
+{
+    const struct od_json *data = od_json_get(spec, OD_STR("data"));
+    struct od_export_spec job = {
+        .schema_text = od_json_get_str(data, "schema", OD_STR("")),
+        .domain = od_spec_domain(od_json_get_str(data, "domain", OD_STR(""))),
+        .newest = od_json_get_bool(spec, "newest", false),
+        .folder = od_json_get_str(spec, "folder", OD_STR("")),
+        .scratch = od_json_get_str(spec, "scratch", OD_STR("")),
+        .progress = tell_export_progress,
+        .progress_context = w,
+    };
+    struct od_export_result done;
+    enum od_status s = texts_of(w, data, "segments", &job.segments, &job.segment_count, err);
+    if (s == OD_OK)
+        s = od_export_run(&job, w->io, &done, err);
+    if (s == OD_OK)
+        od_buf_printf(result, "{\"rows\":%llu,\"bytes\":%llu,\"files\":%u}",
+                      (unsigned long long)done.rows, (unsigned long long)done.bytes, done.files);
+    return s;
+}
+
+static enum od_status tell_deletion_progress(void *context, double fraction)
+{
+    return tell_progress(context, fraction, "deleting");
+}
+
+static enum od_status run_deletion(struct worker *w, const struct od_json *spec,
+                                   struct od_buf *result, struct od_error *err)
+{
+    return od_deletion_run(w->io, spec, result, tell_deletion_progress, w, err);
 }
 
 static enum od_status run_train(struct worker *w, const struct od_json *spec, struct od_buf *result,
@@ -163,7 +205,11 @@ static const struct work {
     const char *kind;
     enum od_status (*run)(struct worker *w, const struct od_json *spec, struct od_buf *result,
                           struct od_error *err);
-} works[] = {{"import", run_import}, {"train", run_train}, {"batch", run_batch}};
+} works[] = {{"import", run_import},
+             {"export", run_export},
+             {"deletion", run_deletion},
+             {"train", run_train},
+             {"batch", run_batch}};
 
 static const struct work *find_work(struct od_str kind)
 {

@@ -63,6 +63,7 @@ const struct od_recipe od_recipe_item_affinity = {
     .items = od_affinity_items,
     .users = od_affinity_users,
     .segment = od_affinity_segment,
+    .forget = od_affinity_forget,
 };
 
 const struct od_recipe od_recipe_item_attribute_affinity = {
@@ -73,4 +74,5 @@ const struct od_recipe od_recipe_item_attribute_affinity = {
     .items = od_affinity_items,
     .users = od_affinity_users,
     .segment = od_affinity_segment,
+    .forget = od_affinity_forget,
 };

@@ -218,6 +218,9 @@ enum od_status od_affinity_open(const struct od_image *image, struct od_model **
 void od_affinity_close(struct od_model *model);
 const struct od_image_dict *od_affinity_items(const struct od_model *model);
 const struct od_image_dict *od_affinity_users(const struct od_model *model);
+/* --- affinity_forget.c --- */
+enum od_status od_affinity_forget(const struct od_image *image, const uint64_t *users,
+                                  struct od_image_writer *out, struct od_error *err) OD_MUST_USE;
 enum od_status od_affinity_segment(const struct od_model *model,
                                    const struct od_segment_query *query, struct od_arena *scratch,
                                    struct od_segment_user *out, uint32_t *out_count,

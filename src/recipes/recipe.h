@@ -213,6 +213,10 @@ struct od_recipe {
     enum od_status (*segment)(const struct od_model *model, const struct od_segment_query *query,
                               struct od_arena *scratch, struct od_segment_user *out,
                               uint32_t *out_count, struct od_error *err);
+    /* With users: writes the image's sections again without some of them (a bitmap over their
+     * codes). The image is one that open took; it must stay until the writer is finished. */
+    enum od_status (*forget)(const struct od_image *image, const uint64_t *users,
+                             struct od_image_writer *out, struct od_error *err);
     /* PERSONALIZED_ACTIONS alone, whose items are actions. event_items: the items of query->events.
      * scored: whether an action's score is a probability, which is what answers print; otherwise
      * its score only says its place (negative, or explored) and answers print 0.0. */

@@ -48,6 +48,29 @@ enum od_status od_bulk_add(struct od_store *store, const struct od_bulk *bulk, b
     return od_store_run(store, stmt, NULL, err);
 }
 
+enum od_status od_bulk_replace(struct od_store *store, int64_t id, struct od_str path,
+                               uint64_t rows, struct od_error *err)
+{
+    struct od_sql_stmt *stmt;
+    int64_t changes;
+    enum od_status s =
+        od_store_change(store,
+                        rows ? "UPDATE bulk SET path = $1, row_count = $2 WHERE id = $3"
+                             : "DELETE FROM bulk WHERE id = $1",
+                        &stmt, err);
+    if (s != OD_OK)
+        return s;
+    if (rows) {
+        od_sql_text(stmt, 1, path);
+        od_sql_i64(stmt, 2, (int64_t)rows);
+    }
+    od_sql_i64(stmt, rows ? 3 : 1, id);
+    s = od_store_run(store, stmt, &changes, err);
+    if (s == OD_OK && changes == 0)
+        return od_fail(err, OD_NOT_FOUND, "Segment %lld does not exist.", (long long)id);
+    return s;
+}
+
 static void fill_bulk(struct od_sql_copier *row, void *item)
 {
     struct od_bulk *bulk = item;

@@ -161,19 +161,21 @@ static enum od_status prepare_query(struct od_store *store, const char *head, co
     };
     struct od_buf text;
     od_buf_init(&text, QUERY_BYTES);
-    od_buf_printf(&text, "%s WHERE seq > $1", head);
+    od_buf_printf(&text, "%s WHERE seq %c $1", head, query->newest_first ? '<' : '>');
     int parameter = 1;
     for (size_t i = 0; i < 4; i++)
         if (all[i].value.len)
             od_buf_printf(&text, " AND %s = $%d", all[i].column, ++parameter);
-    od_buf_printf(&text, " ORDER BY seq LIMIT $%d%s", ++parameter, tail);
+    od_buf_printf(&text, " ORDER BY seq%s LIMIT $%d%s", query->newest_first ? " DESC" : "",
+                  ++parameter, tail);
     struct od_sql_stmt *stmt = NULL;
     enum od_status s = od_buf_status(&text);
     s = s == OD_OK ? od_sql_prepare(store->sql, text.ptr, &stmt, err) : od_fail(err, s, NULL);
     od_buf_done(&text);
     if (s != OD_OK)
         return s;
-    od_sql_i64(stmt, 1, query->after_seq);
+    bool from_end = query->newest_first && query->after_seq == 0;
+    od_sql_i64(stmt, 1, from_end ? INT64_MAX : query->after_seq);
     parameter = 1;
     for (size_t i = 0; i < 4; i++)
         if (all[i].value.len)

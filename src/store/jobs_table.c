@@ -47,6 +47,18 @@ enum od_status od_jobs_set_running(struct od_store *store, int64_t id, bool runn
     return change_one(store, stmt, id, err);
 }
 
+enum od_status od_jobs_set_spec(struct od_store *store, int64_t id, struct od_str spec,
+                                struct od_error *err)
+{
+    struct od_sql_stmt *stmt;
+    enum od_status s = od_store_change(store, "UPDATE job SET spec = $1 WHERE id = $2", &stmt, err);
+    if (s != OD_OK)
+        return s;
+    od_sql_text_or_empty(stmt, 1, spec);
+    od_sql_i64(stmt, 2, id);
+    return change_one(store, stmt, id, err);
+}
+
 enum od_status od_jobs_delete(struct od_store *store, int64_t id, struct od_error *err)
 {
     struct od_sql_stmt *stmt;

@@ -401,6 +401,94 @@ enum od_status od_objects_list_any(const struct od_objects *objects, struct od_s
     return list(objects, location, &any, arena, out, out_count, err);
 }
 
+/* ---- with sub-folders ---- */
+
+#define MOST_FOLDERS 10000 /* of one location */
+#define MOST_FILES   1000000
+
+struct tree {
+    const struct od_objects *objects;
+    const struct folder *folder;
+    struct od_arena *arena;
+    struct od_str *files;
+    size_t file_count, file_cap;
+    size_t folder_count;
+    struct od_error *err;
+};
+
+static enum od_status add_file(struct tree *t, const char *path)
+{
+    if (t->file_count == MOST_FILES)
+        return od_fail(t->err, OD_LIMIT, "There are more than %d files.", MOST_FILES);
+    if (t->file_count == t->file_cap) {
+        size_t cap = t->file_cap ? 2 * t->file_cap : 16;
+        struct od_str *grown = OD_NEW_ARRAY(t->arena, struct od_str, cap);
+        if (!grown)
+            return od_fail(t->err, OD_NO_MEMORY, NULL);
+        if (t->file_count)
+            memcpy(grown, t->files, t->file_count * sizeof *grown);
+        t->files = grown;
+        t->file_cap = cap;
+    }
+    return resolve(t->folder, path, false, t->arena, &t->files[t->file_count++], t->err);
+}
+
+/* A path has at most PATH_MAX bytes, which bounds how deep this goes. */
+static enum od_status add_tree(struct tree *t, const char *path)
+{
+    const struct od_io *io = t->objects->io;
+    struct od_str real;
+    struct od_io_entry *entries;
+    size_t count;
+    if (t->folder_count++ == MOST_FOLDERS)
+        return od_fail(t->err, OD_LIMIT, "There are more than %d folders.", MOST_FOLDERS);
+    enum od_status s = resolve(t->folder, path, true, t->arena, &real, t->err);
+    if (s == OD_OK)
+        s = io->list(io, real.ptr, t->arena, &entries, &count, t->err);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        if (!entries[i].is_folder && !is_csv(&entries[i]))
+            continue;
+        if (od_utf8_check(entries[i].name) != entries[i].name.len)
+            return unreachable(path, "a name in this folder is not valid UTF-8", t->err);
+        struct od_str next =
+            od_arena_printf(t->arena, "%s/%.*s", real.ptr, OD_STR_ARG(entries[i].name));
+        if (!next.ptr)
+            s = od_fail(t->err, OD_NO_MEMORY, NULL);
+        else
+            s = entries[i].is_folder ? add_tree(t, next.ptr) : add_file(t, next.ptr);
+    }
+    return s;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return od_str_cmp(*(const struct od_str *)a, *(const struct od_str *)b);
+}
+
+enum od_status od_objects_tree(const struct od_objects *objects, struct od_str location,
+                               struct od_arena *arena, struct od_str **out, size_t *out_count,
+                               struct od_error *err)
+{
+    struct place place;
+    enum od_status s = parse(objects, location, &place, err);
+    if (s != OD_OK)
+        return s;
+    if (!place.is_folder)
+        return od_objects_list(objects, location, arena, out, out_count, err);
+    struct tree tree = {.objects = objects, .folder = place.folder, .arena = arena, .err = err};
+    struct od_str path =
+        od_arena_printf(arena, "%s/%.*s", place.folder->real, OD_STR_ARG(place.rest));
+    s = path.ptr ? add_tree(&tree, path.ptr) : od_fail(err, OD_NO_MEMORY, NULL);
+    if (s != OD_OK)
+        return s;
+    if (!tree.file_count)
+        return od_fail(err, OD_NOT_FOUND, "No CSV files found at %.*s.", OD_STR_ARG(location));
+    qsort(tree.files, tree.file_count, sizeof *tree.files, by_path);
+    *out = tree.files;
+    *out_count = tree.file_count;
+    return OD_OK;
+}
+
 /* Folders are made one by one below the root, each checked before the next: a link that leads
  * outside must not have folders made behind it. */
 static enum od_status make_below(const struct od_objects *objects, const struct folder *folder,

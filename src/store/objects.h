@@ -35,6 +35,11 @@ enum od_status od_objects_list(const struct od_objects *objects, struct od_str l
 enum od_status od_objects_list_any(const struct od_objects *objects, struct od_str location,
                                    struct od_arena *arena, struct od_str **out, size_t *out_count,
                                    struct od_error *err) OD_MUST_USE;
+/* The same with sub-folders: their files too, in byte order of their paths below the folder. A link
+ * to a folder is not followed. */
+enum od_status od_objects_tree(const struct od_objects *objects, struct od_str location,
+                               struct od_arena *arena, struct od_str **out, size_t *out_count,
+                               struct od_error *err) OD_MUST_USE;
 
 /* The folder that an output location means, made when missing (bucket included): "s3://b/p/" and
  * "s3://b/p" are both the folder p of bucket b. A real absolute path without a "/" at its end, in

@@ -52,6 +52,12 @@ struct od_sql_driver {
     /* False after the database itself rolled back, as a full disk makes it do. */
     bool (*in_transaction)(struct od_sql *sql);
 
+    /* Writes all files of the database again, without what was deleted (store.h). The writer's
+     * alone, outside of transactions, with no statement in use. */
+    enum od_status (*scrub)(struct od_sql *sql, struct od_error *err);
+    /* Is more than half of the database's file free? */
+    enum od_status (*mostly_free)(struct od_sql *sql, bool *out, struct od_error *err);
+
     /* The statement for this text, prepared on first use. It must not be in use. */
     enum od_status (*prepare)(struct od_sql *sql, const char *text, struct od_sql_stmt **out,
                               struct od_error *err);

@@ -290,6 +290,44 @@ static enum od_status lite_commit(struct od_sql *sql, struct od_error *err)
     return s;
 }
 
+/* VACUUM copies what is left through a temporary file, not through memory as other temporary things
+ * of ours: it may be large. The new pages go through the log, which the checkpoint then empties. */
+static enum od_status lite_scrub(struct od_sql *sql, struct od_error *err)
+{
+    struct lite *lite = of(sql);
+    enum od_status s = lite_execute(sql, "PRAGMA temp_store=FILE; VACUUM", err);
+    enum od_status reset = lite_execute(sql, "PRAGMA temp_store=MEMORY", s == OD_OK ? err : NULL);
+    if (s == OD_OK)
+        s = reset;
+    if (s != OD_OK)
+        return s;
+    int rc = sqlite3_wal_checkpoint_v2(lite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? OD_OK : fail(lite, rc, err);
+}
+
+static enum od_status pragma_number(struct lite *lite, const char *text, int64_t *out,
+                                    struct od_error *err)
+{
+    sqlite3_stmt *stmt;
+    int rc = sqlite3_prepare_v2(lite->db, text, -1, &stmt, NULL);
+    if (rc != SQLITE_OK)
+        return fail(lite, rc, err);
+    *out = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    rc = sqlite3_finalize(stmt);
+    return rc == SQLITE_OK ? OD_OK : fail(lite, rc, err);
+}
+
+static enum od_status lite_mostly_free(struct od_sql *sql, bool *out, struct od_error *err)
+{
+    int64_t all, unused;
+    enum od_status s = pragma_number(of(sql), "PRAGMA page_count", &all, err);
+    if (s == OD_OK)
+        s = pragma_number(of(sql), "PRAGMA freelist_count", &unused, err);
+    if (s == OD_OK)
+        *out = unused > all / 2;
+    return s;
+}
+
 /* ---- statements ---- */
 
 /* Parameters are counted by SQLite in order of first use but named by us: both must agree, or a
@@ -467,6 +505,8 @@ const struct od_sql_driver od_sql_sqlite = {
     .commit = lite_commit,
     .rollback = lite_rollback,
     .in_transaction = lite_in_transaction,
+    .scrub = lite_scrub,
+    .mostly_free = lite_mostly_free,
     .prepare = lite_prepare,
     .bind_i64 = lite_bind_i64,
     .bind_double = lite_bind_double,

@@ -66,8 +66,9 @@ struct od_catalog_query {
     struct od_str status; /* "" or absent: any */
     int64_t after_seq;    /* only resources with a greater seq (paging); 0: from the start */
     size_t limit;         /* 0: all */
+    bool newest_first;    /* descending by seq, after_seq gives those with a smaller one */
 };
-/* Ascending by seq. */
+/* Ascending by seq, or as asked. */
 enum od_status od_catalog_list(struct od_store *store, const struct od_catalog_query *query,
                                struct od_arena *arena, struct od_resource **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;
@@ -100,6 +101,8 @@ enum od_status od_jobs_insert(struct od_store *store, const struct od_job *job, 
                               struct od_error *err) OD_MUST_USE;
 enum od_status od_jobs_set_running(struct od_store *store, int64_t id, bool running,
                                    struct od_error *err) OD_MUST_USE; /* true counts an attempt */
+enum od_status od_jobs_set_spec(struct od_store *store, int64_t id, struct od_str spec,
+                                struct od_error *err) OD_MUST_USE;
 enum od_status od_jobs_delete(struct od_store *store, int64_t id, struct od_error *err) OD_MUST_USE;
 enum od_status od_jobs_list(struct od_store *store, struct od_arena *arena, struct od_job **out,
                             size_t *out_count, struct od_error *err) OD_MUST_USE; /* by id */
@@ -182,6 +185,10 @@ od_bulk_add(struct od_store *store, const struct od_bulk *bulk, bool replace_all
 enum od_status od_bulk_list(struct od_store *store, struct od_str dataset, struct od_arena *arena,
                             struct od_bulk **out, size_t *out_count,
                             struct od_error *err) OD_MUST_USE;
+/* Another file for a segment that stays what and where it is in order; without rows it is no
+ * segment any more. OD_NOT_FOUND. */
+enum od_status od_bulk_replace(struct od_store *store, int64_t id, struct od_str path,
+                               uint64_t rows, struct od_error *err) OD_MUST_USE;
 enum od_status od_bulk_delete(struct od_store *store, struct od_str dataset,
                               struct od_error *err) OD_MUST_USE;
 
@@ -222,6 +229,28 @@ enum od_status od_records_put(struct od_store *store, struct od_str dataset,
 /* Everything Put* into the dataset is removed: events, session links, records. */
 enum od_status od_events_delete(struct od_store *store, struct od_str dataset,
                                 struct od_error *err) OD_MUST_USE;
+
+/* ---- deleting users: inside one transaction begin, add each user, delete from each dataset, end
+ * ---- A user's events are those with the user and the anonymous ones of sessions joined to the
+ * user; the links of these sessions go too. of_users: the dataset is one of users, whose records
+ * go. */
+struct od_deleted {
+    int64_t events, links, records; /* rows that are gone */
+};
+enum od_status od_doomed_begin(struct od_store *store, struct od_error *err) OD_MUST_USE;
+enum od_status od_doomed_add(struct od_store *store, struct od_str user,
+                             struct od_error *err) OD_MUST_USE;
+enum od_status od_doomed_delete(struct od_store *store, struct od_str dataset, bool of_users,
+                                struct od_deleted *out, struct od_error *err) OD_MUST_USE;
+enum od_status od_doomed_end(struct od_store *store, struct od_error *err) OD_MUST_USE;
+/* After the commit, outside of transactions: writes the database's files again, so that they hold
+ * nothing that was deleted, and are no larger than what is left. Takes time and free space in
+ * proportion to the database, in its folder and in the one for temporary files. OD_UNAVAILABLE
+ * while a reader reads: then the log still holds old pages; try again. */
+enum od_status od_store_scrub(struct od_store *store, struct od_error *err) OD_MUST_USE;
+/* The same when more than half of the file is free, so that the work is less than what it frees;
+ * what is free otherwise is used again before the file grows. */
+enum od_status od_store_trim(struct od_store *store, struct od_error *err) OD_MUST_USE;
 
 /* ---- reading the log from another thread: own read-only connection ---- */
 struct od_store_reader;

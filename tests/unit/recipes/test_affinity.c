@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "recipes/affinity_image.h"
 #include "recipes/metrics.h"
 #include "recipes/registry.h"
@@ -332,6 +333,56 @@ static enum od_status rewrite(const struct od_image *from, const char *name, con
     return s;
 }
 
+/* Those who stay are listed as before, with the scores they had; those who go are nowhere. */
+static void an_image_forgets_users(void **state)
+{
+    (void)state;
+    struct od_training *t = two_tastes(200);
+    struct od_train_input input = input_of(t, "aws-item-affinity", 2);
+    struct od_memory_model m;
+    struct od_segment_user before[200], after[200];
+    assert_int_equal(od_memory_model_fit(&od_recipe_item_affinity, fit_items, &input, &m, NULL),
+                     OD_OK);
+    uint64_t items = 1u << 12, gone[4] = {0}, kept[4];
+    for (uint32_t u = 0; u < 200; u++)
+        if (u == 0 || u == 199 || u % 7 == 3)
+            od_bitmap_set(gone, u);
+    memcpy(kept, gone, sizeof kept);
+    od_bitmap_not(kept, 200);
+    uint32_t count = ask(&m, &items, kept, 200, before);
+    struct od_image_writer *w = od_image_writer_new(m.image.recipe, m.image.recipe_version);
+    assert_int_equal(od_recipe_item_affinity.forget(&m.image, gone, w, NULL), OD_OK);
+    struct od_buf bytes;
+    od_buf_init(&bytes, 1u << 26);
+    assert_int_equal(od_image_finish(w, put_bytes, &bytes), OD_OK);
+    od_image_writer_free(w);
+
+    void *aligned = aligned_alloc(64, (bytes.len + 63) / 64 * 64);
+    struct od_memory_model small = {.recipe = &od_recipe_item_affinity};
+    memcpy(aligned, bytes.ptr, bytes.len);
+    assert_int_equal(od_image_open((struct od_str){aligned, bytes.len}, true, &small.image, NULL),
+                     OD_OK);
+    assert_int_equal(small.image.section_count, m.image.section_count);
+    assert_int_equal(od_recipe_item_affinity.open(&small.image, &small.model, NULL), OD_OK);
+    assert_int_equal(ask(&small, &items, NULL, 200, after), count);
+    const struct od_image_dict *old = od_affinity_users(m.model);
+    const struct od_image_dict *new = od_affinity_users(small.model);
+    assert_int_equal(new->count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(od_str_eq(od_image_dict_text(old, before[i].user),
+                              od_image_dict_text(new, after[i].user)));
+        assert_true(before[i].score == after[i].score);
+    }
+    for (uint32_t u = 0; u < 200; u++)
+        if (od_bitmap_get(gone, u))
+            assert_int_equal(od_image_dict_find(new, od_image_dict_text(old, u)), OD_NO_CODE);
+    od_recipe_item_affinity.close(small.model);
+    free(aligned);
+    od_buf_done(&bytes);
+    od_memory_model_done(&m);
+    od_training_free(t);
+}
+
 static void hostile_images_are_refused(void **state)
 {
     (void)state;
@@ -395,6 +446,7 @@ int main(void)
         cmocka_unit_test(metrics_are_those_of_the_definition),
         cmocka_unit_test(threads_give_the_same_image_and_metrics),
         cmocka_unit_test(the_dimension_is_the_parameter_the_items_or_the_memory),
+        cmocka_unit_test(an_image_forgets_users),
         cmocka_unit_test(hostile_images_are_refused),
         cmocka_unit_test(training_reports_and_stops),
     };

@@ -402,6 +402,51 @@ static void missing_root_is_made_and_missing_allowed_folder_refused(void **state
                      OD_INVALID_INPUT);
 }
 
+/* Names below the objects folder, joined by spaces. */
+static const char *tree_of(struct tree *t, const char *location)
+{
+    struct od_str *files;
+    size_t count, root = strlen(in(t, "objects/"));
+    struct od_buf text;
+    ok(&t->f,
+       od_objects_tree(t->objects, od_str_c(location), &t->f.arena, &files, &count, &t->f.err));
+    od_buf_init(&text, 10000);
+    for (size_t i = 0; i < count; i++)
+        od_buf_printf(&text, "%s%s", i ? " " : "", files[i].ptr + root);
+    const char *kept = od_arena_printf(&t->f.arena, "%s", text.ptr).ptr;
+    od_buf_done(&text);
+    return kept;
+}
+
+static void a_tree_has_the_files_of_sub_folders_too(void **state)
+{
+    struct tree *t = *state;
+    make_folder(t, "objects/bucket/mixed/deeper.csv/x/y");
+    make_file(t, "objects/bucket/mixed/deeper.csv/x/y/c.csv");
+    make_file(t, "objects/bucket/mixed/deeper.csv/no.txt");
+    assert_string_equal(tree_of(t, "s3://bucket/mixed/"),
+                        "bucket/mixed/B.CSV bucket/mixed/a.Csv "
+                        "bucket/mixed/deeper.csv/x/y/c.csv bucket/mixed/z.csv");
+    assert_string_equal(tree_of(t, "s3://bucket/a.csv"), "bucket/a.csv");
+}
+
+static void a_tree_stays_inside(void **state)
+{
+    struct tree *t = *state;
+    struct od_str *files;
+    size_t count;
+    assert_int_equal(od_objects_tree(t->objects, OD_STR("s3://bucket/empty/"), &t->f.arena, &files,
+                                     &count, &t->f.err),
+                     OD_NOT_FOUND);
+    make_link(t, in(t, "secret"), "objects/bucket/sub/out"); /* a link is no folder */
+    assert_string_equal(tree_of(t, "s3://bucket/sub/"), "bucket/sub/b.csv");
+    make_link(t, in(t, "secret/s.csv"), "objects/bucket/sub/s.csv");
+    assert_int_equal(od_objects_tree(t->objects, OD_STR("s3://bucket/sub/"), &t->f.arena, &files,
+                                     &count, &t->f.err),
+                     OD_NOT_FOUND);
+    assert_message(&t->f, "outside");
+}
+
 static enum od_status output(struct tree *t, const char *location, struct od_str *out)
 {
     return od_objects_output(t->objects, od_str_c(location), &t->f.arena, out, &t->f.err);
@@ -454,6 +499,8 @@ int main(void)
         T(links_may_not_lead_outside),
         T(links_inside_are_followed),
         T(names_that_are_not_text_are_refused),
+        T(a_tree_has_the_files_of_sub_folders_too),
+        T(a_tree_stays_inside),
         T(outputs_are_folders_made_when_missing),
         T(outputs_stay_inside),
         T(root_may_itself_be_a_link_or_relative),
