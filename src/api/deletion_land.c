@@ -41,8 +41,6 @@ static enum od_status reload(struct od_app *app, struct od_deletion_facts *facts
     for (size_t d = 0; s == OD_OK && d < facts->dataset_count; d++) {
         const struct dataset_sources *of = &facts->datasets[d];
         struct od_loading loading;
-        if (of->info.type > OD_USERS) /* not held in memory */
-            continue;
         s = od_load_begin(app, &of->info, of->bulk, of->bulk_count, facts->arena, &loading, err);
         if (s == OD_OK)
             s = od_app_on_store(app, swap_in, &loading, err);
