@@ -2,6 +2,7 @@
 #include "api/job_kind.h"
 
 #include "api/prepare.h"
+#include "api/recommender.h"
 
 static enum od_status prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
                                        struct od_buf *spec, struct od_error *err)
@@ -20,7 +21,11 @@ static enum od_status prepare_update(struct od_app *app, int64_t job_id, struct 
 static const struct od_job_kind kinds[] = {
     {.name = "import", CREATES, .prepare = od_prepare_import, .lands = true},
     {.name = "train", CREATES, .prepare = prepare_training, .outcome = od_training_outcome},
-    {.name = "update", .prepare = prepare_update}, /* its version is ACTIVE and stays so */
+    {.name = "update", .prepare = prepare_update, .end = od_update_end}, /* of what is ACTIVE */
+    {.name = "recommend",
+     .prepare = prepare_training,
+     .began = od_recommender_began,
+     .end = od_recommender_end},
 };
 
 const struct od_job_kind *od_job_kind(struct od_str name)

@@ -2,6 +2,7 @@
 #include "api/attach.h"
 #include "api/files.h"
 #include "api/ids.h"
+#include "api/recommender.h"
 #include "api/targets.h"
 #include "jobs/worker.h"
 
@@ -100,11 +101,16 @@ enum od_status od_op_create_dataset(struct od_call *call)
 static enum od_status check_idle(struct od_call *call, const struct od_resource *dataset)
 {
     const struct od_resource *busy;
+    struct od_resource recommender = {0};
     enum od_status s =
         od_resource_unfinished(call, &od_kind_import_job, dataset->arn, OD_STR_NONE, &busy);
     if (s == OD_OK && !busy)
         s = od_resource_unfinished(call, &od_kind_solution_version, OD_STR_NONE, dataset->group,
                                    &busy);
+    if (s == OD_OK && !busy)
+        s = od_recommender_training(call, dataset->group, &recommender);
+    if (s == OD_OK && recommender.arn.ptr)
+        busy = &recommender;
     if (s == OD_OK && busy)
         s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.",
                     OD_STR_ARG(dataset->arn), OD_STR_ARG(busy->arn));

@@ -70,23 +70,32 @@ static enum od_status take_over(struct od_call *call, const struct od_resource *
     return OD_OK;
 }
 
+enum od_status od_data_marks(struct od_call *call, struct od_str group, int64_t *out_event_seq,
+                             int64_t *out_record_seq)
+{
+    struct od_dataset_info info;
+    int64_t none;
+    *out_event_seq = *out_record_seq = 0;
+    enum od_status s = od_group_dataset(call, group, OD_ITEMS, &info);
+    if (s == OD_OK && info.arn.ptr)
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &none,
+                               out_record_seq, &call->err);
+    if (s == OD_OK)
+        s = od_group_dataset(call, group, OD_INTERACTIONS, &info);
+    if (s == OD_OK && info.arn.ptr)
+        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, out_event_seq, &none,
+                               &call->err);
+    return s;
+}
+
 /* How far the event log had come, which tells automatic training later what is new; and, for an
  * automatic training that would be tuned, what to reuse. */
 static enum od_status note_progress(struct od_call *call, const struct od_resource *solution,
                                     bool may_reuse, const struct od_resource *base,
                                     struct od_resource *resource)
 {
-    struct od_dataset_info info;
-    int64_t event_seq = 0, record_seq = 0, none;
-    enum od_status s = od_group_dataset(call, resource->group, OD_ITEMS, &info);
-    if (s == OD_OK && info.arn.ptr)
-        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &none, &record_seq,
-                               &call->err);
-    if (s == OD_OK)
-        s = od_group_dataset(call, resource->group, OD_INTERACTIONS, &info);
-    if (s == OD_OK && info.arn.ptr)
-        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq, &none,
-                               &call->err);
+    int64_t event_seq, record_seq;
+    enum od_status s = od_data_marks(call, resource->group, &event_seq, &record_seq);
     if (s != OD_OK)
         return s;
     struct od_buf extra;
@@ -226,6 +235,21 @@ enum od_status od_op_stop_solution_version_creation(struct od_call *call)
     return s;
 }
 
+enum od_status od_training_metrics(struct od_call *call, const struct od_json *extra,
+                                   struct od_api_double_map *out)
+{
+    const struct od_json *metrics = od_json_get(extra, OD_STR("metrics"));
+    size_t count = metrics && metrics->kind == OD_JSON_OBJECT ? metrics->count : 0;
+    out->items = OD_NEW_ARRAY(call->arena, struct od_api_double_entry, count);
+    if (!out->items)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    out->count = count;
+    for (size_t i = 0; i < count; i++)
+        out->items[i] =
+            (struct od_api_double_entry){metrics->members[i].key, metrics->members[i].value.number};
+    return OD_OK;
+}
+
 enum od_status od_op_get_solution_metrics(struct od_call *call)
 {
     struct od_str arn = OD_IN(call, get_solution_metrics_request)->solution_version_arn;
@@ -240,15 +264,6 @@ enum od_status od_op_get_solution_metrics(struct od_call *call)
         s = od_json_parse(call->arena, version.extra, &extra, &call->err);
     if (s != OD_OK)
         return s;
-    const struct od_json *metrics = od_json_get(&extra, OD_STR("metrics"));
-    size_t count = metrics && metrics->kind == OD_JSON_OBJECT ? metrics->count : 0;
     out->solution_version_arn = arn;
-    out->metrics.items = OD_NEW_ARRAY(call->arena, struct od_api_double_entry, count);
-    if (!out->metrics.items)
-        return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    out->metrics.count = count;
-    for (size_t i = 0; i < count; i++)
-        out->metrics.items[i] =
-            (struct od_api_double_entry){metrics->members[i].key, metrics->members[i].value.number};
-    return OD_OK;
+    return od_training_metrics(call, &extra, &out->metrics);
 }

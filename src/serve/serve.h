@@ -104,7 +104,7 @@ struct od_promotion_query {
     size_t value_count;
 };
 struct od_recommend_query {
-    struct od_str campaign_arn;
+    struct od_str campaign_arn; /* or a recommender's */
     struct od_str user;  /* absent: none */
     struct od_str item;  /* absent: none */
     int64_t num_results; /* negative: default */
