@@ -240,6 +240,8 @@ enum od_status od_training_metrics(struct od_call *call, const struct od_json *e
 {
     const struct od_json *metrics = od_json_get(extra, OD_STR("metrics"));
     size_t count = metrics && metrics->kind == OD_JSON_OBJECT ? metrics->count : 0;
+    if (!metrics)
+        return OD_OK;
     out->items = OD_NEW_ARRAY(call->arena, struct od_api_double_entry, count);
     if (!out->items)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
