@@ -14,7 +14,6 @@ static void write_extra(struct od_buf *extra, const struct od_json *before,
                         const struct od_json *result, int64_t job_id, int64_t now_ms)
 {
     static const char *const kept[] = {"metrics", "tuned", "search"};
-    int64_t begun = od_json_get_i64(before, "begun_ms", 0); /* of recommenders */
     const struct od_json *from = od_json_get(before, OD_STR("from"));
     const struct od_json *reuse = from ? from : od_json_get(before, OD_STR("reuse"));
     od_buf_printf(extra,
@@ -36,8 +35,6 @@ static void write_extra(struct od_buf *extra, const struct od_json *before,
         od_buf_printf(extra, ",\"%s\":", kept[i]);
         od_json_write(value, extra);
     }
-    if (begun)
-        od_buf_printf(extra, ",\"begun_ms\":%lld", (long long)begun);
     if (od_json_get(result, OD_STR("tuned")))
         od_buf_printf(extra, ",\"tuned_ms\":%lld",
                       (long long)od_json_get_i64(reuse, "tuned_ms", now_ms));

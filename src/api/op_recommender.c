@@ -42,7 +42,15 @@ static enum od_status check_config(struct od_call *call, struct od_str group,
     return s == OD_OK ? od_training_data_check(call, &as_solution) : s;
 }
 
-static enum od_status check_create(struct od_call *call, struct od_str arn)
+static struct od_personalize_training_data_config *
+training_data(const struct od_personalize_recommender_config *config)
+{
+    return config ? config->training_data_config : NULL;
+}
+
+/* *out_columns: what it is trained on. */
+static enum od_status check_create(struct od_call *call, struct od_str arn,
+                                   struct od_str *out_columns)
 {
     const struct od_personalize_create_recommender_request *in =
         OD_IN(call, create_recommender_request);
@@ -60,20 +68,24 @@ static enum od_status check_create(struct od_call *call, struct od_str arn)
         s = check_recipe(call, in->recipe_arn, value.domain, &spec);
     if (s == OD_OK)
         s = check_config(call, group.arn, spec, in->recommender_config);
-    return s == OD_OK ? od_quota_check(call, OD_QUOTA_RECOMMENDERS, group.arn) : s;
+    if (s == OD_OK)
+        s = od_quota_check(call, OD_QUOTA_RECOMMENDERS, group.arn);
+    return s == OD_OK ? od_columns_now(call, group.arn, spec, training_data(in->recommender_config),
+                                       out_columns)
+                      : s;
 }
 
 /* ---- create ---- */
 
 /* Resource and job row in one transaction: neither without the other. */
 static enum od_status insert(struct od_call *call, const struct od_personalize_recommender *value,
-                             struct od_resource *resource, int64_t *job)
+                             struct od_str columns, struct od_resource *resource, int64_t *job)
 {
     const struct od_personalize_tags *tags = &OD_IN(call, create_recommender_request)->tags;
     enum od_status s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
         return s;
-    s = od_recommender_train(call, resource, job);
+    s = od_recommender_train(call, resource, columns, job);
     if (s == OD_OK)
         s = od_resource_insert(call, &od_kind_recommender, value, tags, resource);
     if (s == OD_OK)
@@ -100,10 +112,11 @@ enum od_status od_op_create_recommender(struct od_call *call)
         .recipe_arn = in->recipe_arn,
         .recommender_config = in->recommender_config ? in->recommender_config : &usual,
     };
+    struct od_str columns;
     int64_t job;
-    enum od_status s = check_create(call, resource.arn);
+    enum od_status s = check_create(call, resource.arn, &columns);
     if (s == OD_OK)
-        s = insert(call, &value, &resource, &job);
+        s = insert(call, &value, columns, &resource, &job);
     if (s == OD_OK)
         od_recommender_go(call, &resource, job);
     OD_OUT(call, create_recommender_response)->recommender_arn = resource.arn;
@@ -112,58 +125,46 @@ enum od_status od_op_create_recommender(struct od_call *call)
 
 /* ---- update ---- */
 
-/* Whether both would train on the same columns of the datasets that there are. */
-static enum od_status same_columns(struct od_call *call,
-                                   const struct od_personalize_solution_version *before,
-                                   const struct od_personalize_solution_version *after, bool *out)
-{
-    enum od_status s = OD_OK;
-    *out = true;
-    for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
-        const char *type = od_dataset_type_name((enum od_dataset_type)t);
-        struct od_dataset_info info;
-        s = od_group_dataset(call, before->dataset_group_arn, (enum od_dataset_type)t, &info);
-        for (size_t f = 0; s == OD_OK && info.schema && f < info.schema->field_count; f++) {
-            struct od_str column = info.schema->fields[f].name;
-            *out &= od_training_leaves_out(before, type, column) ==
-                    od_training_leaves_out(after, type, column);
-        }
-    }
-    return s;
-}
-
-/* One that has no model, or none that can be opened, is trained in any case. */
+/* *out_columns: what the recommender is to be trained on anew; absent: its model stays. One that
+ * has no model, or none that can be opened, is trained in any case. */
 static enum od_status needs_training(struct od_call *call, const struct od_resource *resource,
+                                     const struct od_personalize_recommender *value,
                                      const struct od_personalize_recommender_config *config,
-                                     bool *out)
+                                     struct od_str *out_columns)
 {
-    struct od_personalize_solution_version before = {0};
-    bool same = false;
-    enum od_status s = od_version_read(call, resource, &before);
-    if (s != OD_OK)
-        return s;
-    struct od_personalize_solution_config training = {.training_data_config =
-                                                          config->training_data_config};
-    struct od_personalize_solution_version after = before;
-    after.solution_config = &training;
-    if (od_str_eq_c(resource->status, "ACTIVE"))
-        s = same_columns(call, &before, &after, &same);
-    *out = !same;
+    const struct od_recipe_spec *spec;
+    const struct od_json *before = NULL;
+    struct od_str after = OD_STR_NONE;
+    bool active = od_str_eq_c(resource->status, "ACTIVE"), same = false;
+    *out_columns = OD_STR_NONE;
+    if (active && !training_data(config) && !training_data(value->recommender_config))
+        return OD_OK; /* nothing is said of columns, then and now */
+    enum od_status s = od_recipe_by_arn(call, value->recipe_arn, &spec);
+    if (s == OD_OK)
+        s = od_columns_now(call, resource->group, spec, training_data(config), &after);
+    if (s == OD_OK && active)
+        s = od_recommender_columns(call, resource, &before);
+    if (s == OD_OK && active)
+        s = od_columns_same(call, before, after, &same);
+    if (s == OD_OK && !same)
+        *out_columns = after;
     return s;
 }
 
-/* Writes the update; with *out_job >= 0 a training that ends it. */
+/* Writes the update, and the job of a training on columns when there are any. */
 static enum od_status save_update(struct od_call *call,
-                                  const struct od_personalize_recommender *value, bool trains,
-                                  struct od_resource *resource, int64_t *out_job)
+                                  const struct od_personalize_recommender *value,
+                                  struct od_str columns, struct od_resource *resource,
+                                  int64_t *out_job)
 {
+    bool trains = columns.ptr != NULL;
     enum od_status s = trains ? od_recommender_forget_training(call, resource) : OD_OK;
     if (s == OD_OK)
         s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
         return s;
     if (trains)
-        s = od_recommender_train(call, resource, out_job);
+        s = od_recommender_train(call, resource, columns, out_job);
     resource->updated_ms = call->now_ms;
     if (s == OD_OK)
         s = od_resource_pack(call, &od_kind_recommender, value, resource);
@@ -186,18 +187,18 @@ static enum od_status apply_update(struct od_call *call, struct od_resource *res
         .last_updated_date_time = {true, call->now_ms},
         .status = OD_STR("CREATE PENDING"),
     };
-    bool trains;
+    struct od_str columns;
     int64_t job;
-    enum od_status s = needs_training(call, resource, config, &trains);
+    enum od_status s = needs_training(call, resource, value, config, &columns);
     if (s != OD_OK)
         return s;
     value->latest_recommender_update = &update;
-    if (!trains) {
+    if (!columns.ptr) {
         update.status = OD_STR("ACTIVE");
         value->recommender_config = config;
     }
-    s = save_update(call, value, trains, resource, &job);
-    if (s == OD_OK && trains)
+    s = save_update(call, value, columns, resource, &job);
+    if (s == OD_OK && columns.ptr)
         od_recommender_go(call, resource, job);
     else if (s == OD_OK)
         s = od_recommender_attach(call, resource);

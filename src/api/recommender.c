@@ -55,6 +55,7 @@ static enum od_status as_version(struct od_call *call, const struct od_resource 
 {
     struct od_personalize_recommender value = {0};
     const struct od_recipe_spec *spec;
+    struct od_json extra;
     struct od_personalize_solution_config *config =
         OD_NEW(call->arena, struct od_personalize_solution_config);
     if (!config)
@@ -62,14 +63,16 @@ static enum od_status as_version(struct od_call *call, const struct od_resource 
     enum od_status s = od_resource_read(call, &od_kind_recommender, resource, &value);
     if (s == OD_OK)
         s = od_recipe_by_arn(call, value.recipe_arn, &spec);
+    if (s == OD_OK)
+        s = read_extra(call, resource, &extra);
     if (s != OD_OK)
         return s;
-    const struct od_personalize_recommender_update_summary *update =
-        od_recommender_updating(&value);
-    const struct od_personalize_recommender_config *from =
-        update ? update->recommender_config : value.recommender_config;
-    if (from)
-        config->training_data_config = from->training_data_config;
+    const struct od_json *training = od_json_get(&extra, OD_STR("training"));
+    const struct od_json *columns = od_json_get(training ? training : &extra, OD_STR("columns"));
+    if (columns)
+        s = od_columns_config(call, columns, &config->training_data_config);
+    if (s != OD_OK)
+        return s;
     *out = (struct od_personalize_solution_version){
         .name = value.name,
         .solution_version_arn = resource->arn,
@@ -95,7 +98,7 @@ enum od_status od_version_read(struct od_call *call, const struct od_resource *r
 static const char *const training_key[] = {"training", NULL};
 
 enum od_status od_recommender_train(struct od_call *call, struct od_resource *resource,
-                                    int64_t *out_job)
+                                    struct od_str columns, int64_t *out_job)
 {
     struct od_json extra;
     struct od_buf text;
@@ -110,9 +113,9 @@ enum od_status od_recommender_train(struct od_call *call, struct od_resource *re
     od_buf_init(&text, EXTRA_MAX);
     od_buf_printf(&text,
                   "{\"training\":{\"job\":%lld,\"event_seq\":%lld,\"record_seq\":%lld,"
-                  "\"begun_ms\":%lld}",
+                  "\"begun_ms\":%lld,\"columns\":%.*s}",
                   (long long)*out_job, (long long)events, (long long)records,
-                  (long long)call->now_ms);
+                  (long long)call->now_ms, OD_STR_ARG(columns));
     od_json_write_others(&extra, training_key, &text);
     od_buf_char(&text, '}');
     return take_extra(call, &text, resource);
@@ -167,6 +170,27 @@ enum od_status od_recommender_began(struct od_call *call, int64_t job_id,
 
 /* ---- ending ---- */
 
+/* extra once a training has succeeded. */
+static enum od_status note_success(struct od_call *call, const struct ending *end,
+                                   const struct od_json *training, struct od_resource *resource)
+{
+    struct od_str text;
+    struct od_json trained;
+    struct od_buf extra;
+    enum od_status s = od_training_extra(call, training, end->result, end->id, &text);
+    if (s == OD_OK)
+        s = od_json_parse(call->arena, text, &trained, &call->err);
+    if (s != OD_OK)
+        return s;
+    od_buf_init(&extra, EXTRA_MAX);
+    od_buf_printf(&extra, "{\"begun_ms\":%lld,\"columns\":",
+                  (long long)od_json_get_i64(training, "begun_ms", call->now_ms));
+    od_json_write(od_json_get(training, OD_STR("columns")), &extra);
+    od_json_write_others(&trained, (const char *const[]){NULL}, &extra);
+    od_buf_char(&extra, '}');
+    return take_extra(call, &extra, resource);
+}
+
 static void close_update(struct od_call *call, struct od_personalize_recommender *value,
                          const struct ending *end)
 {
@@ -208,8 +232,7 @@ static enum od_status set_outcome(struct od_call *call, const struct ending *end
     bool first = is_being_created(resource), update = od_recommender_updating(&value) != NULL;
     close_update(call, &value, end);
     if (end->status == OD_OK) {
-        s = od_training_extra(call, od_json_get(extra, OD_STR("training")), end->result, end->id,
-                              &resource->extra);
+        s = note_success(call, end, od_json_get(extra, OD_STR("training")), resource);
         resource->status = OD_STR("ACTIVE");
         resource->failure_reason = OD_STR_NONE;
     } else {
@@ -328,6 +351,18 @@ enum od_status od_recommender_training(struct od_call *call, struct od_str group
     return s;
 }
 
+enum od_status od_recommender_columns(struct od_call *call, const struct od_resource *resource,
+                                      const struct od_json **out)
+{
+    struct od_json *extra = OD_NEW(call->arena, struct od_json);
+    if (!extra)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = read_extra(call, resource, extra);
+    if (s == OD_OK)
+        *out = od_json_get(extra, OD_STR("columns"));
+    return s;
+}
+
 /* Trained or tried a week ago, and something new to learn from. */
 static enum od_status is_due(struct od_call *call, const struct od_resource *resource, bool *out)
 {
@@ -348,17 +383,40 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *res
                       : s;
 }
 
+/* The columns of the model once more, as text. */
+static enum od_status old_columns(struct od_call *call, const struct od_resource *resource,
+                                  struct od_str *out)
+{
+    const struct od_json *columns;
+    struct od_buf text;
+    enum od_status s = od_recommender_columns(call, resource, &columns);
+    if (s != OD_OK)
+        return s;
+    od_buf_init(&text, EXTRA_MAX);
+    if (columns)
+        od_json_write(columns, &text);
+    else
+        od_buf_puts(&text, "{}");
+    *out = od_arena_str(call->arena, od_buf_view(&text));
+    s = od_buf_status(&text);
+    od_buf_done(&text);
+    return s == OD_OK && out->ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
+}
+
 enum od_status od_recommender_look(struct od_call *call, struct od_resource *resource)
 {
     bool due;
     int64_t job;
+    struct od_str columns;
     enum od_status s = is_due(call, resource, &due);
     if (s != OD_OK || !due || od_runner_has(call->app, resource->arn))
         return s;
-    s = od_store_begin(call->app->store, &call->err);
+    s = old_columns(call, resource, &columns);
+    if (s == OD_OK)
+        s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
         return s;
-    s = od_recommender_train(call, resource, &job);
+    s = od_recommender_train(call, resource, columns, &job);
     if (s == OD_OK)
         s = od_catalog_update(call->app->store, resource, &call->err);
     if (s == OD_OK)

@@ -371,11 +371,15 @@ bool od_runner_has(struct od_app *app, struct od_str arn)
 
 bool od_runner_stop(struct od_app *app, struct od_str arn)
 {
-    int64_t id = -1;
+    int64_t ids[4]; /* one that was stopped may not have ended yet when the next begins */
+    size_t count = 0;
+    bool stopped = false;
     pthread_mutex_lock(&app->runner->lock);
-    for (const struct running *r = app->runner->list; r; r = r->next)
+    for (const struct running *r = app->runner->list; r && count < 4; r = r->next)
         if (od_str_eq_c(arn, r->arn))
-            id = r->id;
+            ids[count++] = r->id;
     pthread_mutex_unlock(&app->runner->lock);
-    return id >= 0 && od_jobs_stop(app->jobs, id);
+    for (size_t i = 0; i < count; i++)
+        stopped |= od_jobs_stop(app->jobs, ids[i]);
+    return stopped;
 }

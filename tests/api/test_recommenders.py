@@ -1,9 +1,9 @@
 """Recommenders of both domains: every use case on data whose answers are known, and the life of the resource."""
 import json
 import random
+import sqlite3
 import time
 
-import boto3  # noqa: F401  (the harness speaks through it)
 import pytest
 from harness import (
     RECIPE,
@@ -64,6 +64,13 @@ KINDS = ["books", "games", "tools", "shoes", "lamps", "music"]
 PER_KIND = 10
 NOW = int(time.time())
 PLAIN = {"itemExplorationConfig": {"explorationWeight": "0"}}
+NAME = unique("told")
+FULL = {
+    "itemExplorationConfig": {"explorationWeight": "0.9", "explorationItemAgeCutOff": "12"},
+    "minRecommendationRequestsPerSecond": 7,
+    "trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["PRICE"]}},
+    "enableMetadataWithRecommendations": True,
+}
 
 
 def item(kind, number):
@@ -140,8 +147,6 @@ class Domain:
         self.group = server.control.create_dataset_group(name=unique("group"), domain=domain)["datasetGroupArn"]
         self.datasets = {"INTERACTIONS": self.dataset("INTERACTIONS", INTERACTIONS), "ITEMS": self.dataset("ITEMS", ITEMS[domain])}
         rows = (shop_rows if domain == "ECOMMERCE" else video_rows)(random.Random(7))
-        for row_kind in ({"view", "purchase"} if domain == "ECOMMERCE" else {"watch", "click"}):
-            assert sum(row[2].lower() == row_kind for row in rows) >= 1000
         self.rows = rows
         load(server, self.datasets["INTERACTIONS"], csv_text([f["name"] for f in INTERACTIONS["fields"]], rows))
         load(server, self.datasets["ITEMS"], csv_text([f["name"] for f in ITEMS[domain]["fields"]], item_rows(domain)))
@@ -176,6 +181,10 @@ class Domain:
     def ask(self, recipe, **request):
         return self.get(self.finish(self.arns[recipe]), **request)
 
+    def card(self, recommender):
+        path = "/ondol/models/" + recommender
+        return self.server.send("GET", path, headers=self.server.sign("GET", path, b"", {})).json
+
     def put(self, user, kind, *items):
         self.server.events.put_events(
             trackingId=self.tracking_id, userId=user, sessionId="s",
@@ -196,7 +205,11 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shop(home):
     made = Domain(home, "ECOMMERCE")
-    made.arns = {recipe: made.create(recipe, **(PLAIN if recipe == FOR_YOU else {})) for recipe in SHOP}
+    made.arns = {recipe: made.create(recipe) for recipe in SHOP if recipe != FOR_YOU}
+    made.arns[FOR_YOU] = home.control.create_recommender(
+        name=NAME, datasetGroupArn=made.group, recipeArn=RECIPE + FOR_YOU, recommenderConfig=FULL,
+        tags=[{"tagKey": "team", "tagValue": "web"}],
+    )["recommenderArn"]
     return made
 
 
@@ -319,6 +332,8 @@ def test_asking_by_the_wrong_name(shop):
         shop.get(recommender, userId="u", numResults=501)
     with refused(II, "enableMetadataWithRecommendations"):
         shop.get(recommender, userId="u", metadataColumns={"ITEMS": ["PRICE"]})
+    with refused(II, "50"):
+        shop.get(shop.finish(shop.arns[FOR_YOU]), userId="u", numResults=51, metadataColumns={"ITEMS": ["PRICE"]})
 
 
 def test_filters_and_promotions(shop):
@@ -341,18 +356,39 @@ def test_filters_and_promotions(shop):
 
 
 def test_described_as_created(shop):
-    control, name = shop.server.control, unique("told")
-    config = {
-        "itemExplorationConfig": {"explorationWeight": "0.9", "explorationItemAgeCutOff": "12"},
-        "minRecommendationRequestsPerSecond": 7,
-        "trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["PRICE"]}},
-        "enableMetadataWithRecommendations": True,
-    }
-    made = control.create_recommender(
-        name=name, datasetGroupArn=shop.group, recipeArn=RECIPE + FOR_YOU, recommenderConfig=config,
-        tags=[{"tagKey": "team", "tagValue": "web"}],
-    )["recommenderArn"]
-    assert made == arn(f"recommender/{name}")
+    made = shop.finish(shop.arns[FOR_YOU])
+    assert made == arn(f"recommender/{NAME}")
+    told = shop.describe(made)
+    assert told["recommenderConfig"] == FULL and told["recipeArn"] == RECIPE + FOR_YOU
+    assert told["datasetGroupArn"] == shop.group and told["name"] == NAME and "latestRecommenderUpdate" not in told
+    assert 0 < told["modelMetrics"]["coverage"] <= 1 and "precision_at_25" in told["modelMetrics"]
+    control = shop.server.control
+    listed = {r["recommenderArn"]: r for r in control.list_recommenders(datasetGroupArn=shop.group)["recommenders"]}
+    assert listed[made]["recommenderConfig"] == FULL and listed[made]["status"] == "ACTIVE"
+    assert set(listed) >= set(shop.arns.values()) and not set(listed) & {"latestRecommenderUpdate"}
+    assert control.list_tags_for_resource(resourceArn=made)["tags"] == [{"tagKey": "team", "tagValue": "web"}]
+    assert shop.describe(shop.arns[VIEWS])["recommenderConfig"] == {"minRecommendationRequestsPerSecond": 1}
+    with refused(RAE, made):
+        control.create_recommender(name=NAME, datasetGroupArn=shop.group, recipeArn=RECIPE + FOR_YOU)
+    card = shop.card(made)
+    assert card["recommenderArn"] == made and card["card"]["recipe"] == FOR_YOU
+    assert "PRICE" not in card["card"]["fields"]["ITEMS"] and "CATEGORY_L1" in card["card"]["fields"]["ITEMS"]
+
+
+def test_metadata_and_exploration_as_configured(shop, video):
+    made = shop.finish(shop.arns[FOR_YOU])
+    names = [entry for _ in range(8) for entry in shop.get(made, userId="u3", numResults=20)]
+    assert any(kind_of(entry) == "young" for entry in names), "it explores"
+    plain = [entry for _ in range(8) for entry in video.ask(PICKS, userId="u3", numResults=20)]
+    assert not any(kind_of(entry) == "young" for entry in plain), "a weight of 0"
+    answer = shop.server.runtime.get_recommendations(
+        recommenderArn=made, userId="u3", numResults=3, metadataColumns={"ITEMS": ["CATEGORY_L1", "PRICE"]}
+    )["itemList"]
+    assert all(entry["metadata"]["price"] == "9.5" for entry in answer), answer
+
+
+def test_while_it_is_created(shop):
+    control, made = shop.server.control, shop.create(VIEWS)
     early = shop.describe(made)
     assert early["status"].startswith("CREATE ") and "modelMetrics" not in early
     with refused(RNF, status=404):
@@ -360,37 +396,15 @@ def test_described_as_created(shop):
     for refuse in (control.delete_recommender, control.stop_recommender, control.start_recommender):
         with refused(RIU, "CREATE"):
             refuse(recommenderArn=made)
-    with refused(RIU, made):
+    with refused(RIU):
         control.delete_dataset(datasetArn=shop.datasets["ITEMS"])
     shop.finish(made)
-    told = shop.describe(made)
-    assert told["recommenderConfig"] == config and told["recipeArn"] == RECIPE + FOR_YOU
-    assert told["datasetGroupArn"] == shop.group and told["name"] == name and "latestRecommenderUpdate" not in told
-    assert 0 < told["modelMetrics"]["coverage"] <= 1 and "precision_at_25" in told["modelMetrics"]
-    listed = {r["recommenderArn"]: r for r in control.list_recommenders(datasetGroupArn=shop.group)["recommenders"]}
-    assert listed[made]["recommenderConfig"] == config and listed[made]["status"] == "ACTIVE"
-    assert control.list_tags_for_resource(resourceArn=made)["tags"] == [{"tagKey": "team", "tagValue": "web"}]
-    names = [entry for _ in range(8) for entry in shop.get(made, userId="u3", numResults=20)]
-    assert any(kind_of(entry) == "young" for entry in names), "it explores"
-    answer = shop.server.runtime.get_recommendations(
-        recommenderArn=made, userId="u3", numResults=3, metadataColumns={"ITEMS": ["CATEGORY_L1", "PRICE"]}
-    )["itemList"]
-    assert all(entry["metadata"]["price"] == "9.5" for entry in answer), answer
-    assert not any(kind_of(entry) == "young" for _ in range(8) for entry in shop.ask(FOR_YOU, userId="u3", numResults=20))
-    with refused(RAE, made):
-        control.create_recommender(name=name, datasetGroupArn=shop.group, recipeArn=RECIPE + FOR_YOU)
-    assert shop.describe(shop.arns[VIEWS])["recommenderConfig"] == {"minRecommendationRequestsPerSecond": 1}
+    assert shop.get(made, userId="u", numResults=1) == ["stared-at"]
     control.delete_recommender(recommenderArn=made)
     with refused(RNF):
         shop.describe(made)
     with refused(RNF):
         shop.get(made, userId="u")
-
-
-def test_model_card(shop):
-    path = "/ondol/models/" + shop.finish(shop.arns[TOGETHER])
-    page = shop.server.send("GET", path, headers=shop.server.sign("GET", path, b"", {})).json
-    assert page["recommenderArn"] == shop.arns[TOGETHER] and page["card"]["recipe"] == TOGETHER
 
 
 def test_creations_that_are_refused(shop, video):
@@ -415,7 +429,7 @@ def test_creations_that_are_refused(shop, video):
         create(shop.group, VIEWS, trainingDataConfig={"excludedDatasetColumns": {"INTERACTIONS": ["EVENT_TYPE"]}})
     with refused(II, "NOWHERE"):
         create(shop.group, VIEWS, trainingDataConfig={"excludedDatasetColumns": {"ITEMS": ["NOWHERE"]}})
-    for recipe in SHOP:
+    for recipe in SHOP + VIDEO:
         with refused(II, "cannot be used here"):
             new_solution(shop.server, shop.group, recipe)
     assert new_solution(shop.server, shop.group, "aws-sims"), "custom solutions live in domain groups too"
@@ -460,7 +474,7 @@ def test_too_few_of_the_events_that_count(home):
 
 @pytest.fixture
 def alone(tmp_path):
-    """A group on a server of its own, with one popular-items recommender."""
+    """A group of videos on a server of its own that looks for work every second."""
     server = Server(tmp_path / "data", "--auto-update", "2")
     made = Domain(server, "VIDEO_ON_DEMAND")
     yield made
@@ -503,9 +517,20 @@ def test_updates(alone):
     with refused(II, "enableMetadataWithRecommendations"):
         alone.get(made, userId="u", itemId="books-1", metadataColumns={"ITEMS": ["GENRES"]})
     assert "young-3" not in alone.get(made, userId="stranger", itemId="lamps-1", numResults=30), "its record is unknown now"
+    grown = schema("Items", *ITEMS["VIDEO_ON_DEMAND"]["fields"], field("MOOD", ["null", "string"], categorical=True))
+    told = control.create_schema(name=unique("grown"), schema=json.dumps(grown), domain="VIDEO_ON_DEMAND")
+    control.update_dataset(datasetArn=alone.datasets["ITEMS"], schemaArn=told["schemaArn"])
     same = {"trainingDataConfig": {"includedDatasetColumns": {"ITEMS": ["ITEM_ID", "CREATION_TIMESTAMP"]}}}
     control.update_recommender(recommenderArn=made, recommenderConfig=same)
     assert alone.describe(made)["latestRecommenderUpdate"]["status"] == "ACTIVE", "the same columns, said otherwise"
+    other = {"trainingDataConfig": {"includedDatasetColumns": {"ITEMS": ["ITEM_ID", "CREATION_TIMESTAMP", "MOOD"]}}}
+    control.update_recommender(recommenderArn=made, recommenderConfig=other)
+    assert alone.describe(made)["latestRecommenderUpdate"]["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS")
+    alone.server.kill()
+    alone.server.start()
+    told = wait_for(lambda: alone.describe(made), lambda r: r["latestRecommenderUpdate"]["status"] == "ACTIVE")
+    assert told["recommenderConfig"] == other, "a killed update goes on"
+    assert alone.card(made)["card"]["fields"]["ITEMS"] == ["ITEM_ID", "CREATION_TIMESTAMP", "MOOD"]
 
 
 def test_a_life_with_stops_and_restarts(alone):
@@ -551,3 +576,74 @@ def test_trends_are_evaluated_anew(alone):
     load(alone.server, alone.datasets["INTERACTIONS"], csv_text(header, rows), "INCREMENTAL")
     wait_for(lambda: alone.get(made, numResults=1), lambda top: top == ["tools-9"], 60)
     assert alone.describe(made)["status"] == "ACTIVE"
+
+
+def week_passes(server):
+    """As if all trainings had begun eight days before they did: in the store, with the server stopped."""
+    server.stop()
+    database = sqlite3.connect(server.folder / "ondol.db")
+    for seq, extra in database.execute("SELECT seq, extra FROM resource WHERE kind = 'recommender'").fetchall():
+        told = json.loads(extra)
+        for key in ("begun_ms", "tried_ms"):
+            told[key] = told.get(key, 0) - 8 * 86400 * 1000
+        database.execute("UPDATE resource SET extra = ? WHERE seq = ?", (json.dumps(told, separators=(",", ":")), seq))
+    database.commit()
+    database.close()
+    server.start()
+
+
+def test_trained_anew_each_week_when_something_came(alone):
+    server, made = alone.server, alone.finish(alone.create(POPULAR))
+    before = images(server)
+    week_passes(server)
+    rows = [(f"u{n % 120}", "tools-9", "Watch", NOW - 86400 + n, "tv") for n in range(1200)]
+    header = [f["name"] for f in INTERACTIONS["fields"]]
+    # what was imported after the moment of the training is new
+    settled = wait_for(lambda: images(server), lambda now: len(now) == 2 and not set(now) & set(before))
+    load(server, alone.datasets["INTERACTIONS"], csv_text(header, rows), "INCREMENTAL")
+    time.sleep(3)
+    assert images(server) == settled and alone.get(made, userId="u", numResults=1) == ["blockbuster"], "not before a week has passed"
+    grown = schema("Items", *ITEMS["VIDEO_ON_DEMAND"]["fields"], field("MOOD", ["null", "string"], categorical=True))
+    told = server.control.create_schema(name=unique("grown"), schema=json.dumps(grown), domain="VIDEO_ON_DEMAND")
+    server.control.update_dataset(datasetArn=alone.datasets["ITEMS"], schemaArn=told["schemaArn"])
+    week_passes(server)
+    assert alone.describe(made)["status"] == "ACTIVE"
+    wait_for(lambda: alone.get(made, userId="u", numResults=1), lambda top: top == ["tools-9"], 60)
+    told = alone.describe(made)
+    assert told["status"] == "ACTIVE" and "latestRecommenderUpdate" not in told and told["modelMetrics"]
+    assert "MOOD" not in alone.card(made)["card"]["fields"]["ITEMS"], "the columns it was created with"
+    server.control.stop_recommender(recommenderArn=made)
+    settled = images(server)
+    week_passes(server)
+    time.sleep(3)
+    assert images(server) == settled, "a stopped one is left alone"
+
+
+def test_new_items_become_part_of_the_model(home, video):
+    """The shared server, now with automatic updates: the last test to use it."""
+    made = video.finish(video.arns[PICKS])
+    row = ("late-tools", NOW - 86400 * 300, "tools", "All about tools")
+    load(home, video.datasets["ITEMS"], csv_text([f["name"] for f in ITEMS["VIDEO_ON_DEMAND"]["fields"]], [row]), "INCREMENTAL")
+    assert "late-tools" not in video.get(made, userId="u2", numResults=500)
+    home.stop()
+    home.options = ("--auto-update", "2")
+    home.start()
+    wait_for(lambda: video.get(made, userId="u2", numResults=500), lambda names: "late-tools" in names, 60)
+    assert video.describe(made)["status"] == "ACTIVE"
+    assert not video.did("u2", "watch") & set(video.get(made, userId="u2", numResults=500)), "filtered as before"
+
+
+def test_five_a_group_under_strict_quotas(tmp_path):
+    server = Server(tmp_path / "data", "--strict")
+    group = server.control.create_dataset_group(name=unique("group"), domain="ECOMMERCE")["datasetGroupArn"]
+    for _ in range(5):
+        server.control.create_recommender(name=unique("rec"), datasetGroupArn=group, recipeArn=RECIPE + VIEWS)
+    with refused("LimitExceededException", "More than 5"):
+        server.control.create_recommender(name=unique("rec"), datasetGroupArn=group, recipeArn=RECIPE + VIEWS)
+    last = wait_for(
+        lambda: server.control.list_recommenders(datasetGroupArn=group)["recommenders"],
+        lambda all_of_them: all(r["status"] == "CREATE FAILED" for r in all_of_them),
+    )[-1]
+    failed = server.control.describe_recommender(recommenderArn=last["recommenderArn"])["recommender"]
+    assert "no Interactions dataset" in failed["failureReason"]
+    server.stop()
