@@ -82,8 +82,8 @@ void od_for_each_active(struct od_app *app, const struct od_kind *kind, const ch
     od_arena_init(&arena, ARENA_MAX);
     od_arena_init(&one, ARENA_MAX);
     od_call_internal(&call, app, &arena);
-    enum od_status s = od_resource_list(&call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"),
-                                        &list, &count);
+    enum od_status s =
+        od_resource_list(&call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"), &list, &count);
     if (s != OD_OK)
         count = 0;
     call.arena = &one;

@@ -14,9 +14,8 @@
 
 #define ARENA_MAX (64u << 20)
 
-enum od_status od_dataset_news(struct od_call *call, struct od_str group,
-                               enum od_dataset_type type, int64_t since_ms, int64_t since_seq,
-                               int64_t *out_seq, bool *out)
+enum od_status od_dataset_news(struct od_call *call, struct od_str group, enum od_dataset_type type,
+                               int64_t since_ms, int64_t since_seq, int64_t *out_seq, bool *out)
 {
     struct od_dataset_info info;
     struct od_bulk *bulk;
@@ -53,9 +52,8 @@ static enum od_status has_news(struct od_call *call, const struct od_resource *v
     int64_t records =
         od_json_get_i64(extra, "update_record_seq", od_json_get_i64(extra, "record_seq", 0));
     *out = false;
-    enum od_status s =
-        od_dataset_news(call, version->group, OD_INTERACTIONS, since, events, &marks->event_seq,
-                        out);
+    enum od_status s = od_dataset_news(call, version->group, OD_INTERACTIONS, since, events,
+                                       &marks->event_seq, out);
     return s == OD_OK ? od_dataset_news(call, version->group, OD_ITEMS, since, records,
                                         &marks->record_seq, out)
                       : s;

@@ -1,7 +1,9 @@
-/* GET /ondol/models/<ARN of a solution version or recommender>: what AWS's Describe has no place for (an extension
- * beside the API): the model card of an ACTIVE version, and how far a training is.
+/* GET /ondol/models/<ARN of a solution version or recommender>: what AWS's Describe has no place
+ * for (an extension beside the API): the model card of an ACTIVE version, and how far a training
+ * is.
  *
- *   {"solutionVersionArn" or "recommenderArn":..., "status":..., "failureReason":..., "card":{...}, "job":{...}}
+ *   {"solutionVersionArn" or "recommenderArn":..., "status":..., "failureReason":..., "card":{...},
+ * "job":{...}}
  *
  * failureReason, card and job are there when there is one. The store thread is asked for the
  * version, the file is read on the HTTP thread. */
@@ -29,8 +31,8 @@ static enum od_status find_version(struct od_app *app, void *context, struct od_
     struct od_json extra;
     od_call_internal(&call, app, q->arena);
     struct od_arn parsed;
-    bool recommender = od_arn_parse(q->arn, &parsed) &&
-                       od_str_eq_c(parsed.kind, od_kind_recommender.name);
+    bool recommender =
+        od_arn_parse(q->arn, &parsed) && od_str_eq_c(parsed.kind, od_kind_recommender.name);
     q->kind = recommender ? &od_kind_recommender : &od_kind_solution_version;
     enum od_status s = od_resource_get(&call, q->kind, q->arn, &q->version);
     if (s == OD_OK && q->version.extra.len &&

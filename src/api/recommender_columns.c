@@ -1,7 +1,8 @@
-/* The columns a recommender trains on: those its datasets had when it was created, or when an update
- * changed trainingDataConfig, less what that leaves out (data.md section 9). They are kept as JSON,
- * {"INTERACTIONS": [...], "ITEMS": [...], "USERS": [...]}, so that a column that a schema gets later
- * stays out of the weekly trainings until somebody asks for it. */
+/* The columns a recommender trains on: those its datasets had when it was created, or when an
+ * update changed trainingDataConfig, less what that leaves out (data.md section 9). They are kept
+ * as JSON,
+ * {"INTERACTIONS": [...], "ITEMS": [...], "USERS": [...]}, so that a column that a schema gets
+ * later stays out of the weekly trainings until somebody asks for it. */
 #include "api/attach.h"
 #include "api/recommender.h"
 
@@ -89,8 +90,7 @@ enum od_status od_columns_config(struct od_call *call, const struct od_json *col
             return od_fail(&call->err, OD_NO_MEMORY, NULL);
         for (size_t c = 0; c < list->count; c++)
             names[c] = list->items[c].text;
-        entries[i] =
-            (struct od_api_strings_entry){columns->members[i].key, {names, list->count}};
+        entries[i] = (struct od_api_strings_entry){columns->members[i].key, {names, list->count}};
     }
     config->included_dataset_columns = (struct od_api_strings_map){entries, columns->count};
     *out = config;

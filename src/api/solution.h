@@ -20,9 +20,9 @@ enum od_status od_data_marks(struct od_call *call, struct od_str group, int64_t 
                              int64_t *out_record_seq) OD_MUST_USE;
 /* Sets *out when anything is new in the group's dataset of a type since a moment and a place of its
  * log; *out_seq: the place now. */
-enum od_status od_dataset_news(struct od_call *call, struct od_str group,
-                               enum od_dataset_type type, int64_t since_ms, int64_t since_seq,
-                               int64_t *out_seq, bool *out) OD_MUST_USE;
+enum od_status od_dataset_news(struct od_call *call, struct od_str group, enum od_dataset_type type,
+                               int64_t since_ms, int64_t since_seq, int64_t *out_seq,
+                               bool *out) OD_MUST_USE;
 
 /* "arn:aws:personalize:::recipe/<name>" to its row; OD_NOT_FOUND when there is no such recipe. */
 enum od_status od_recipe_by_arn(struct od_call *call, struct od_str arn,
@@ -33,9 +33,9 @@ enum od_status od_solution_check(struct od_call *call,
                                  const struct od_personalize_create_solution_request *in,
                                  const struct od_recipe_spec *spec) OD_MUST_USE;
 /* trainingDataConfig of such a request alone. */
-enum od_status od_training_data_check(struct od_call *call,
-                                      const struct od_personalize_create_solution_request *in)
-    OD_MUST_USE;
+enum od_status
+od_training_data_check(struct od_call *call,
+                       const struct od_personalize_create_solution_request *in) OD_MUST_USE;
 /* itemExplorationConfig of a campaign or recommender. */
 enum od_status od_exploration_check(struct od_call *call, const struct od_api_string_map *map,
                                     const struct od_recipe_spec *spec) OD_MUST_USE;
@@ -83,8 +83,7 @@ void od_training_tick(struct od_app *app);
 /* auto_training.c: calls each for every ACTIVE resource of a kind; what fails is told to the log as
  * a failed `what`, and is no reason to leave the others. */
 void od_for_each_active(struct od_app *app, const struct od_kind *kind, const char *what,
-                        enum od_status (*each)(struct od_call *call,
-                                               struct od_resource *resource));
+                        enum od_status (*each)(struct od_call *call, struct od_resource *resource));
 
 /* auto_update.c: the newest ACTIVE version trained in full; arn absent: none. Every tick: begins
  * the automatic updates that are due. */

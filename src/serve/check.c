@@ -132,8 +132,7 @@ static enum od_status check_group(const struct od_ask *ask, const struct od_serv
 {
     if (!filter || filter->group == ask->campaign->group)
         return OD_OK;
-    return od_fail(err, OD_INVALID_INPUT,
-                   "Filter %.*s belongs to another dataset group than %.*s.",
+    return od_fail(err, OD_INVALID_INPUT, "Filter %.*s belongs to another dataset group than %.*s.",
                    OD_STR_ARG(filter->arn), OD_STR_ARG(ask->campaign->arn));
 }
 
