@@ -176,6 +176,17 @@ static enum od_status save_update(struct od_call *call,
     return s;
 }
 
+/* Serves what was just saved; what cannot be opened leaves the recommender as it was. */
+static enum od_status serve_or_restore(struct od_call *call, const struct od_resource *resource,
+                                       struct od_resource *before)
+{
+    enum od_status s = od_recommender_attach(call, resource);
+    struct od_error why = call->err;
+    if (s != OD_OK && od_resource_save(call, before) == OD_OK)
+        call->err = why;
+    return s;
+}
+
 static enum od_status apply_update(struct od_call *call, struct od_resource *resource,
                                    struct od_personalize_recommender *value)
 {
@@ -187,6 +198,7 @@ static enum od_status apply_update(struct od_call *call, struct od_resource *res
         .last_updated_date_time = {true, call->now_ms},
         .status = OD_STR("CREATE PENDING"),
     };
+    struct od_resource before = *resource;
     struct od_str columns;
     int64_t job;
     enum od_status s = needs_training(call, resource, value, config, &columns);
@@ -201,7 +213,7 @@ static enum od_status apply_update(struct od_call *call, struct od_resource *res
     if (s == OD_OK && columns.ptr)
         od_recommender_go(call, resource, job);
     else if (s == OD_OK)
-        s = od_recommender_attach(call, resource);
+        s = serve_or_restore(call, resource, &before);
     return s;
 }
 
@@ -270,12 +282,7 @@ enum od_status od_op_start_recommender(struct od_call *call)
     resource.status = OD_STR("ACTIVE");
     s = od_resource_save(call, &resource);
     if (s == OD_OK)
-        s = od_recommender_attach(call, &resource);
-    else
-        return s;
-    struct od_error why = call->err;
-    if (s != OD_OK && od_resource_save(call, &before) == OD_OK)
-        call->err = why; /* what cannot be opened stays as it was */
+        s = serve_or_restore(call, &resource, &before);
     OD_OUT(call, start_recommender_response)->recommender_arn = arn;
     return s;
 }

@@ -13,7 +13,6 @@
 #include "api/files.h"
 
 #define EXTRA_MAX (1u << 20)
-#define WEEK_MS   (7 * 86400 * 1000LL)
 
 static bool is_being_created(const struct od_resource *resource)
 {
@@ -30,8 +29,8 @@ od_recommender_updating(const struct od_personalize_recommender *value)
     return under_way ? update : NULL;
 }
 
-static enum od_status read_extra(struct od_call *call, const struct od_resource *resource,
-                                 struct od_json *out)
+enum od_status od_recommender_extra(struct od_call *call, const struct od_resource *resource,
+                                    struct od_json *out)
 {
     return od_json_parse(call->arena, resource->extra.len ? resource->extra : OD_STR("{}"), out,
                          &call->err);
@@ -64,7 +63,7 @@ static enum od_status as_version(struct od_call *call, const struct od_resource 
     if (s == OD_OK)
         s = od_recipe_by_arn(call, value.recipe_arn, &spec);
     if (s == OD_OK)
-        s = read_extra(call, resource, &extra);
+        s = od_recommender_extra(call, resource, &extra);
     if (s != OD_OK)
         return s;
     const struct od_json *training = od_json_get(&extra, OD_STR("training"));
@@ -103,7 +102,7 @@ enum od_status od_recommender_train(struct od_call *call, struct od_resource *re
     struct od_json extra;
     struct od_buf text;
     int64_t events, records;
-    enum od_status s = read_extra(call, resource, &extra);
+    enum od_status s = od_recommender_extra(call, resource, &extra);
     if (s == OD_OK)
         s = od_data_marks(call, resource->group, &events, &records);
     if (s == OD_OK)
@@ -130,7 +129,7 @@ enum od_status od_recommender_forget_training(struct od_call *call, struct od_re
 {
     struct od_json extra;
     struct od_buf text;
-    enum od_status s = read_extra(call, resource, &extra);
+    enum od_status s = od_recommender_extra(call, resource, &extra);
     if (s != OD_OK)
         return s;
     (void)od_runner_stop(call->app, resource->arn); /* one not yet started sees that it is void */
@@ -152,7 +151,7 @@ enum od_status od_recommender_began(struct od_call *call, int64_t job_id,
 {
     struct od_json extra;
     struct od_personalize_recommender value = {0};
-    enum od_status s = read_extra(call, resource, &extra);
+    enum od_status s = od_recommender_extra(call, resource, &extra);
     if (s == OD_OK)
         s = od_resource_read(call, &od_kind_recommender, resource, &value);
     if (s != OD_OK)
@@ -166,6 +165,23 @@ enum od_status od_recommender_began(struct od_call *call, int64_t job_id,
     else if (update)
         update->status = OD_STR("CREATE IN_PROGRESS");
     return od_resource_pack(call, &od_kind_recommender, &value, resource);
+}
+
+enum od_status od_recommender_training(struct od_call *call, struct od_str group,
+                                       struct od_resource *out)
+{
+    struct od_resource *list;
+    size_t count;
+    *out = (struct od_resource){0};
+    enum od_status s = od_resource_list(call, &od_kind_recommender, OD_STR_NONE, group, OD_STR_NONE,
+                                        &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count && !out->arn.ptr; i++) {
+        struct od_json extra;
+        s = od_recommender_extra(call, &list[i], &extra);
+        if (s == OD_OK && awaited_job(&extra) >= 0)
+            *out = list[i];
+    }
+    return s;
 }
 
 /* ---- ending ---- */
@@ -285,7 +301,7 @@ enum od_status od_recommender_end(struct od_call *call, const struct ending *end
     bool awaited = false;
     enum od_status s = OD_OK;
     if (resource->arn.ptr) {
-        s = read_extra(call, resource, &extra);
+        s = od_recommender_extra(call, resource, &extra);
         awaited = s == OD_OK && awaited_job(&extra) == end->id;
     }
     if (awaited)
@@ -304,7 +320,7 @@ enum od_status od_recommender_end(struct od_call *call, const struct ending *end
 bool od_recommender_has_model(struct od_call *call, const struct od_resource *resource)
 {
     struct od_json extra;
-    return read_extra(call, resource, &extra) == OD_OK &&
+    return od_recommender_extra(call, resource, &extra) == OD_OK &&
            od_json_get_str(&extra, "image", OD_STR("")).len > 0;
 }
 
@@ -331,99 +347,6 @@ enum od_status od_recommender_decorate(struct od_call *call, const struct od_res
 {
     struct od_personalize_recommender *recommender = value;
     struct od_json extra;
-    enum od_status s = read_extra(call, resource, &extra);
+    enum od_status s = od_recommender_extra(call, resource, &extra);
     return s == OD_OK ? od_training_metrics(call, &extra, &recommender->model_metrics) : s;
-}
-
-/* ---- who is being trained, and who is due ---- */
-
-enum od_status od_recommender_training(struct od_call *call, struct od_str group,
-                                       struct od_resource *out)
-{
-    struct od_resource *list;
-    size_t count;
-    *out = (struct od_resource){0};
-    enum od_status s = od_resource_list(call, &od_kind_recommender, OD_STR_NONE, group, OD_STR_NONE,
-                                        &list, &count);
-    for (size_t i = 0; s == OD_OK && i < count && !out->arn.ptr; i++)
-        if (is_being_created(&list[i]) || od_runner_has(call->app, list[i].arn))
-            *out = list[i];
-    return s;
-}
-
-enum od_status od_recommender_columns(struct od_call *call, const struct od_resource *resource,
-                                      const struct od_json **out)
-{
-    struct od_json *extra = OD_NEW(call->arena, struct od_json);
-    if (!extra)
-        return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    enum od_status s = read_extra(call, resource, extra);
-    if (s == OD_OK)
-        *out = od_json_get(extra, OD_STR("columns"));
-    return s;
-}
-
-/* Trained or tried a week ago, and something new to learn from. */
-static enum od_status is_due(struct od_call *call, const struct od_resource *resource, bool *out)
-{
-    struct od_json extra;
-    int64_t seq;
-    enum od_status s = read_extra(call, resource, &extra);
-    *out = false;
-    if (s != OD_OK)
-        return s;
-    int64_t begun = od_json_get_i64(&extra, "begun_ms", resource->created_ms);
-    int64_t tried = od_json_get_i64(&extra, "tried_ms", 0);
-    if (call->now_ms - (tried > begun ? tried : begun) < WEEK_MS)
-        return OD_OK;
-    s = od_dataset_news(call, resource->group, OD_INTERACTIONS, begun,
-                        od_json_get_i64(&extra, "event_seq", 0), &seq, out);
-    return s == OD_OK ? od_dataset_news(call, resource->group, OD_ITEMS, begun,
-                                        od_json_get_i64(&extra, "record_seq", 0), &seq, out)
-                      : s;
-}
-
-/* The columns of the model once more, as text. */
-static enum od_status old_columns(struct od_call *call, const struct od_resource *resource,
-                                  struct od_str *out)
-{
-    const struct od_json *columns;
-    struct od_buf text;
-    enum od_status s = od_recommender_columns(call, resource, &columns);
-    if (s != OD_OK)
-        return s;
-    od_buf_init(&text, EXTRA_MAX);
-    if (columns)
-        od_json_write(columns, &text);
-    else
-        od_buf_puts(&text, "{}");
-    *out = od_arena_str(call->arena, od_buf_view(&text));
-    s = od_buf_status(&text);
-    od_buf_done(&text);
-    return s == OD_OK && out->ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
-}
-
-enum od_status od_recommender_look(struct od_call *call, struct od_resource *resource)
-{
-    bool due;
-    int64_t job;
-    struct od_str columns;
-    enum od_status s = is_due(call, resource, &due);
-    if (s != OD_OK || !due || od_runner_has(call->app, resource->arn))
-        return s;
-    s = old_columns(call, resource, &columns);
-    if (s == OD_OK)
-        s = od_store_begin(call->app->store, &call->err);
-    if (s != OD_OK)
-        return s;
-    s = od_recommender_train(call, resource, columns, &job);
-    if (s == OD_OK)
-        s = od_catalog_update(call->app->store, resource, &call->err);
-    if (s == OD_OK)
-        s = od_store_commit(call->app->store, &call->err);
-    else
-        od_store_rollback(call->app->store);
-    if (s == OD_OK)
-        od_recommender_go(call, resource, job);
-    return s;
 }

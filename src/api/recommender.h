@@ -12,6 +12,9 @@
 #include "api/runner_inner.h"
 #include "api/solution.h"
 
+/* extra, parsed. */
+enum od_status od_recommender_extra(struct od_call *call, const struct od_resource *resource,
+                                    struct od_json *out) OD_MUST_USE;
 /* The update that is being trained for; NULL: none is under way. */
 struct od_personalize_recommender_update_summary *
 od_recommender_updating(const struct od_personalize_recommender *value);
@@ -30,7 +33,7 @@ bool od_recommender_has_model(struct od_call *call, const struct od_resource *re
 /* Serves the model under the settings that the resource has. */
 enum od_status od_recommender_attach(struct od_call *call,
                                      const struct od_resource *resource) OD_MUST_USE;
-/* One of the group's recommenders that is being trained or updated; arn absent: none. */
+/* One of the group's recommenders that is being trained; arn absent: none. */
 enum od_status od_recommender_training(struct od_call *call, struct od_str group,
                                        struct od_resource *out) OD_MUST_USE;
 
@@ -56,7 +59,8 @@ enum od_status od_recommender_began(struct od_call *call, int64_t job_id,
 enum od_status od_recommender_end(struct od_call *call, const struct ending *end,
                                   struct od_resource *resource) OD_MUST_USE;
 
-/* Every tick, for each ACTIVE recommender: trains it anew when a week has passed. */
+/* recommender_weekly.c, every tick, for each ACTIVE recommender: trains it anew when a week has
+ * passed. */
 enum od_status od_recommender_look(struct od_call *call, struct od_resource *resource) OD_MUST_USE;
 
 /* Fills modelMetrics (kinds.c). */

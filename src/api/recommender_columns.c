@@ -96,3 +96,15 @@ enum od_status od_columns_config(struct od_call *call, const struct od_json *col
     *out = config;
     return OD_OK;
 }
+
+enum od_status od_recommender_columns(struct od_call *call, const struct od_resource *resource,
+                                      const struct od_json **out)
+{
+    struct od_json *extra = OD_NEW(call->arena, struct od_json);
+    if (!extra)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = od_recommender_extra(call, resource, extra);
+    if (s == OD_OK)
+        *out = od_json_get(extra, OD_STR("columns"));
+    return s;
+}

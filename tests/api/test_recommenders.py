@@ -437,6 +437,25 @@ def test_creations_that_are_refused(shop, video):
         control.delete_dataset_group(datasetGroupArn=shop.group)
 
 
+def test_other_names_are_refused(home):
+    control = home.control
+    calls = [
+        control.describe_recommender, control.start_recommender, control.stop_recommender, control.delete_recommender,
+        lambda **who: control.update_recommender(recommenderConfig={}, **who),
+    ]
+    for call in calls:
+        with refused(RNF, "does not exist", status=400):
+            call(recommenderArn=arn("recommender/none"))
+        with refused(II, "not a valid recommender ARN"):
+            call(recommenderArn=arn("campaign/c"))
+    group = control.create_dataset_group(name=unique("group"), domain="ECOMMERCE")["datasetGroupArn"]
+    tags = [{"tagKey": f"k{n}", "tagValue": "v"} for n in range(51)]
+    with refused("TooManyTagsException", "50"):
+        control.create_recommender(name=unique("rec"), datasetGroupArn=group, recipeArn=RECIPE + VIEWS, tags=tags)
+    assert control.list_recommenders(datasetGroupArn=group)["recommenders"] == [], "nor half of it"
+    control.delete_dataset_group(datasetGroupArn=group)
+
+
 def test_too_few_of_the_events_that_count(home):
     small = home.control.create_dataset_group(name=unique("few"), domain="ECOMMERCE")["datasetGroupArn"]
     few = Domain.__new__(Domain)
@@ -562,6 +581,20 @@ def test_a_life_with_stops_and_restarts(alone):
     server.start()
     assert alone.describe(made)["status"] == "ACTIVE"
     assert alone.get(made, userId="u", numResults=1) == ["blockbuster"], "served again after a restart"
+    server.stop()
+    image = next(path for path in (server.folder / "images").iterdir() if path.suffix == ".image")
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    server.start()
+    told = alone.describe(made)
+    assert told["status"] == "CREATE FAILED" and told["failureReason"]
+    with refused(RNF):
+        alone.get(made, userId="u")
+    server.stop()
+    image.write_bytes(whole)
+    server.start()
+    assert alone.describe(made)["status"] == "ACTIVE", "put back"
+    assert alone.get(made, userId="u", numResults=1) == ["blockbuster"]
     server.control.delete_recommender(recommenderArn=made)
     assert wait_for(lambda: images(server), lambda now: not now) == []
     with refused(RNF):
