@@ -160,10 +160,13 @@ enum od_status od_recommender_began(struct od_call *call, int64_t job_id,
     if (!*out_go)
         return OD_OK;
     struct od_personalize_recommender_update_summary *update = od_recommender_updating(&value);
-    if (is_being_created(resource))
+    if (is_being_created(resource)) {
         resource->status = OD_STR("CREATE IN_PROGRESS");
-    else if (update)
+        resource->updated_ms = call->now_ms;
+    } else if (update) {
         update->status = OD_STR("CREATE IN_PROGRESS");
+        update->last_updated_date_time = (struct od_opt_i64){true, call->now_ms};
+    }
     return od_resource_pack(call, &od_kind_recommender, &value, resource);
 }
 

@@ -239,9 +239,11 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
         return status;
     for (uint32_t i = 0; campaign->objective && i < campaign->map.item_count; i++)
         ask->scores[i] += campaign->objective[i];
-    for (uint32_t i = 0; ask->consumed && i < campaign->map.item_count; i++)
-        if (od_ask_consumed(ask, campaign->map.row_of[i]))
-            ask->scores[i] = -INFINITY;
+    for (size_t i = 0; ask->consumed && i < ask->event_count; i++) {
+        uint32_t item = od_campaign_item(campaign, ask->events[i].item_row);
+        if (item != OD_NO_CODE && od_ask_consumed(ask, ask->events[i].item_row))
+            ask->scores[item] = -INFINITY;
+    }
     if (ask->model_query.item != OD_NO_CODE)
         ask->scores[ask->model_query.item] = -INFINITY; /* nobody asks for the item itself */
     if (campaign->has_scores && !ask->ranking)

@@ -24,8 +24,7 @@ struct od_ask {
     uint32_t user_row, item_row;    /* OD_NO_ROW: unknown or not given */
     struct od_filter_event *events; /* for filters, newest first */
     size_t event_count;
-    uint64_t
-        *consumed; /* rows never to be shown to the user, a bitmap of consumed_rows; NULL: none */
+    uint64_t *consumed; /* a bitmap of rows never to be shown to the user; NULL: none */
     uint32_t consumed_rows;
     struct od_keep *keep;           /* a reference; NULL: everything passes */
     struct od_keep *promotion_keep; /* a reference; NULL: no promotion */

@@ -92,16 +92,16 @@ def spelt(rng, kind):
 
 
 def shop_rows(rng):
-    """Everybody views within a kind and buys in pairs across two; three people look at one thing all the time, and
+    """Everybody views within a kind, and buys in pairs of it and the next; three people look at one thing all the time, and
     everybody buys the one bestseller. One type in eight is written in small letters."""
     rows = []
     for u in range(120):
         home, when = KINDS[u % len(KINDS)], NOW - 86400 * 9 + rng.randrange(86400)
         for visit in range(5):
             when += rng.randrange(3600, 86400)
-            kind, number = rng.choice(KINDS), rng.randrange(PER_KIND)
+            number = rng.randrange(PER_KIND)
             rows += [(f"u{u}", bought, spelt(rng, "Purchase"), when + at, "desk")
-                     for at, bought in enumerate([item(kind, number), partner(kind, number)])]
+                     for at, bought in enumerate([item(home, number), partner(home, number)])]
             if visit == u % 5:
                 rows.append((f"u{u}", "bestseller", "Purchase", when + 5, "desk"))
             for _ in range(4):
@@ -254,7 +254,8 @@ def test_also_viewed_stays_in_the_kind_and_leaves_out_what_was_bought(shop):
 
 def test_recommended_for_you_listens_and_leaves_out_what_was_bought(shop):
     shop.put("reader", "View", "books-1", "books-2", "books-5")
-    assert [kind_of(name) for name in shop.ask(FOR_YOU, userId="reader", numResults=10)].count("books") >= 5
+    own = sum(kind_of(name) in ("books", "games") for name in shop.ask(FOR_YOU, userId="reader", numResults=10))
+    assert own >= 6, "what readers view and buy; some places are for exploration"
     bought = shop.did("u4", "purchase")
     everything = shop.ask(FOR_YOU, userId="u4", numResults=500)
     assert bought and not bought & set(everything) and len(everything) >= 40
