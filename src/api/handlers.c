@@ -73,8 +73,13 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_DESCRIBE_BATCH_SEGMENT_JOB] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_BATCH_SEGMENT_JOBS] = {OD_PLACE_STORE, od_op_list},
 
+    [OD_OP_CREATE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_create_metric_attribution},
     [OD_OP_DESCRIBE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_METRIC_ATTRIBUTIONS] = {OD_PLACE_STORE, od_op_list},
+    [OD_OP_LIST_METRIC_ATTRIBUTION_METRICS] = {OD_PLACE_STORE,
+                                               od_op_list_metric_attribution_metrics},
+    [OD_OP_UPDATE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_update_metric_attribution},
+    [OD_OP_DELETE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_delete_metric_attribution},
 
     [OD_OP_CREATE_RECOMMENDER] = {OD_PLACE_STORE, od_op_create_recommender},
     [OD_OP_DESCRIBE_RECOMMENDER] = {OD_PLACE_STORE, od_op_describe},

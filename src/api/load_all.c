@@ -1,6 +1,7 @@
 /* Start: making everything the catalogue knows live. See load.h. */
 #include <stdio.h>
 
+#include "api/attribution.h"
 #include "api/load.h"
 #include "api/recommender.h"
 
@@ -112,5 +113,7 @@ enum od_status od_load_all(struct od_call *call)
         s = each(call, &od_kind_filter, od_attach_filter);
     if (s == OD_OK)
         s = each(call, &od_kind_campaign, add_campaign);
-    return s == OD_OK ? add_recommenders(call) : s;
+    if (s == OD_OK)
+        s = add_recommenders(call);
+    return s == OD_OK ? each(call, &od_kind_metric_attribution, od_attach_attribution) : s;
 }

@@ -13,11 +13,13 @@
 #define OD_CLOCK_SKEW_S      (15 * 60) /* (AWS) SigV4 */
 
 #define OD_MAX_MAP_ENTRIES 1000 /* of a map the API leaves open; bounded ones have 150 */
+#define OD_MAX_TAGS        50   /* (AWS) of a resource, and keys in one UntagResource */
 
 /* --- data --- */
 #define OD_MAX_ID_CHARS            256        /* (AWS) USER_ID, ITEM_ID */
 #define OD_MAX_CATEGORICAL_CHARS   1000       /* (AWS) whole cell, with | */
 #define OD_MAX_STRING_CHARS        1000       /* (AWS) non-categorical string */
+#define OD_MAX_SOURCE_CHARS        1024       /* (AWS) eventAttributionSource */
 #define OD_MAX_TEXTUAL_CHARS       20000      /* (AWS) cut beyond */
 #define OD_MAX_SCHEMA_CHARS        20000      /* (AWS) */
 #define OD_MAX_SCHEMA_FIELDS       110        /* (AWS) 100 metadata columns and the reserved ones */
@@ -63,6 +65,15 @@
     31                           /* repeated drawings a propensity is counted by: 0.1 ms an answer \
                                   */
 #define OD_YOUNG_REFRESH_MS 1000 /* a campaign looks for young items at most this often */
+
+/* --- metric attributions --- */
+#define OD_MAX_ATTRIBUTION_METRICS    10  /* (AWS) of an attribution */
+#define OD_MAX_ATTRIBUTION_SOURCES    100 /* (AWS) distinct ones; the rest is one row */
+#define OD_MAX_ATTRIBUTION_EXPRESSION 256 /* (AWS) characters */
+#define OD_ATTRIBUTION_PERIOD_S       900 /* (AWS) events are counted by quarters of hours */
+#define OD_ATTRIBUTION_AGE_S          (14 * 86400) /* (AWS) older events are not counted live */
+#define OD_MAX_ATTRIBUTION_CELLS                                                                   \
+    (1u << 20) /* of an import, in memory before they go to its report: 48 MB */
 
 /* --- jobs --- */
 #define OD_MAX_JOB_ATTEMPTS                                                                        \

@@ -43,6 +43,7 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
         return od_fail(err, OD_INTERNAL, "The machine gave no random numbers.");
     uint64_t seed;
     memcpy(&seed, ask->rid, sizeof seed);
+    od_rid_sign(ask->rid, ask->campaign->arn);
     od_random_init(&ask->rng, seed);
     return OD_OK;
 }

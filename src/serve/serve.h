@@ -157,6 +157,15 @@ enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recomm
                                     struct od_arena *arena,
                                     struct od_impression_list *out) OD_MUST_USE;
 
+/* ---- metric attributions: any thread ---- */
+/* The campaign of the group that answered with this recommendation id, in arena; OD_STR_NONE when
+ * it is none of the group's, or was deleted and its answers forgotten. */
+struct od_str od_serve_source(struct od_serve *serve, struct od_str group_arn,
+                              struct od_str recommendation_id, struct od_arena *arena);
+/* The number in a column (any case) of an item's record. False: no such item, column or number. */
+bool od_serve_item_number(struct od_serve *serve, struct od_str group_arn, struct od_str item,
+                          struct od_str column, double *out);
+
 /* For /metrics. */
 struct od_serve_counts {
     uint64_t groups, campaigns, filters, users, items, history_events, history_bytes;
