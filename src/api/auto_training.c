@@ -4,11 +4,11 @@
  *
  * Looked at every TICK by the store thread; nothing is remembered but what the catalogue says, so a
  * restart changes nothing. A failed version counts as a training: its reason will not go away by
- * trying every minute. */
+ * trying every minute. Recommenders train anew each week (recommender.c). */
 #include <stdio.h>
 
 #include "api/attach.h"
-#include "api/solution.h"
+#include "api/recommender.h"
 
 #define ARENA_MAX      (64u << 20)
 #define HOUR_MS        (3600 * 1000LL)
@@ -18,26 +18,13 @@
 /* Did anything reach the Interactions dataset after that version's training began? */
 static enum od_status has_news(struct od_call *call, const struct od_resource *version, bool *out)
 {
-    struct od_dataset_info info;
-    struct od_bulk *bulk;
     struct od_json extra;
-    size_t count;
-    int64_t event_seq, record_seq;
-    enum od_status s = od_group_dataset(call, version->group, OD_INTERACTIONS, &info);
+    int64_t seq;
     *out = false;
-    if (s != OD_OK || !info.arn.ptr)
-        return s;
-    s = od_bulk_list(call->app->store, info.arn, call->arena, &bulk, &count, &call->err);
-    for (size_t i = 0; s == OD_OK && i < count; i++)
-        *out |= bulk[i].arrived_ms > version->created_ms;
-    if (s == OD_OK)
-        s = od_events_last_seq(od_store_as_reader(call->app->store), info.arn, &event_seq,
-                               &record_seq, &call->err);
-    if (s == OD_OK)
-        s = od_json_parse(call->arena, version->extra, &extra, &call->err);
-    if (s == OD_OK)
-        *out |= event_seq > od_json_get_i64(&extra, "event_seq", 0);
-    return s;
+    enum od_status s = od_json_parse(call->arena, version->extra, &extra, &call->err);
+    return s == OD_OK ? od_dataset_news(call, version->group, OD_INTERACTIONS, version->created_ms,
+                                        od_json_get_i64(&extra, "event_seq", 0), &seq, out)
+                      : s;
 }
 
 static bool is_over(struct od_str status)
@@ -72,7 +59,7 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *sol
     return has_news(call, last, out);
 }
 
-static enum od_status look_at(struct od_call *call, const struct od_resource *solution)
+static enum od_status look_at(struct od_call *call, struct od_resource *solution)
 {
     struct od_personalize_solution value = {0};
     struct od_str arn;
@@ -85,26 +72,33 @@ static enum od_status look_at(struct od_call *call, const struct od_resource *so
                : s;
 }
 
-void od_training_tick(struct od_app *app)
+void od_for_each_active(struct od_app *app, const struct od_kind *kind, const char *what,
+                        enum od_status (*each)(struct od_call *call, struct od_resource *resource))
 {
     struct od_arena arena, one;
     struct od_call call;
-    struct od_resource *solutions;
+    struct od_resource *list;
     size_t count;
     od_arena_init(&arena, ARENA_MAX);
     od_arena_init(&one, ARENA_MAX);
     od_call_internal(&call, app, &arena);
-    enum od_status s = od_resource_list(&call, &od_kind_solution, OD_STR_NONE, OD_STR_NONE,
-                                        OD_STR("ACTIVE"), &solutions, &count);
+    enum od_status s =
+        od_resource_list(&call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"), &list, &count);
     if (s != OD_OK)
         count = 0;
     call.arena = &one;
     for (size_t i = 0; i < count; i++) {
-        if (look_at(&call, &solutions[i]) != OD_OK) /* no reason to leave the others untrained */
-            fprintf(stderr, "ondol: automatic training of %.*s: %s\n", OD_STR_ARG(solutions[i].arn),
+        if (each(&call, &list[i]) != OD_OK)
+            fprintf(stderr, "ondol: %s of %.*s: %s\n", what, OD_STR_ARG(list[i].arn),
                     call.err.message);
         od_arena_reset(&one);
     }
     od_arena_done(&one);
     od_arena_done(&arena);
+}
+
+void od_training_tick(struct od_app *app)
+{
+    od_for_each_active(app, &od_kind_solution, "automatic training", look_at);
+    od_for_each_active(app, &od_kind_recommender, "weekly training", od_recommender_look);
 }

@@ -15,10 +15,8 @@
 
 #define ARENA_MAX (64u << 20)
 
-/* Anything new in a dataset since a moment and a place of its log? */
-static enum od_status dataset_news(struct od_call *call, struct od_str group,
-                                   enum od_dataset_type type, int64_t since_ms, int64_t since_seq,
-                                   int64_t *out_seq, bool *out)
+enum od_status od_dataset_news(struct od_call *call, struct od_str group, enum od_dataset_type type,
+                               int64_t since_ms, int64_t since_seq, int64_t *out_seq, bool *out)
 {
     struct od_dataset_info info;
     struct od_bulk *bulk;
@@ -62,7 +60,8 @@ static enum od_status has_news(struct od_call *call, const struct od_recipe_spec
                                const struct od_resource *version, const struct od_json *extra,
                                struct marks *marks, bool *out)
 {
-    int64_t since = od_json_get_i64(extra, "update_ms", version->created_ms);
+    int64_t begun = od_json_get_i64(extra, "begun_ms", version->created_ms);
+    int64_t since = od_json_get_i64(extra, "update_ms", begun);
     enum od_status s = OD_OK;
     *out = false;
     for (int i = 0; s == OD_OK && i < MARKS; i++) {
@@ -70,8 +69,8 @@ static enum od_status has_news(struct od_call *call, const struct od_recipe_spec
             od_json_get_i64(extra, noted[i].updated, od_json_get_i64(extra, noted[i].trained, 0));
         marks->seq[i] = before;
         if (!noted[i].of_actions || spec->needs_actions)
-            s = dataset_news(call, version->group, noted[i].type, since, before, &marks->seq[i],
-                             out);
+            s = od_dataset_news(call, version->group, noted[i].type, since, before, &marks->seq[i],
+                                out);
     }
     return s;
 }
@@ -102,7 +101,7 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *ver
     struct od_personalize_solution_version value = {0};
     const struct od_recipe_spec *spec;
     *out = false;
-    enum od_status s = od_resource_read(call, &od_kind_solution_version, version, &value);
+    enum od_status s = od_version_read(call, version, &value);
     if (s != OD_OK || !od_str_eq_c(value.training_mode, "FULL"))
         return s;
     s = od_recipe_by_arn(call, value.recipe_arn, &spec);
@@ -117,21 +116,18 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *ver
 
 /* The version's extra with the marks of the update now begun. */
 static struct od_str marked(struct od_call *call, const struct od_json *extra,
-                            const struct marks *marks)
+                            const struct marks *marks, int64_t job)
 {
+    const char *own[MARKS + 3] = {"update_ms", "update_job"};
+    for (int i = 0; i < MARKS; i++)
+        own[2 + i] = noted[i].updated;
     struct od_buf text;
     od_buf_init(&text, 1u << 20);
-    od_buf_printf(&text, "{\"update_ms\":%lld", (long long)call->now_ms);
+    od_buf_printf(&text, "{\"update_ms\":%lld,\"update_job\":%lld", (long long)call->now_ms,
+                  (long long)job);
     for (int i = 0; i < MARKS; i++)
         od_buf_printf(&text, ",\"%s\":%lld", noted[i].updated, (long long)marks->seq[i]);
-    for (size_t i = 0; i < extra->count; i++) {
-        if (od_str_starts(extra->members[i].key, OD_STR("update_")))
-            continue;
-        od_buf_char(&text, ',');
-        od_buf_json(&text, extra->members[i].key);
-        od_buf_char(&text, ':');
-        od_json_write(&extra->members[i].value, &text);
-    }
+    od_json_write_others(extra, own, &text);
     od_buf_char(&text, '}');
     struct od_str out =
         od_buf_status(&text) == OD_OK ? od_arena_str(call->arena, od_buf_view(&text)) : OD_STR_NONE;
@@ -143,15 +139,15 @@ static enum od_status begin(struct od_call *call, struct od_resource *version,
                             const struct od_json *extra, const struct marks *marks)
 {
     int64_t job;
-    version->extra = marked(call, extra, marks);
-    if (!version->extra.ptr)
-        return od_fail(&call->err, OD_NO_MEMORY, NULL);
     enum od_status s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
         return s;
-    s = od_catalog_update(call->app->store, version, &call->err);
-    if (s == OD_OK)
-        s = od_runner_add(call, "update", version->arn, &job);
+    s = od_runner_add(call, "update", version->arn, &job);
+    if (s == OD_OK) {
+        version->extra = marked(call, extra, marks, job);
+        s = version->extra.ptr ? od_catalog_update(call->app->store, version, &call->err)
+                               : od_fail(&call->err, OD_NO_MEMORY, NULL);
+    }
     if (s == OD_OK)
         s = od_store_commit(call->app->store, &call->err);
     else
@@ -179,46 +175,36 @@ enum od_status od_solution_newest_full(struct od_call *call, struct od_str solut
     return s;
 }
 
-static enum od_status look_at(struct od_call *call, const struct od_resource *campaign)
+/* What is served and may have aged. */
+static enum od_status update_if_due(struct od_call *call, struct od_resource *version)
 {
-    struct od_personalize_campaign value = {0};
-    struct od_resource newest;
     struct od_json extra;
     struct marks marks;
     bool due;
+    if (od_runner_has(call->app, version->arn))
+        return OD_OK;
+    enum od_status s = od_json_parse(call->arena, version->extra, &extra, &call->err);
+    if (s == OD_OK)
+        s = is_due(call, version, &extra, &marks, &due);
+    return s == OD_OK && due ? begin(call, version, &extra, &marks) : s;
+}
+
+static enum od_status look_at(struct od_call *call, struct od_resource *campaign)
+{
+    struct od_personalize_campaign value = {0};
+    struct od_resource newest;
     enum od_status s = od_resource_read(call, &od_kind_campaign, campaign, &value);
     if (s == OD_OK)
         s = od_solution_newest_full(call, campaign->parent, &newest);
-    if (s != OD_OK || !newest.arn.ptr || !od_str_eq(newest.arn, value.solution_version_arn) ||
-        od_runner_has(call->app, newest.arn))
+    if (s != OD_OK || !newest.arn.ptr || !od_str_eq(newest.arn, value.solution_version_arn))
         return s;
-    s = od_json_parse(call->arena, newest.extra, &extra, &call->err);
-    if (s == OD_OK)
-        s = is_due(call, &newest, &extra, &marks, &due);
-    return s == OD_OK && due ? begin(call, &newest, &extra, &marks) : s;
+    return update_if_due(call, &newest);
 }
 
 void od_update_tick(struct od_app *app)
 {
-    struct od_arena arena, one;
-    struct od_call call;
-    struct od_resource *campaigns;
-    size_t count;
     if (app->config.auto_update_s == 0)
         return;
-    od_arena_init(&arena, ARENA_MAX);
-    od_arena_init(&one, ARENA_MAX);
-    od_call_internal(&call, app, &arena);
-    if (od_resource_list(&call, &od_kind_campaign, OD_STR_NONE, OD_STR_NONE, OD_STR("ACTIVE"),
-                         &campaigns, &count) != OD_OK)
-        count = 0;
-    call.arena = &one;
-    for (size_t i = 0; i < count; i++) {
-        if (look_at(&call, &campaigns[i]) != OD_OK)
-            fprintf(stderr, "ondol: automatic update for %.*s: %s\n", OD_STR_ARG(campaigns[i].arn),
-                    call.err.message);
-        od_arena_reset(&one);
-    }
-    od_arena_done(&one);
-    od_arena_done(&arena);
+    od_for_each_active(app, &od_kind_campaign, "automatic update", look_at);
+    od_for_each_active(app, &od_kind_recommender, "automatic update", update_if_due);
 }

@@ -66,7 +66,7 @@ static const struct {
     double (*read)(void *context);
 } gauges[] = {
     {"ondol_dataset_groups", "Dataset groups.", read_groups},
-    {"ondol_campaigns", "Campaigns being served.", read_campaigns},
+    {"ondol_campaigns", "Campaigns and recommenders being served.", read_campaigns},
     {"ondol_filters", "Filters.", read_filters},
     {"ondol_users", "Users and sessions with a live history.", read_users},
     {"ondol_items", "Items in the catalogues.", read_items},

@@ -1,7 +1,9 @@
-/* GET /ondol/models/<solution version ARN>: what AWS's Describe has no place for (an extension
- * beside the API): the model card of an ACTIVE version, and how far a training is.
+/* GET /ondol/models/<ARN of a solution version or recommender>: what AWS's Describe has no place
+ * for (an extension beside the API): the model card of an ACTIVE version, and how far a training
+ * is.
  *
- *   {"solutionVersionArn":..., "status":..., "failureReason":..., "card":{...}, "job":{...}}
+ *   {"solutionVersionArn" or "recommenderArn":..., "status":..., "failureReason":..., "card":{...},
+ * "job":{...}}
  *
  * failureReason, card and job are there when there is one. The store thread is asked for the
  * version, the file is read on the HTTP thread. */
@@ -9,6 +11,7 @@
 
 #include "api/attach.h"
 #include "api/runner.h"
+#include "wire/arn.h"
 #include "wire/aws_error.h"
 
 #define CARD_MAX (4u << 20)
@@ -16,6 +19,7 @@
 struct question {
     struct od_str arn;
     struct od_arena *arena;
+    const struct od_kind *kind;
     struct od_resource version;
     struct od_str card; /* path below the data folder; empty: none */
 };
@@ -26,7 +30,11 @@ static enum od_status find_version(struct od_app *app, void *context, struct od_
     struct od_call call;
     struct od_json extra;
     od_call_internal(&call, app, q->arena);
-    enum od_status s = od_resource_get(&call, &od_kind_solution_version, q->arn, &q->version);
+    struct od_arn parsed;
+    bool recommender =
+        od_arn_parse(q->arn, &parsed) && od_str_eq_c(parsed.kind, od_kind_recommender.name);
+    q->kind = recommender ? &od_kind_recommender : &od_kind_solution_version;
+    enum od_status s = od_resource_get(&call, q->kind, q->arn, &q->version);
     if (s == OD_OK && q->version.extra.len &&
         od_json_parse(q->arena, q->version.extra, &extra, &call.err) == OD_OK)
         q->card = od_json_get_str(&extra, "card", OD_STR(""));
@@ -77,7 +85,7 @@ static enum od_status write_page(struct od_app *app, struct question *q, struct 
                                  struct od_error *err)
 {
     enum od_status s = OD_OK;
-    od_buf_puts(out, "{\"solutionVersionArn\":");
+    od_buf_printf(out, "{\"%s\":", q->kind->arn_member);
     od_buf_json(out, q->version.arn);
     od_buf_puts(out, ",\"status\":");
     od_buf_json(out, q->version.status);

@@ -43,6 +43,18 @@ static void write_extra(struct od_buf *extra, const struct od_json *before,
     od_buf_char(extra, '}');
 }
 
+enum od_status od_training_extra(struct od_call *call, const struct od_json *before,
+                                 const struct od_json *result, int64_t job_id, struct od_str *out)
+{
+    struct od_buf text;
+    od_buf_init(&text, 1u << 20);
+    write_extra(&text, before, result, job_id, call->now_ms);
+    *out = od_arena_str(call->arena, od_buf_view(&text));
+    enum od_status s = od_buf_status(&text);
+    od_buf_done(&text);
+    return s == OD_OK && out->ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
+}
+
 /* tunedHPOParams from the result's "tuned". */
 static enum od_status set_tuned(struct od_call *call, const struct od_json *result,
                                 struct od_personalize_solution_version *value)
@@ -84,15 +96,8 @@ static enum od_status pack_training(struct od_call *call, struct od_resource *ve
         value.recipe_arn =
             od_arena_printf(call->arena, "arn:aws:personalize:::recipe/%.*s", OD_STR_ARG(name));
     }
-    struct od_buf extra;
-    od_buf_init(&extra, 1u << 20);
-    write_extra(&extra, &before, result, job_id, call->now_ms);
-    version->extra = od_arena_str(call->arena, od_buf_view(&extra));
-    s = od_buf_status(&extra);
-    od_buf_done(&extra);
-    if (s != OD_OK || !version->extra.ptr)
-        return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    return od_resource_pack(call, &od_kind_solution_version, &value, version);
+    s = od_training_extra(call, &before, result, job_id, &version->extra);
+    return s == OD_OK ? od_resource_pack(call, &od_kind_solution_version, &value, version) : s;
 }
 
 /* autoMLResult of the solution whose version chose a recipe; out->arn stays absent when there is
@@ -173,15 +178,7 @@ static struct od_str updated_extra(struct od_call *call, const struct od_json *b
                   (long long)job_id, (long long)job_id);
     od_buf_puts(&text, "\"base\":");
     od_buf_json(&text, od_json_get_str(before, "base", image));
-    for (size_t i = 0; i < before->count; i++) {
-        struct od_str key = before->members[i].key;
-        if (od_str_eq_c(key, "image") || od_str_eq_c(key, "card") || od_str_eq_c(key, "base"))
-            continue;
-        od_buf_char(&text, ',');
-        od_buf_json(&text, key);
-        od_buf_char(&text, ':');
-        od_json_write(&before->members[i].value, &text);
-    }
+    od_json_write_others(before, (const char *const[]){"image", "card", "base", NULL}, &text);
     od_buf_char(&text, '}');
     struct od_str out =
         od_buf_status(&text) == OD_OK ? od_arena_str(call->arena, od_buf_view(&text)) : OD_STR_NONE;
@@ -189,22 +186,28 @@ static struct od_str updated_extra(struct od_call *call, const struct od_json *b
     return out;
 }
 
-static enum od_status commit_update(struct od_call *call, const struct ending *end,
+/* Whether the version waits for this update: the one of its name may be another by now. Then its
+ * extra has the new image. */
+static enum od_status take_update(struct od_call *call, const struct ending *end,
+                                  struct od_resource *version, bool *out_changed)
+{
+    struct od_json before;
+    *out_changed = false;
+    if (!version->arn.ptr || end->status != OD_OK)
+        return OD_OK;
+    enum od_status s = od_json_parse(call->arena, version->extra, &before, &call->err);
+    *out_changed = s == OD_OK && od_json_get_i64(&before, "update_job", -1) == end->id;
+    if (!*out_changed)
+        return s;
+    version->extra = updated_extra(call, &before, end->id);
+    return version->extra.ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
+}
+
+static enum od_status commit_update(struct od_call *call, const struct ending *end, bool changed,
                                     struct od_resource *version)
 {
     struct od_store *store = call->app->store;
-    struct od_json before;
-    bool changed = version->arn.ptr && end->status == OD_OK;
-    enum od_status s = OD_OK;
-    if (changed) {
-        s = od_json_parse(call->arena, version->extra, &before, &call->err);
-        if (s != OD_OK)
-            return s;
-        version->extra = updated_extra(call, &before, end->id);
-        if (!version->extra.ptr)
-            return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    }
-    s = od_store_begin(store, &call->err);
+    enum od_status s = od_store_begin(store, &call->err);
     if (s != OD_OK)
         return s;
     if (changed)
@@ -217,15 +220,18 @@ static enum od_status commit_update(struct od_call *call, const struct ending *e
     return s;
 }
 
-static enum od_status end_update(struct od_call *call, const struct ending *end,
-                                 struct od_resource *version)
+enum od_status od_update_end(struct od_call *call, const struct ending *end,
+                             struct od_resource *version)
 {
-    if (end->status != OD_OK)
+    bool changed;
+    if (end->status != OD_OK && end->status != OD_STOPPED)
         fprintf(stderr, "ondol: the automatic update of %.*s failed: %s\n", OD_STR_ARG(end->arn),
                 end->err.message);
-    enum od_status s = commit_update(call, end, version);
+    enum od_status s = take_update(call, end, version, &changed);
+    if (s == OD_OK)
+        s = commit_update(call, end, changed, version);
     od_runner_forget(call->app, end->id);
-    if (s == OD_OK && version->arn.ptr && end->status == OD_OK)
+    if (s == OD_OK && changed)
         s = od_campaigns_reopen(call, version);
     od_files_collect(call);
     return s;
@@ -283,15 +289,15 @@ enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_
     od_call_internal(&call, app, &arena);
     const struct od_job_kind *kind;
     enum od_status s = find_kind(&call, end->id, &kind);
-    bool update = kind && !kind->running;
+    bool whole = kind && kind->end;
     if (s == OD_OK)
         s = od_catalog_get(app->store, end->arn, &arena, &resource, &call.err);
     if (s == OD_NOT_FOUND)
         s = OD_OK; /* deleted meanwhile: only the job row is left to remove */
-    else if (s == OD_OK && kind && !update)
+    else if (s == OD_OK && kind && !whole)
         s = set_outcome(&call, end, kind, &resource);
-    if (update) {
-        s = s == OD_OK ? end_update(&call, end, &resource) : s;
+    if (whole) {
+        s = s == OD_OK ? kind->end(&call, end, &resource) : s;
         if (s != OD_OK)
             od_error_copy(err, &call.err);
         od_arena_done(&arena);

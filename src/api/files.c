@@ -6,30 +6,39 @@
 
 #include "api/resource.h"
 
+/* The images and cards of what was trained. */
+static enum od_status collect_images(struct od_call *call, const struct od_kind *kind,
+                                     struct od_dict *used)
+{
+    static const char *const files[] = {"image", "card", "base"};
+    struct od_resource *list;
+    size_t count;
+    uint32_t code;
+    enum od_status s =
+        od_resource_list(call, kind, OD_STR_NONE, OD_STR_NONE, OD_STR_NONE, &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        struct od_json extra;
+        s = od_json_parse(call->arena, list[i].extra.len ? list[i].extra : OD_STR("{}"), &extra,
+                          &call->err);
+        for (size_t f = 0; s == OD_OK && f < sizeof files / sizeof *files; f++)
+            s = od_dict_add(used, od_json_get_str(&extra, files[f], OD_STR("")), &code);
+    }
+    return s;
+}
+
 enum od_status od_files_used(struct od_call *call, struct od_dict *used)
 {
+    static const struct od_kind *const trained[] = {&od_kind_solution_version,
+                                                    &od_kind_recommender};
     struct od_bulk *bulk;
-    struct od_resource *versions;
-    size_t bulk_count, version_count;
+    size_t bulk_count;
     uint32_t code;
     enum od_status s =
         od_bulk_list(call->app->store, OD_STR_NONE, call->arena, &bulk, &bulk_count, &call->err);
     for (size_t i = 0; s == OD_OK && i < bulk_count; i++)
         s = od_dict_add(used, bulk[i].path, &code);
-    if (s == OD_OK)
-        s = od_resource_list(call, &od_kind_solution_version, OD_STR_NONE, OD_STR_NONE, OD_STR_NONE,
-                             &versions, &version_count);
-    for (size_t i = 0; s == OD_OK && i < version_count; i++) {
-        struct od_json extra;
-        s = od_json_parse(call->arena, versions[i].extra.len ? versions[i].extra : OD_STR("{}"),
-                          &extra, &call->err);
-        if (s == OD_OK)
-            s = od_dict_add(used, od_json_get_str(&extra, "image", OD_STR("")), &code);
-        if (s == OD_OK)
-            s = od_dict_add(used, od_json_get_str(&extra, "card", OD_STR("")), &code);
-        if (s == OD_OK)
-            s = od_dict_add(used, od_json_get_str(&extra, "base", OD_STR("")), &code);
-    }
+    for (size_t i = 0; s == OD_OK && i < 2; i++)
+        s = collect_images(call, trained[i], used);
     return s;
 }
 

@@ -86,8 +86,13 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_UPDATE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_update_metric_attribution},
     [OD_OP_DELETE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_delete_metric_attribution},
 
+    [OD_OP_CREATE_RECOMMENDER] = {OD_PLACE_STORE, od_op_create_recommender},
     [OD_OP_DESCRIBE_RECOMMENDER] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_RECOMMENDERS] = {OD_PLACE_STORE, od_op_list},
+    [OD_OP_UPDATE_RECOMMENDER] = {OD_PLACE_STORE, od_op_update_recommender},
+    [OD_OP_START_RECOMMENDER] = {OD_PLACE_STORE, od_op_start_recommender},
+    [OD_OP_STOP_RECOMMENDER] = {OD_PLACE_STORE, od_op_stop_recommender},
+    [OD_OP_DELETE_RECOMMENDER] = {OD_PLACE_STORE, od_op_delete_recommender},
 
     [OD_OP_GET_RECOMMENDATIONS] = {OD_PLACE_HTTP, od_op_get_recommendations},
     [OD_OP_GET_PERSONALIZED_RANKING] = {OD_PLACE_HTTP, od_op_get_personalized_ranking},

@@ -4,6 +4,7 @@
 #include "api/batch.h"
 #include "api/deletion.h"
 #include "api/prepare.h"
+#include "api/recommender.h"
 
 static enum od_status prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
                                        struct od_buf *spec, struct od_error *err)
@@ -32,7 +33,11 @@ static const struct od_job_kind kinds[] = {
     {.name = "train", CREATES, .prepare = prepare_training, .outcome = od_training_outcome},
     {.name = "batch", CREATES, .prepare = od_prepare_batch_inference},
     {.name = "segment", CREATES, .prepare = od_prepare_batch_segment},
-    {.name = "update", .prepare = prepare_update}, /* its version is ACTIVE and stays so */
+    {.name = "update", .prepare = prepare_update, .end = od_update_end}, /* of what is ACTIVE */
+    {.name = "recommend",
+     .prepare = prepare_training,
+     .began = od_recommender_began,
+     .end = od_recommender_end},
 };
 
 const struct od_job_kind *od_job_kind(struct od_str name)

@@ -19,6 +19,14 @@ struct od_job_kind {
      * that ends the job. Store thread. */
     enum od_status (*outcome)(struct od_call *call, const struct ending *end,
                               struct od_resource *resource);
+    /* For a kind that keeps the resource's status to itself (running NULL); both NULL: the resource
+     * does not say that it is worked on. began: what it says once the worker starts; *out_go false:
+     * the job is void. end: the whole ending, with its commit and what follows; resource->arn is
+     * absent when it is gone. Store thread. */
+    enum od_status (*began)(struct od_call *call, int64_t job_id, struct od_resource *resource,
+                            bool *out_go);
+    enum od_status (*end)(struct od_call *call, const struct ending *end,
+                          struct od_resource *resource);
     /* The worker's result passes over the loader thread, which makes it true and ends the job;
      * NULL: there is nothing more to do than outcome. */
     void (*land)(struct od_app *app, struct od_task *task);

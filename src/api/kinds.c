@@ -1,6 +1,7 @@
 /* The kinds of resources, a row each: what Describe and List need to know (resource.h). */
 #include "api/resource.h"
 
+#include "api/recommender.h"
 #include "api/solution.h"
 
 #define SHAPE(name) &od_shape_personalize_##name
@@ -210,6 +211,7 @@ const struct od_kind od_kind_recommender = {
     .list_arg = "datasetGroupArn",
     .list_by = OD_LIST_BY_GROUP,
     .taggable = true,
+    .decorate = od_recommender_decorate,
 };
 
 static const struct od_kind *const kinds[] = {

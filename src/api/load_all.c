@@ -3,6 +3,7 @@
 
 #include "api/attribution.h"
 #include "api/load.h"
+#include "api/recommender.h"
 
 static void save_status(struct od_call *call, struct od_resource *resource, const char *status,
                         struct od_str reason)
@@ -83,6 +84,24 @@ static enum od_status add_campaign(struct od_call *call, const struct od_resourc
     return s;
 }
 
+/* Those that are stopped, or have no model yet, are not served; their status says so already. */
+static enum od_status add_recommenders(struct od_call *call)
+{
+    struct od_resource *list;
+    size_t count;
+    enum od_status s = od_resource_list(call, &od_kind_recommender, OD_STR_NONE, OD_STR_NONE,
+                                        OD_STR_NONE, &list, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        if (od_str_eq_c(list[i].status, "INACTIVE") || !od_recommender_has_model(call, &list[i]))
+            continue;
+        enum od_status one = od_recommender_attach(call, &list[i]);
+        if (one == OD_NO_MEMORY)
+            return one;
+        note_outcome(call, &list[i], one);
+    }
+    return s;
+}
+
 enum od_status od_load_all(struct od_call *call)
 {
     enum od_status s = each(call, &od_kind_dataset_group, add_group);
@@ -94,5 +113,7 @@ enum od_status od_load_all(struct od_call *call)
         s = each(call, &od_kind_filter, od_attach_filter);
     if (s == OD_OK)
         s = each(call, &od_kind_campaign, add_campaign);
+    if (s == OD_OK)
+        s = add_recommenders(call);
     return s == OD_OK ? each(call, &od_kind_metric_attribution, od_attach_attribution) : s;
 }

@@ -2,7 +2,7 @@
  * ACTIVE when its creation is answered, and an update is served when it is answered. */
 #include "api/attach.h"
 #include "api/quota.h"
-#include "api/solution.h"
+#include "api/recommender.h"
 #include "wire/arn.h"
 
 #define LATEST "/$LATEST"
@@ -71,18 +71,7 @@ enum od_status od_campaign_config_check(struct od_call *call, const struct od_re
         od_recipe_param_find(spec, OD_PARAM_CAMPAIGN, OD_STR("POPULARITY")) == SIZE_MAX)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "rankingInfluence is not supported by recipe %s.", spec->name);
-    if (config->item_exploration_config.count && !spec->supports_exploration)
-        return od_fail(&call->err, OD_INVALID_INPUT,
-                       "itemExplorationConfig is not supported by recipe %s.", spec->name);
-    struct od_param_value *values =
-        OD_NEW_ARRAY(call->arena, struct od_param_value, spec->param_count);
-    if (!values)
-        return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    for (size_t i = 0; s == OD_OK && i < config->item_exploration_config.count; i++)
-        s = od_recipe_params_set(
-            spec, OD_PARAM_CAMPAIGN, config->item_exploration_config.items[i].key,
-            config->item_exploration_config.items[i].value, values, &call->err);
-    return s;
+    return od_exploration_check(call, &config->item_exploration_config, spec);
 }
 
 static bool follows(const struct od_personalize_campaign_config *config)
@@ -235,6 +224,9 @@ enum od_status od_campaigns_reopen(struct od_call *call, const struct od_resourc
 {
     struct od_resource *list;
     size_t count;
+    if (od_str_eq_c(version->kind, od_kind_recommender.name))
+        return od_str_eq_c(version->status, "ACTIVE") ? od_recommender_attach(call, version)
+                                                      : OD_OK;
     enum od_status s = od_resource_list(call, &od_kind_campaign, version->parent, OD_STR_NONE,
                                         OD_STR_NONE, &list, &count);
     for (size_t i = 0; s == OD_OK && i < count; i++) {

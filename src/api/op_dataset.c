@@ -2,6 +2,7 @@
 #include "api/attach.h"
 #include "api/files.h"
 #include "api/ids.h"
+#include "api/recommender.h"
 #include "api/targets.h"
 #include "jobs/worker.h"
 
@@ -107,11 +108,16 @@ static enum od_status check_idle(struct od_call *call, const struct od_resource 
                  {&od_kind_solution_version, true},
                  {&od_kind_deletion_job, true}};
     const struct od_resource *busy = NULL;
+    struct od_resource recommender = {0};
     enum od_status s = OD_OK;
     for (size_t i = 0; s == OD_OK && !busy && i < sizeof users / sizeof *users; i++)
         s = od_resource_unfinished(call, users[i].kind,
                                    users[i].of_group ? OD_STR_NONE : dataset->arn,
                                    users[i].of_group ? dataset->group : OD_STR_NONE, &busy);
+    if (s == OD_OK && !busy)
+        s = od_recommender_training(call, dataset->group, &recommender);
+    if (s == OD_OK && recommender.arn.ptr)
+        busy = &recommender;
     if (s == OD_OK && busy)
         s = od_fail(&call->err, OD_IN_USE, "Dataset %.*s is used by %.*s.",
                     OD_STR_ARG(dataset->arn), OD_STR_ARG(busy->arn));

@@ -38,9 +38,10 @@ enum od_status od_op_create_dataset_group(struct od_call *call)
 /* What must be gone first (api.md section 10). */
 static enum od_status check_empty(struct od_call *call, struct od_str arn)
 {
-    static const struct od_kind *const parts[] = {&od_kind_campaign,           &od_kind_solution,
-                                                  &od_kind_event_tracker,      &od_kind_filter,
-                                                  &od_kind_metric_attribution, &od_kind_dataset};
+    static const struct od_kind *const parts[] = {&od_kind_campaign,    &od_kind_solution,
+                                                  &od_kind_recommender, &od_kind_event_tracker,
+                                                  &od_kind_filter,      &od_kind_metric_attribution,
+                                                  &od_kind_dataset};
     struct od_buf names;
     od_buf_init(&names, 400);
     enum od_status s = OD_OK;

@@ -98,18 +98,11 @@ static enum od_status set_answer(struct od_call *call, const struct od_recommend
     return s;
 }
 
-/* This version creates no recommenders, and a campaign is not one. */
-static enum od_status unknown_recommender(struct od_call *call, struct od_str arn)
+/* kind: of what is asked, "campaign" or "recommender". */
+static enum od_status check_arns(struct od_call *call, const char *kind,
+                                 const struct od_recommend_query *query)
 {
-    enum od_status s = od_arn_check(call, arn, "recommender", "recommender");
-    if (s != OD_OK)
-        return s;
-    return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
-}
-
-static enum od_status check_arns(struct od_call *call, const struct od_recommend_query *query)
-{
-    enum od_status s = od_arn_check(call, query->campaign_arn, "campaign", "campaign");
+    enum od_status s = od_arn_check(call, query->campaign_arn, kind, kind);
     if (s == OD_OK && query->filter_arn.ptr)
         s = od_arn_check(call, query->filter_arn, "filter", "filter");
     if (s == OD_OK && query->promotion)
@@ -124,10 +117,9 @@ enum od_status od_op_get_recommendations(struct od_call *call)
     if (!!in->campaign_arn.ptr == !!in->recommender_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "Give exactly one of campaignArn and recommenderArn.");
-    if (in->recommender_arn.ptr)
-        return unknown_recommender(call, in->recommender_arn);
+    const char *kind = in->recommender_arn.ptr ? "recommender" : "campaign";
     struct od_recommend_query query = {
-        .campaign_arn = in->campaign_arn,
+        .campaign_arn = in->recommender_arn.ptr ? in->recommender_arn : in->campaign_arn,
         .user = in->user_id,
         .item = in->item_id,
         .num_results = in->num_results.set ? in->num_results.value : -1,
@@ -145,7 +137,7 @@ enum od_status od_op_get_recommendations(struct od_call *call)
     if (s == OD_OK)
         s = set_promotion(call, &in->promotions, &query);
     if (s == OD_OK)
-        s = check_arns(call, &query);
+        s = check_arns(call, kind, &query);
     if (s == OD_OK)
         s = od_serve_recommend(call->app->serve, &query, call->arena, &answer, &call->err);
     return s == OD_OK ? set_answer(call, &answer, &out->item_list, &out->recommendation_id) : s;
@@ -173,7 +165,7 @@ enum od_status od_op_get_personalized_ranking(struct od_call *call)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     enum od_status s = set_metadata(call, &in->metadata_columns, &query);
     if (s == OD_OK)
-        s = check_arns(call, &query);
+        s = check_arns(call, "campaign", &query);
     if (s == OD_OK)
         s = od_serve_rank(call->app->serve, &query, call->arena, &answer, &call->err);
     return s == OD_OK
@@ -215,7 +207,7 @@ enum od_status od_op_get_action_recommendations(struct od_call *call)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     if (!in->campaign_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT, "campaignArn is required.");
-    enum od_status s = check_arns(call, &query);
+    enum od_status s = check_arns(call, "campaign", &query);
     if (s == OD_OK)
         s = od_serve_actions(call->app->serve, &query, call->arena, &answer, &call->err);
     return s == OD_OK ? set_actions(call, &answer) : s;

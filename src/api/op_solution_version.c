@@ -87,6 +87,15 @@ static enum od_status last_seq(struct od_call *call, struct od_str group, enum o
     return s;
 }
 
+enum od_status od_data_marks(struct od_call *call, struct od_str group, int64_t *out_event_seq,
+                             int64_t *out_record_seq)
+{
+    enum od_status s = last_seq(call, group, OD_INTERACTIONS, out_event_seq);
+    if (s == OD_OK)
+        s = last_seq(call, group, OD_ITEMS, out_record_seq);
+    return s;
+}
+
 /* How far the event log had come, which tells automatic training later what is new; and, for an
  * automatic training that would be tuned, what to reuse. */
 static enum od_status note_progress(struct od_call *call, const struct od_resource *solution,
@@ -245,6 +254,23 @@ enum od_status od_op_stop_solution_version_creation(struct od_call *call)
     return s;
 }
 
+enum od_status od_training_metrics(struct od_call *call, const struct od_json *extra,
+                                   struct od_api_double_map *out)
+{
+    const struct od_json *metrics = od_json_get(extra, OD_STR("metrics"));
+    size_t count = metrics && metrics->kind == OD_JSON_OBJECT ? metrics->count : 0;
+    if (!metrics)
+        return OD_OK;
+    out->items = OD_NEW_ARRAY(call->arena, struct od_api_double_entry, count);
+    if (!out->items)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    out->count = count;
+    for (size_t i = 0; i < count; i++)
+        out->items[i] =
+            (struct od_api_double_entry){metrics->members[i].key, metrics->members[i].value.number};
+    return OD_OK;
+}
+
 enum od_status od_op_get_solution_metrics(struct od_call *call)
 {
     struct od_str arn = OD_IN(call, get_solution_metrics_request)->solution_version_arn;
@@ -259,15 +285,6 @@ enum od_status od_op_get_solution_metrics(struct od_call *call)
         s = od_json_parse(call->arena, version.extra, &extra, &call->err);
     if (s != OD_OK)
         return s;
-    const struct od_json *metrics = od_json_get(&extra, OD_STR("metrics"));
-    size_t count = metrics && metrics->kind == OD_JSON_OBJECT ? metrics->count : 0;
     out->solution_version_arn = arn;
-    out->metrics.items = OD_NEW_ARRAY(call->arena, struct od_api_double_entry, count);
-    if (!out->metrics.items)
-        return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    out->metrics.count = count;
-    for (size_t i = 0; i < count; i++)
-        out->metrics.items[i] =
-            (struct od_api_double_entry){metrics->members[i].key, metrics->members[i].value.number};
-    return OD_OK;
+    return od_training_metrics(call, &extra, &out->metrics);
 }

@@ -113,11 +113,17 @@ struct training_facts {
     struct dataset_sources datasets[OD_DATASET_TYPES];
 };
 
-/* The version that a campaign of the solution serves, for comparison. */
+/* The version that a campaign of the solution serves, for comparison; a recommender's is its own
+ * model. */
 static enum od_status read_serving(struct od_call *call, struct training_facts *facts)
 {
     const struct od_resource *campaign;
     struct od_personalize_campaign value = {0};
+    if (od_str_eq_c(facts->version.kind, od_kind_recommender.name)) {
+        facts->serving = facts->version;
+        facts->serving_extra = facts->extra;
+        return OD_OK;
+    }
     enum od_status s = od_resource_any(call, &od_kind_campaign, facts->version.parent, OD_STR_NONE,
                                        OD_STR_NONE, &campaign);
     if (s != OD_OK || !campaign)
@@ -147,7 +153,7 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
     enum od_status s =
         od_catalog_get(app->store, facts->arn, facts->arena, &facts->version, &call.err);
     if (s == OD_OK)
-        s = od_resource_read(&call, &od_kind_solution_version, &facts->version, &facts->value);
+        s = od_version_read(&call, &facts->version, &facts->value);
     if (s == OD_OK)
         s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
     if (s == OD_OK && facts->value.recipe_arn.ptr)
@@ -294,13 +300,15 @@ static bool listed(const struct od_api_strings_map *map, const char *type, struc
 
 /* Columns to leave out: those excluded, or those of an included dataset type not listed there. Ids
  * and time always stay, and what events are chosen by. */
-static bool leaves_out(const struct od_personalize_solution_version *value, const char *type,
-                       struct od_str column)
+bool od_training_leaves_out(const struct od_personalize_solution_version *value, const char *type,
+                            struct od_str column)
 {
     static const char *const kept[] = {"USER_ID", "ITEM_ID", "TIMESTAMP", "ACTION_ID"};
     const struct od_personalize_training_data_config *config =
-        value->solution_config->training_data_config;
+        value->solution_config ? value->solution_config->training_data_config : NULL;
     bool has_type = false;
+    if (!config)
+        return false;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (od_str_eq_c(column, kept[i]))
             return false;
@@ -337,7 +345,7 @@ static void add_excluded(struct od_buf *spec, const struct training_facts *facts
         add_key(spec, type);
         od_buf_char(spec, '[');
         for (size_t f = 0; schema && f < schema->field_count; f++) {
-            if (!leaves_out(&facts->value, type, schema->fields[f].name))
+            if (!od_training_leaves_out(&facts->value, type, schema->fields[f].name))
                 continue;
             od_buf_puts(spec, any ? "," : "");
             od_buf_json(spec, schema->fields[f].name);
@@ -349,7 +357,7 @@ static void add_excluded(struct od_buf *spec, const struct training_facts *facts
 }
 
 static void add_event(struct od_buf *spec, struct od_str type, const double *threshold,
-                      double weight)
+                      double weight, bool any_case)
 {
     od_buf_char(spec, '{');
     if (type.ptr)
@@ -360,7 +368,7 @@ static void add_event(struct od_buf *spec, struct od_str type, const double *thr
     }
     add_key(spec, "weight");
     od_buf_double(spec, weight);
-    od_buf_char(spec, '}');
+    od_buf_puts(spec, any_case ? ",\"any_case\":true}" : "}");
 }
 
 /* Which events count: eventsConfig, or eventType and eventValueThreshold. */
@@ -380,14 +388,15 @@ static void add_events(struct od_buf *spec, const struct training_facts *facts)
             od_buf_char(spec, i ? ',' : '[');
             add_event(spec, event->event_type,
                       event->event_value_threshold.set ? &event->event_value_threshold.value : NULL,
-                      event->weight.set ? event->weight.value : 1);
+                      event->weight.set ? event->weight.value : 1, false);
         }
         if (list->count)
             od_buf_puts(spec, "],\"weighted\":true");
     } else if (value->event_type.ptr || has_threshold) {
         add_key(spec, "events");
         od_buf_char(spec, '[');
-        add_event(spec, value->event_type, has_threshold ? &threshold : NULL, 1);
+        add_event(spec, value->event_type, has_threshold ? &threshold : NULL, 1,
+                  facts->recipe && facts->recipe->domain); /* a use case means view by View */
         od_buf_char(spec, ']');
     }
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/attach.h"
 #include "api/job_kind.h"
 #include "base/limits.h"
 
@@ -162,48 +163,66 @@ struct start_question {
     bool go;
 };
 
+/* The job's resource as it is while the worker works; arn absent: it does not change. */
+static enum od_status begin_work(struct od_call *call, const struct od_job *job,
+                                 struct od_resource *resource, bool *out_go)
+{
+    const struct od_job_kind *kind = od_job_kind(job->kind);
+    *out_go = true;
+    if (!kind || (!kind->running && !kind->began))
+        return OD_OK;
+    enum od_status s =
+        od_catalog_get(call->app->store, job->arn, call->arena, resource, &call->err);
+    if (s != OD_OK)
+        return s;
+    if (kind->began)
+        return kind->began(call, job->id, resource, out_go);
+    *out_go = !od_str_eq_c(resource->status, "CREATE STOPPED") &&
+              !od_str_eq_c(resource->status, "CREATE STOPPING");
+    resource->status = od_str_c(kind->running);
+    resource->updated_ms = call->now_ms;
+    return OD_OK;
+}
+
+/* The resource's words and the attempt, in one commit. */
+static enum od_status note_attempt(struct od_call *call, int64_t id,
+                                   const struct od_resource *resource)
+{
+    struct od_store *store = call->app->store;
+    enum od_status s = od_store_begin(store, &call->err);
+    if (s != OD_OK)
+        return s;
+    if (resource->arn.ptr)
+        s = od_catalog_update(store, resource, &call->err);
+    if (s == OD_OK)
+        s = od_jobs_set_running(store, id, true, &call->err);
+    if (s == OD_OK)
+        return od_store_commit(store, &call->err);
+    od_store_rollback(store);
+    return s;
+}
+
 static enum od_status mark_running(struct od_app *app, void *context, struct od_error *err)
 {
     struct start_question *q = context;
     struct od_arena arena;
+    struct od_call call;
     struct od_job *jobs;
-    struct od_resource resource;
     size_t count;
     od_arena_init(&arena, ARENA_MAX);
-    enum od_status s = od_jobs_list(app->store, &arena, &jobs, &count, err);
+    od_call_internal(&call, app, &arena);
+    enum od_status s = od_jobs_list(app->store, &arena, &jobs, &count, &call.err);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
+        struct od_resource resource = {0};
         if (jobs[i].id != q->id)
             continue;
-        const struct od_job_kind *kind = od_job_kind(jobs[i].kind);
-        if (!kind || !kind->running) {
-            q->go = true;
-            s = od_store_begin(app->store, err);
-            if (s == OD_OK)
-                s = od_jobs_set_running(app->store, q->id, true, err);
-            if (s == OD_OK)
-                s = od_store_commit(app->store, err);
-            break;
-        }
-        s = od_catalog_get(app->store, jobs[i].arn, &arena, &resource, err);
-        if (s != OD_OK)
-            break;
-        q->go = !od_str_eq_c(resource.status, "CREATE STOPPED") &&
-                !od_str_eq_c(resource.status, "CREATE STOPPING");
-        if (!q->go)
-            break;
-        resource.status = od_str_c(kind->running);
-        resource.updated_ms = app->io->now_ms(app->io);
-        s = od_store_begin(app->store, err);
-        if (s != OD_OK)
-            break;
-        s = od_catalog_update(app->store, &resource, err);
-        if (s == OD_OK)
-            s = od_jobs_set_running(app->store, q->id, true, err);
-        if (s == OD_OK)
-            s = od_store_commit(app->store, err);
-        else
-            od_store_rollback(app->store);
+        s = begin_work(&call, &jobs[i], &resource, &q->go);
+        if (s == OD_OK && q->go)
+            s = note_attempt(&call, q->id, &resource);
+        break;
     }
+    if (s != OD_OK)
+        od_error_copy(err, &call.err);
     od_arena_done(&arena);
     return s;
 }
@@ -392,11 +411,15 @@ bool od_runner_has(struct od_app *app, struct od_str arn)
 
 bool od_runner_stop(struct od_app *app, struct od_str arn)
 {
-    int64_t id = -1;
+    int64_t ids[4]; /* one that was stopped may not have ended yet when the next begins */
+    size_t count = 0;
+    bool stopped = false;
     pthread_mutex_lock(&app->runner->lock);
-    for (const struct running *r = app->runner->list; r; r = r->next)
+    for (const struct running *r = app->runner->list; r && count < 4; r = r->next)
         if (od_str_eq_c(arn, r->arn))
-            id = r->id;
+            ids[count++] = r->id;
     pthread_mutex_unlock(&app->runner->lock);
-    return id >= 0 && od_jobs_stop(app->jobs, id);
+    for (size_t i = 0; i < count; i++)
+        stopped |= od_jobs_stop(app->jobs, ids[i]);
+    return stopped;
 }

@@ -29,7 +29,7 @@ void od_runner_go(struct od_app *app, int64_t id, const char *kind, struct od_st
 enum od_status od_runner_resume(struct od_call *call) OD_MUST_USE;
 /* Whether a resource has a job that waits or runs. Any thread. */
 bool od_runner_has(struct od_app *app, struct od_str arn);
-/* Stops the job of a resource if it is queued or running. Store thread. */
+/* Stops the jobs of a resource that are queued or running. Store thread. */
 bool od_runner_stop(struct od_app *app, struct od_str arn);
 
 /* Progress of all jobs as JSON: [{"arn":...,"kind":...,"progress":0.5,"stage":"...","seconds":8.1,

@@ -33,6 +33,15 @@ void od_job_fail(struct od_app *app, int64_t id, struct od_str arn, enum od_stat
 enum od_status od_training_outcome(struct od_call *call, const struct ending *end,
                                    struct od_resource *version) OD_MUST_USE;
 
+/* The extra of what was trained: where the image is, metrics, and of before how far the data had
+ * come. Store thread. */
+enum od_status od_training_extra(struct od_call *call, const struct od_json *before,
+                                 const struct od_json *result, int64_t job_id,
+                                 struct od_str *out) OD_MUST_USE;
+/* The whole ending of an automatic update (job_kind.h). */
+enum od_status od_update_end(struct od_call *call, const struct ending *end,
+                             struct od_resource *version) OD_MUST_USE;
+
 /* A job on its way through the loader thread. */
 struct job_task {
     struct od_task task;

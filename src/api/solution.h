@@ -5,6 +5,25 @@
 #include "api/resource.h"
 #include "recipes/recipe.h"
 
+/* What was trained and is served: a solution version, or a recommender read as one
+ * (recommender.c). */
+enum od_status od_version_read(struct od_call *call, const struct od_resource *resource,
+                               struct od_personalize_solution_version *out) OD_MUST_USE;
+/* "metrics" of such a resource's extra. */
+enum od_status od_training_metrics(struct od_call *call, const struct od_json *extra,
+                                   struct od_api_double_map *out) OD_MUST_USE;
+/* Whether a training of the version leaves a column of a dataset ("ITEMS") out. */
+bool od_training_leaves_out(const struct od_personalize_solution_version *value, const char *type,
+                            struct od_str column);
+/* How far the logs of the group's Interactions and Items have come. */
+enum od_status od_data_marks(struct od_call *call, struct od_str group, int64_t *out_event_seq,
+                             int64_t *out_record_seq) OD_MUST_USE;
+/* Sets *out when anything is new in the group's dataset of a type since a moment and a place of its
+ * log; *out_seq: the place now. */
+enum od_status od_dataset_news(struct od_call *call, struct od_str group, enum od_dataset_type type,
+                               int64_t since_ms, int64_t since_seq, int64_t *out_seq,
+                               bool *out) OD_MUST_USE;
+
 /* "arn:aws:personalize:::recipe/<name>" to its row; OD_NOT_FOUND when there is no such recipe. */
 enum od_status od_recipe_by_arn(struct od_call *call, struct od_str arn,
                                 const struct od_recipe_spec **out) OD_MUST_USE;
@@ -13,6 +32,13 @@ enum od_status od_recipe_by_arn(struct od_call *call, struct od_str arn,
 enum od_status od_solution_check(struct od_call *call,
                                  const struct od_personalize_create_solution_request *in,
                                  const struct od_recipe_spec *spec) OD_MUST_USE;
+/* trainingDataConfig of such a request alone. */
+enum od_status
+od_training_data_check(struct od_call *call,
+                       const struct od_personalize_create_solution_request *in) OD_MUST_USE;
+/* itemExplorationConfig of a campaign or recommender. */
+enum od_status od_exploration_check(struct od_call *call, const struct od_api_string_map *map,
+                                    const struct od_recipe_spec *spec) OD_MUST_USE;
 /* solution_events.c: eventType, eventValueThreshold and eventsConfig. */
 enum od_status od_solution_events_check(struct od_call *call,
                                         const struct od_personalize_create_solution_request *in,
@@ -54,12 +80,18 @@ enum od_status od_solution_train(struct od_call *call, const struct od_resource 
 /* Every minute: starts the automatic trainings that are due. */
 void od_training_tick(struct od_app *app);
 
+/* auto_training.c: calls each for every ACTIVE resource of a kind; what fails is told to the log as
+ * a failed `what`, and is no reason to leave the others. */
+void od_for_each_active(struct od_app *app, const struct od_kind *kind, const char *what,
+                        enum od_status (*each)(struct od_call *call, struct od_resource *resource));
+
 /* auto_update.c: the newest ACTIVE version trained in full; arn absent: none. Every tick: begins
  * the automatic updates that are due. */
 enum od_status od_solution_newest_full(struct od_call *call, struct od_str solution,
                                        struct od_resource *out) OD_MUST_USE;
 void od_update_tick(struct od_app *app);
-/* Serves a version's image anew in the campaigns that serve it: it was updated. */
+/* Serves a version's image anew in the campaigns that serve it, or a recommender's own: it was
+ * updated. */
 enum od_status od_campaigns_reopen(struct od_call *call,
                                    const struct od_resource *version) OD_MUST_USE;
 

@@ -43,6 +43,18 @@ static enum od_status check_all_params(struct od_call *call, const struct od_rec
     return s;
 }
 
+enum od_status od_exploration_check(struct od_call *call, const struct od_api_string_map *map,
+                                    const struct od_recipe_spec *spec)
+{
+    if (map->count && !spec->supports_exploration)
+        return unsupported(call, "itemExplorationConfig", spec);
+    struct od_param_value *values =
+        OD_NEW_ARRAY(call->arena, struct od_param_value, spec->param_count);
+    if (!values)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    return check_params(call, spec, OD_PARAM_CAMPAIGN, map, values);
+}
+
 enum od_status od_schedule_check(struct od_call *call,
                                  const struct od_personalize_auto_training_config *config,
                                  int64_t *out_days)
@@ -110,8 +122,8 @@ static enum od_status check_columns(struct od_call *call,
     return s;
 }
 
-static enum od_status check_training_data(struct od_call *call,
-                                          const struct od_personalize_create_solution_request *in)
+enum od_status od_training_data_check(struct od_call *call,
+                                      const struct od_personalize_create_solution_request *in)
 {
     const struct od_personalize_training_data_config *config =
         in->solution_config->training_data_config;
@@ -184,5 +196,5 @@ enum od_status od_solution_check(struct od_call *call,
         s = check_all_params(call, spec, config);
     if (s == OD_OK)
         s = od_schedule_check(call, config->auto_training_config, &days);
-    return s == OD_OK ? check_training_data(call, in) : s;
+    return s == OD_OK ? od_training_data_check(call, in) : s;
 }

@@ -52,6 +52,10 @@ const struct od_json *od_json_get(const struct od_json *node, struct od_str key)
 /* Appends the value as JSON text; what was read comes out equal (json_write.c). */
 struct od_buf;
 void od_json_write(const struct od_json *value, struct od_buf *out);
+/* Appends ',"key":value' for the members of an object whose keys are not in without, a list that
+ * ends in NULL. */
+void od_json_write_others(const struct od_json *object, const char *const *without,
+                          struct od_buf *out);
 
 /* Convenience for our own files: absent or of another kind gives the fallback. */
 struct od_str od_json_get_str(const struct od_json *node, const char *key, struct od_str fallback);

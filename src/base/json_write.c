@@ -50,3 +50,20 @@ void od_json_write(const struct od_json *value, struct od_buf *out)
         break;
     }
 }
+
+void od_json_write_others(const struct od_json *object, const char *const *without,
+                          struct od_buf *out)
+{
+    for (size_t i = 0; i < object->count; i++) {
+        struct od_str key = object->members[i].key;
+        bool skipped = false;
+        for (size_t w = 0; without[w]; w++)
+            skipped |= od_str_eq_c(key, without[w]);
+        if (skipped)
+            continue;
+        od_buf_char(out, ',');
+        od_buf_json(out, key);
+        od_buf_char(out, ':');
+        od_json_write(&object->members[i].value, out);
+    }
+}

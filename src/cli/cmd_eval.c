@@ -94,6 +94,11 @@ static enum od_status add_recipe(struct command *c, struct od_str name, struct o
         return od_fail(err, OD_INVALID_INPUT,
                        "--recipe %.*s: there is no such recipe here (--list names all).",
                        OD_STR_ARG(name));
+    if (r->spec->domain)
+        return od_fail(err, OD_INVALID_INPUT,
+                       "--recipe %.*s: the use cases of a domain are measured as the recipe that "
+                       "trains them, here %s.",
+                       OD_STR_ARG(name), r->spec->base);
     if (r->spec->param_count > OD_EVAL_PARAMS)
         return od_fail(err, OD_INTERNAL, "Recipe %s has more parameters than an evaluation holds.",
                        r->spec->name);

@@ -58,6 +58,7 @@ struct od_training {
 /* Which events count (recipes.md section 3): those that fit a rule of the list. */
 struct od_event_rule {
     struct od_str type; /* absent: every type, and the list has no other rule; "": events without */
+    bool any_case;      /* the type is compared ignoring case */
     bool has_threshold;
     double threshold; /* EVENT_VALUE >= threshold; null values fail it */
     double weight;    /* >= 0, not all 0; only ratios matter */

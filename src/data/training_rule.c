@@ -2,7 +2,8 @@
  *
  * A rule names a type and may ask for a least EVENT_VALUE; an event counts when the rule of its
  * type accepts it. There are at most ten, so they are searched in a row. Types are compared byte by
- * byte: data says View or view, and a solution says which. */
+ * byte, for data says View or view and a solution says which; but for the use cases of a domain,
+ * which mean every spelling (any_case). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,9 +51,11 @@ size_t od_rules_find(const struct od_training_builder *builder, struct od_str ty
 {
     if (builder->any_type)
         return 0;
-    for (size_t i = 0; i < builder->rule_count; i++)
-        if (od_str_eq(builder->rules[i].type, type))
+    for (size_t i = 0; i < builder->rule_count; i++) {
+        const struct od_event_rule *rule = &builder->rules[i];
+        if (rule->any_case ? od_str_eq_nocase(rule->type, type) : od_str_eq(rule->type, type))
             return i;
+    }
     return SIZE_MAX;
 }
 

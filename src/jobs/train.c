@@ -60,6 +60,18 @@ static enum od_status read_recipe(struct od_run *run)
     return read_params(run);
 }
 
+/* Marks the types that a rule of the spec's "events" is for. */
+static void mark_counted(const struct od_dict *types, const struct od_json *rule, uint8_t *counted)
+{
+    struct od_str wanted = od_json_get_str(rule, "type", OD_STR(""));
+    bool any_case = od_json_get(rule, OD_STR("any_case")) != NULL;
+    for (uint32_t code = 0; code < od_dict_count(types); code++) {
+        struct od_str type = od_dict_text(types, code);
+        if (od_str_eq(type, wanted) || (any_case && od_str_eq_nocase(type, wanted)))
+            counted[code] = 1;
+    }
+}
+
 /* What a server needs to hand events to the model as training saw them, whatever the recipe: the
  * types by code, and, when only some were asked for, which. */
 static enum od_status add_types(struct od_run *run, struct od_image_writer *image)
@@ -72,12 +84,8 @@ static enum od_status add_types(struct od_run *run, struct od_image_writer *imag
         all = !od_json_get(&events->items[i], OD_STR("type"));
     if (s == OD_OK && !all) {
         uint8_t *counted = calloc((size_t)t->type_count + 1, 1);
-        for (size_t i = 0; counted && i < events->count; i++) {
-            uint32_t code =
-                od_dict_find(t->types, od_json_get_str(&events->items[i], "type", OD_STR("")));
-            if (code != OD_NO_CODE)
-                counted[code] = 1;
-        }
+        for (size_t i = 0; counted && i < events->count; i++)
+            mark_counted(t->types, &events->items[i], counted);
         s = counted ? od_image_give(image, "types.counted", counted, t->type_count) : OD_NO_MEMORY;
     }
     return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
@@ -132,7 +140,7 @@ static enum od_status train_for_objective(struct od_run *run, const struct od_tr
 static enum od_status make_image(struct od_run *run, const struct od_train_input *input,
                                  struct od_metrics *metrics, struct od_buf *card)
 {
-    struct od_image_writer *image = od_image_writer_new(od_str_c(run->recipe->name), 1);
+    struct od_image_writer *image = od_image_writer_new(od_str_c(run->recipe_spec->name), 1);
     if (!image)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
     enum od_status s = od_objective_is_set(run)

@@ -155,6 +155,7 @@ static enum od_status read_rule(struct od_run *run, const char *type_name, bool 
         const struct od_json *threshold = od_json_get(&events->items[i], OD_STR("threshold"));
         rules[i] = (struct od_event_rule){
             .type = od_json_get_str(&events->items[i], "type", OD_STR_NONE),
+            .any_case = od_json_get(&events->items[i], OD_STR("any_case")) != NULL,
             .has_threshold = threshold && threshold->kind == OD_JSON_NUMBER,
             .threshold = threshold ? threshold->number : 0,
             .weight = od_json_get_double(&events->items[i], "weight", 1),

@@ -24,6 +24,9 @@ static const struct {
 
 const struct od_part *const *od_blend_parts(struct od_str recipe)
 {
+    const struct od_recipe_spec *spec = od_recipe_spec_find(recipe);
+    if (spec && spec->base)
+        recipe = od_str_c(spec->base);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (od_str_eq_c(recipe, table[i].recipe))
             return table[i].parts;

@@ -1,4 +1,6 @@
-/* aws-popularity-count: the items that most different users interacted with, one list for all.
+/* aws-popularity-count: the items that most different users interacted with, one list for all. The
+ * domain recipes of that kind (most viewed, best sellers, most popular) count each event instead:
+ * their parameter count_by, which aws-popularity-count has not, says so.
  *
  * Counting is exact: events are grouped by user, so an item is new to the user being read exactly
  * when the last user seen with it is another one. Equal counts are ordered by the later last event,
@@ -32,7 +34,8 @@ static int compare_items(const void *a, const void *b, void *context)
     return (x > y) - (x < y);
 }
 
-static void count_users(const struct od_training *t, uint32_t *users, int64_t *last, uint32_t *seen)
+static void count_items(const struct od_training *t, bool events, uint32_t *users, int64_t *last,
+                        uint32_t *seen)
 {
     for (uint32_t i = 0; i < t->item_count; i++) {
         users[i] = 0;
@@ -42,15 +45,15 @@ static void count_users(const struct od_training *t, uint32_t *users, int64_t *l
     for (uint32_t u = 0; u < t->user_count; u++)
         for (uint64_t e = t->user_start[u]; e < t->user_start[u + 1]; e++) {
             uint32_t item = t->item[e];
-            users[item] += seen[item] != u;
+            users[item] += events || seen[item] != u;
             seen[item] = u;
             if (t->time[e] > last[item])
                 last[item] = t->time[e];
         }
 }
 
-enum od_status od_popularity_count(const struct od_training *training, struct od_popularity *out,
-                                   struct od_error *err)
+static enum od_status count(const struct od_training *training, bool events,
+                            struct od_popularity *out, struct od_error *err)
 {
     size_t items = (size_t)training->item_count + 1;
     uint32_t *users = malloc(items * sizeof *users), *rank = malloc(items * sizeof *rank);
@@ -58,7 +61,7 @@ enum od_status od_popularity_count(const struct od_training *training, struct od
     int64_t *last = malloc(items * sizeof *last);
     bool enough = users && rank && order && last;
     if (enough) {
-        count_users(training, users, last, order);
+        count_items(training, events, users, last, order);
         for (uint32_t i = 0; i < training->item_count; i++)
             order[i] = i;
         struct tally tally = {users, last};
@@ -73,6 +76,12 @@ enum od_status od_popularity_count(const struct od_training *training, struct od
     free(order);
     free(last);
     return enough ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+}
+
+enum od_status od_popularity_count(const struct od_training *training, struct od_popularity *out,
+                                   struct od_error *err)
+{
+    return count(training, false, out, err);
 }
 
 void od_popularity_done(struct od_popularity *popularity)
@@ -127,13 +136,20 @@ void od_popularity_scores(const struct od_popularity_view *view, float *scores)
 
 /* --- the recipe --- */
 
+/* count_by: "users", "events". */
+static bool counts_events(const struct od_train_input *input)
+{
+    size_t at = od_recipe_param_find(input->spec, OD_PARAM_ALGORITHM, OD_STR("count_by"));
+    return at != SIZE_MAX && input->params[at].number > 0;
+}
+
 static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
                           struct od_error *err)
 {
     struct od_popularity popularity;
     enum od_status s = od_progress_report(&input->progress, 0, "counting", err);
     if (s == OD_OK)
-        s = od_popularity_count(input->training, &popularity, err);
+        s = count(input->training, counts_events(input), &popularity, err);
     if (s != OD_OK)
         return s;
     s = od_popularity_write(&popularity, input->training, image, err);

@@ -53,6 +53,9 @@ struct od_recipe_spec {
     enum od_recipe_type type;
     const char *type_name; /* "RELATED_ITEMS" */
     const char *domain;    /* "ECOMMERCE", ... or NULL */
+    const char *base;      /* of a domain recipe: the recipe whose code trains and serves it */
+    const char *event;     /* type of the interactions it learns from, in any case; NULL: all */
+    const char *consumed;  /* type of event after which a user is not shown the item; NULL: none */
     bool legacy;           /* accepted by name, absent from ListRecipes */
     bool extension;        /* no recipe of AWS: accepted by name, absent from ListRecipes */
     bool has_scores;       /* answers carry a score */
@@ -66,6 +69,7 @@ struct od_recipe_spec {
     bool auto_recount;               /* a deployed version is counted anew at intervals */
     bool uses_fields;                /* columns of Items, Users or context may change the model */
     bool interactions_optional;      /* trains on none as well: the training set may be empty */
+    bool user_optional;              /* an answer needs no userId */
     int64_t created_s;               /* creationDateTime, whole days */
     const struct od_param_spec *params;
     size_t param_count;
@@ -225,7 +229,8 @@ struct od_recipe {
 };
 
 /* The registry. NULL when unknown. */
-const struct od_recipe *od_recipe_find(struct od_str name);           /* trainable here */
+/* The code of a recipe that can be trained here; a domain recipe's is that of its base. */
+const struct od_recipe *od_recipe_find(struct od_str name);
 const struct od_recipe_spec *od_recipe_spec_find(struct od_str name); /* any recipe of AWS */
 const struct od_recipe_spec *od_recipe_spec_at(size_t index); /* by name order; NULL past the end */
 const struct od_recipe_spec *od_recipe_spec_by_algorithm(struct od_str algorithm);

@@ -30,6 +30,9 @@ const struct od_recipe *od_recipe_at(size_t index)
 
 const struct od_recipe *od_recipe_find(struct od_str name)
 {
+    const struct od_recipe_spec *spec = od_recipe_spec_find(name);
+    if (spec && spec->base)
+        name = od_str_c(spec->base);
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
         if (od_str_eq_c(name, recipes[i]->name))
             return recipes[i];

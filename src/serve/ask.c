@@ -123,6 +123,30 @@ static enum od_status gather_user(struct od_ask *ask)
     return status == OD_OK && ask->actions ? od_actions_gather(ask, name) : status;
 }
 
+/* The automatic filter of a use case: items that the user has consumed (bought, watched). It comes
+ * before every other: such an item is neither explored nor promoted (serving.md section 1,
+ * recipes.md section 10). As filters do, it sees the newest OD_HISTORY_EVENTS events. */
+static enum od_status gather_consumed(struct od_ask *ask)
+{
+    const char *consumed = ask->campaign->spec->consumed;
+    if (!consumed || ask->event_count == 0)
+        return OD_OK;
+    ask->consumed_rows = od_table_row_count(ask->campaign->group->items);
+    ask->consumed = OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(ask->consumed_rows));
+    if (!ask->consumed)
+        return OD_NO_MEMORY;
+    for (size_t i = 0; i < ask->event_count; i++)
+        if (ask->events[i].item_row < ask->consumed_rows &&
+            od_str_eq_nocase(ask->events[i].type, od_str_c(consumed)))
+            od_bitmap_set(ask->consumed, ask->events[i].item_row);
+    return OD_OK;
+}
+
+bool od_ask_consumed(const struct od_ask *ask, uint32_t row)
+{
+    return ask->consumed && row < ask->consumed_rows && od_bitmap_get(ask->consumed, row);
+}
+
 static void gather_item(struct od_ask *ask)
 {
     ask->item_row = OD_NO_ROW;
@@ -185,6 +209,8 @@ static enum od_status gather_locked(struct od_ask *ask, struct od_error *err)
     gather_item(ask);
     status = gather_user(ask);
     if (status == OD_OK)
+        status = gather_consumed(ask);
+    if (status == OD_OK)
         status = od_inputs_gather(ask);
     if (status != OD_OK)
         return od_fail(err, status, NULL);
@@ -227,6 +253,11 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
         return status;
     for (uint32_t i = 0; campaign->objective && i < campaign->map.item_count; i++)
         ask->scores[i] += campaign->objective[i];
+    for (size_t i = 0; ask->consumed && i < ask->event_count; i++) {
+        uint32_t item = od_campaign_item(campaign, ask->events[i].item_row);
+        if (item != OD_NO_CODE && od_ask_consumed(ask, ask->events[i].item_row))
+            ask->scores[item] = -INFINITY;
+    }
     if (ask->model_query.item != OD_NO_CODE)
         ask->scores[ask->model_query.item] = -INFINITY; /* nobody asks for the item itself */
     if (campaign->has_scores && !ask->ranking)

@@ -26,6 +26,8 @@ struct od_ask {
     uint32_t user_row, item_row;    /* OD_NO_ROW: unknown or not given */
     struct od_filter_event *events; /* for filters, newest first; of actions for actions */
     size_t event_count;
+    uint64_t *consumed; /* a bitmap of rows never to be shown to the user; NULL: none */
+    uint32_t consumed_rows;
     struct od_keep *keep;           /* a reference; NULL: everything passes */
     struct od_keep *promotion_keep; /* a reference; NULL: no promotion */
     struct od_young *young;         /* a reference; NULL: no exploration */
@@ -55,6 +57,8 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
                            const struct od_recommend_query *query, enum od_ask_operation operation,
                            struct od_arena *arena, struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+/* Whether the automatic filter of the campaign's use case keeps a row from the user. */
+bool od_ask_consumed(const struct od_ask *ask, uint32_t row);
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 void od_ask_close(struct od_ask *ask);
 

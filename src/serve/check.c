@@ -3,19 +3,6 @@
 #include "base/limits.h"
 #include "serve/ask.h"
 
-static bool named(const struct od_recipe_spec *spec, const char *name)
-{
-    return od_str_eq_c(od_str_c(spec->name), name);
-}
-
-/* Trending lists are the same for everybody, and their callers may not know the user. */
-static bool user_optional(const struct od_recipe_spec *spec)
-{
-    if (spec->type == OD_RELATED_ITEMS)
-        return true;
-    return named(spec, "aws-trending-now") || named(spec, "aws-vod-trending-now");
-}
-
 static enum od_status check_id(const char *member, struct od_str id, struct od_error *err)
 {
     if (id.len == 0)
@@ -64,7 +51,7 @@ static enum od_status check_ids(const struct od_ask *ask, struct od_error *err)
 {
     const struct od_recommend_query *query = ask->query;
     const struct od_recipe_spec *spec = ask->campaign->spec;
-    if (!query->user.ptr && !user_optional(spec))
+    if (!query->user.ptr && !spec->user_optional)
         return od_fail(err, OD_INVALID_INPUT, "userId is required for this recipe.");
     if (query->user.ptr && check_id("userId", query->user, err) != OD_OK)
         return OD_INVALID_INPUT;
@@ -158,8 +145,7 @@ static enum od_status check_group(const struct od_ask *ask, const struct od_serv
 {
     if (!filter || filter->group == ask->campaign->group)
         return OD_OK;
-    return od_fail(err, OD_INVALID_INPUT,
-                   "Filter %.*s belongs to another dataset group than campaign %.*s.",
+    return od_fail(err, OD_INVALID_INPUT, "Filter %.*s belongs to another dataset group than %.*s.",
                    OD_STR_ARG(filter->arn), OD_STR_ARG(ask->campaign->arn));
 }
 
@@ -194,7 +180,7 @@ static enum od_status check_metadata(const struct od_ask *ask, struct od_error *
         return OD_OK;
     if (!ask->campaign->metadata)
         return od_fail(err, OD_INVALID_INPUT,
-                       "metadataColumns need a campaign with "
+                       "metadataColumns need a campaign or recommender with "
                        "enableMetadataWithRecommendations; %.*s has not.",
                        OD_STR_ARG(ask->campaign->arn));
     if (ask->query->metadata_column_count > OD_MAX_METADATA_COLUMNS)

@@ -82,6 +82,8 @@ static double relevance(const struct od_ask *ask, const struct yardstick *yardst
 
 static bool eligible(const struct od_ask *ask, const uint64_t *taken, uint32_t row, uint32_t item)
 {
+    if (od_ask_consumed(ask, row))
+        return false;
     if (ask->keep && !(row < ask->keep->row_count && od_bitmap_get(ask->keep->rows, row)))
         return false;
     return item == OD_NO_CODE || (!od_bitmap_get(taken, item) && ask->scores[item] > -INFINITY);

@@ -105,10 +105,10 @@ struct od_promotion_query {
     size_t value_count;
 };
 struct od_recommend_query {
-    struct od_str campaign_arn;
-    struct od_str user;  /* absent: none */
-    struct od_str item;  /* absent: none */
-    int64_t num_results; /* negative: default */
+    struct od_str campaign_arn; /* or a recommender's */
+    struct od_str user;         /* absent: none */
+    struct od_str item;         /* absent: none */
+    int64_t num_results;        /* negative: default */
     const struct od_name_value *context;
     size_t context_count;
     struct od_str filter_arn; /* absent: none */

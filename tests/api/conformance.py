@@ -70,12 +70,7 @@ UNREACHABLE = {
 
 # What is still to be tested: operation or (operation, error) -> why. Must become empty. Operations that the server
 # itself says are not implemented (HTTP 501) need no row.
-PENDING = {
-    "DescribeDatasetExportJob": "CreateDatasetExportJob is not there yet",
-    "DescribeDataDeletionJob": "CreateDataDeletionJob is not there yet",
-    "DescribeMetricAttribution": "CreateMetricAttribution is not there yet",
-    "DescribeRecommender": "CreateRecommender is not there yet",
-}
+PENDING = {}
 
 
 def _models():

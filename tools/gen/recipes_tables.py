@@ -28,9 +28,11 @@ FLAGS = {  # member of the specification -> member of struct od_recipe_spec
     "exploration": "supports_exploration", "extension": "extension", "needs_items": "needs_items",
     "needs_actions": "needs_actions", "needs_attributes": "needs_attributes", "interactions_optional": "interactions_optional",
     "fields": "uses_fields", "auto_update": "auto_update", "auto_recount": "auto_recount",
+    "user_optional": "user_optional",
 }
+TEXTS = ["base", "event", "consumed"]  # of domain recipes
 RECIPE_MEMBERS = {"name", "type", "algorithm", "feature_transformation", "description", "domain", "created",
-                  "parameters"} | set(FLAGS)
+                  "parameters", "defaults", *TEXTS} | set(FLAGS)
 
 
 def fail(text):
@@ -90,8 +92,22 @@ def check_param(where, p):
     require(not p.get("tunable") or p["place"] == "algorithm", f"{where}: only algorithm parameters are tuned")
 
 
-def expand(spec, recipe):
+def inherited(spec, recipe):
+    """What the base's code asks for: its parameters but those of campaigns, at the recipe's own defaults, for nobody
+    to tune."""
+    base = next(r for r in spec["recipes"] if r["name"] == recipe["base"])
+    defaults = recipe.get("defaults", {})
     out = []
+    for p in expand(spec, base):
+        if p["place"] != "campaign":
+            kept = {k: v for k, v in p.items() if k not in ("tunable", "only_tunable")}
+            out.append({**kept, "default": defaults.get(p["name"], p["default"])})
+    require(set(defaults) <= {p["name"] for p in out}, f"{recipe['name']}: defaults of unknown parameters")
+    return out
+
+
+def expand(spec, recipe):
+    out = inherited(spec, recipe) if "base" in recipe else []
     for entry in recipe["parameters"]:
         out += spec["parameter_sets"][entry] if isinstance(entry, str) else [entry]
     return out
@@ -102,6 +118,9 @@ def check_recipe(spec, r, features):
     require(set(r) <= RECIPE_MEMBERS, f"{name}: unknown members {sorted(set(r) - RECIPE_MEMBERS)}")
     require(r["type"] in TYPES, f"{name}: type {r['type']}")
     require(r.get("domain") in (None, "ECOMMERCE", "VIDEO_ON_DEMAND"), f"{name}: domain {r.get('domain')}")
+    names = {other["name"] for other in spec["recipes"] if "domain" not in other}
+    require(("domain" in r) == (r.get("base") in names), f"{name}: a recipe of a domain, and no other, has a base")
+    require("domain" in r or not set(r) & {"defaults", *TEXTS}, f"{name}: members of domain recipes")
     params = expand(spec, r)
     seen = set()
     for p in params:
@@ -160,6 +179,7 @@ def recipe_rows(spec, r):
         f"        .type_name = {quoted(r['type'])},",
         f"        .domain = {quoted(r.get('domain'))},",
     ]
+    rows += [f"        .{text} = {quoted(r.get(text))}," for text in TEXTS]
     rows += [f"        .{member} = {boolean(r.get(flag))}," for flag, member in FLAGS.items()]
     rows += [
         f"        .created_s = {day(r['created'])},",

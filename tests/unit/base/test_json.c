@@ -111,6 +111,19 @@ static void what_was_read_is_written_again(void **state)
     od_buf_done(&out);
 }
 
+static void members_are_written_without_some(void **state)
+{
+    (void)state;
+    struct od_json root;
+    struct od_buf out;
+    static const char *const without[] = {"b", "nothing", NULL};
+    od_buf_init(&out, 1000);
+    assert_int_equal(parse("{\"a\":1,\"b\":[2],\"c\":{\"b\":3}}", &root), OD_OK);
+    od_json_write_others(&root, without, &out);
+    assert_true(od_str_eq_c(od_buf_view(&out), ",\"a\":1,\"c\":{\"b\":3}"));
+    od_buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +133,7 @@ int main(void)
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_full_arena_is_a_status),
         cmocka_unit_test(what_was_read_is_written_again),
+        cmocka_unit_test(members_are_written_without_some),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -156,6 +156,22 @@ static void rule_keeps_one_type_and_enough_value(void **state)
     od_training_free(t);
 }
 
+static void a_rule_for_any_case_takes_every_spelling(void **state)
+{
+    (void)state;
+    struct od_event_rule view = {.type = OD_STR("View"), .any_case = true, .weight = 1};
+    struct od_training_rule rule = {.events = &view, .event_count = 1};
+    struct od_training_builder *b = od_training_builder_new(&rule);
+    static const char *const types[] = {"View", "VIEW", "view", "Viewed", "buy"};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(od_training_add_event(b, OD_STR("u"), OD_STR("i"), od_str_c(types[i]),
+                                               (int64_t)i, false, 0),
+                         OD_OK);
+    struct od_training *t = finish(b);
+    assert_int_equal(t->event_count, 3);
+    od_training_free(t);
+}
+
 static void a_list_of_rules_keeps_its_types_and_weighs_them(void **state)
 {
     (void)state;
@@ -536,6 +552,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunk_becomes_canonical_columns),
         cmocka_unit_test(rule_keeps_one_type_and_enough_value),
+        cmocka_unit_test(a_rule_for_any_case_takes_every_spelling),
         cmocka_unit_test(a_list_of_rules_keeps_its_types_and_weighs_them),
         cmocka_unit_test(equal_events_are_kept_once_and_others_are_not),
         cmocka_unit_test(a_second_full_of_events_keeps_first_arrivals),

@@ -51,6 +51,39 @@ static void users_are_counted_once_and_ties_fall_to_the_later_then_the_id(void *
     od_training_free(t);
 }
 
+static void a_use_case_counts_events(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (uint32_t i = 0; i < 5; i++)
+        toy_add(b, 0, 1, 100 + i); /* five events, one user */
+    toy_add(b, 0, 2, 1);
+    toy_add(b, 1, 2, 2);
+    toy_add(b, 2, 2, 3); /* three users */
+    struct od_training *t = toy_finish(b);
+    struct od_train_input input = input_of(t);
+    struct od_param_value params[1];
+    struct od_memory_model m;
+    struct od_query query = {.item = OD_NO_CODE};
+    float users[2], events[2];
+    bool personal;
+    assert_int_equal(od_memory_model_fit(&od_recipe_popularity, fit_all, &input, &m, NULL), OD_OK);
+    assert_int_equal(od_recipe_popularity.score(m.model, &query, NULL, users, &personal, NULL),
+                     OD_OK);
+    od_memory_model_done(&m);
+    assert_true(users[1] > users[0]);
+    input.spec = od_recipe_spec_find(OD_STR("aws-vod-most-popular"));
+    assert_int_equal(input.spec->param_count, 1);
+    assert_int_equal(od_recipe_params_default(input.spec, params), OD_OK);
+    input.params = params;
+    assert_int_equal(od_memory_model_fit(&od_recipe_popularity, fit_all, &input, &m, NULL), OD_OK);
+    assert_int_equal(od_recipe_popularity.score(m.model, &query, NULL, events, &personal, NULL),
+                     OD_OK);
+    od_memory_model_done(&m);
+    assert_true(events[0] > events[1]);
+    od_training_free(t);
+}
+
 static void a_model_gives_everyone_the_same_list(void **state)
 {
     (void)state;
@@ -147,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_are_counted_once_and_ties_fall_to_the_later_then_the_id),
+        cmocka_unit_test(a_use_case_counts_events),
         cmocka_unit_test(a_model_gives_everyone_the_same_list),
         cmocka_unit_test(metrics_are_those_of_the_held_out_users),
         cmocka_unit_test(training_stops_when_asked),

@@ -28,11 +28,45 @@ static void every_recipe_is_found_and_agrees_with_its_specification(void **state
     assert_true(count >= 7);
 }
 
+static size_t trained_params(const struct od_recipe_spec *spec)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < spec->param_count; i++)
+        count += spec->params[i].place != OD_PARAM_CAMPAIGN;
+    return count;
+}
+
+/* The code of a base looks its parameters up by name, in the use case's own specification. */
+static void use_cases_are_trained_by_their_base_with_its_parameters(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (size_t i = 0; od_recipe_spec_at(i); i++) {
+        const struct od_recipe_spec *spec = od_recipe_spec_at(i);
+        if (!spec->domain)
+            continue;
+        const struct od_recipe_spec *base = od_recipe_spec_find(od_str_c(spec->base));
+        assert_non_null(base);
+        assert_null(base->domain);
+        assert_ptr_equal(od_recipe_find(od_str_c(spec->name)),
+                         od_recipe_find(od_str_c(spec->base)));
+        assert_true(trained_params(spec) >= trained_params(base));
+        for (size_t p = 0; p < base->param_count; p++)
+            if (base->params[p].place != OD_PARAM_CAMPAIGN)
+                assert_int_not_equal(od_recipe_param_find(spec, base->params[p].place,
+                                                          od_str_c(base->params[p].name)),
+                                     SIZE_MAX);
+        for (size_t p = 0; p < spec->param_count; p++)
+            assert_false(spec->params[p].tunable);
+        assert_false(spec->has_scores || spec->supports_hpo);
+        count++;
+    }
+    assert_int_equal(count, 10);
+}
+
 static void recipes_without_code_are_not_found(void **state)
 {
     (void)state;
-    assert_non_null(od_recipe_spec_find(OD_STR("aws-vod-top-picks")));
-    assert_null(od_recipe_find(OD_STR("aws-vod-top-picks")));
     assert_null(od_recipe_find(OD_STR("aws-sims ")));
     assert_null(od_recipe_find(OD_STR("")));
 }
@@ -41,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_recipe_is_found_and_agrees_with_its_specification),
+        cmocka_unit_test(use_cases_are_trained_by_their_base_with_its_parameters),
         cmocka_unit_test(recipes_without_code_are_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

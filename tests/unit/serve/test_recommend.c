@@ -30,6 +30,31 @@ static void an_event_changes_the_next_answer(void **state)
     assert_string_equal(ids(f), "i003 i007 i000 i001 i002 i011");
 }
 
+/* aws-ecomm-recommended-for-you: what was bought; no other recipe here. */
+static void consumed_items_are_in_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    campaign(f, "aws-ecomm-recommended-for-you", 40, 0.125F, 1, 0);
+    event(f, "u", NULL, "i000", "PURCHASE", NOW);
+    event(f, "u", NULL, "i002", "view", NOW + 1);
+    event(f, "u", NULL, "i001", "purchase", NOW + 2);
+    struct od_recommend_query query = query_of("u", 40);
+    recommend(f, &query);
+    assert_int_equal(f->answer.count, 38);
+    for (size_t i = 0; i < f->answer.count; i++) {
+        assert_false(od_str_eq(f->answer.items[i].id, OD_STR("i000")));
+        assert_false(od_str_eq(f->answer.items[i].id, OD_STR("i001")));
+        assert_false(f->answer.items[i].has_score);
+    }
+    query = query_of("other", 2);
+    recommend(f, &query);
+    assert_string_equal(ids(f), "i000 i001");
+    campaign(f, "aws-user-personalization", 40, 0.125F, 1, 0);
+    query = query_of("u", 40);
+    recommend(f, &query);
+    assert_int_equal(f->answer.count, 40);
+}
+
 static void equal_scores_go_by_item_id(void **state)
 {
     struct fixture *f = *state;
@@ -549,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(without_history_popular_items_come),
         CASE(an_event_changes_the_next_answer),
+        CASE(consumed_items_are_in_no_answer),
         CASE(equal_scores_go_by_item_id),
         CASE(scores_are_a_softmax_over_the_catalogue),
         CASE(recipes_without_scores_print_none),
