@@ -11,6 +11,7 @@
 #include "api/load.h"
 #include "api/runner.h"
 #include "api/targets.h"
+#include "s3/s3.h"
 #include "wire/metrics.h"
 
 #define DRAIN_MS        10000
@@ -57,6 +58,21 @@ static enum od_status make_folders(struct od_app *app, struct od_error *err)
     return s;
 }
 
+static enum od_status open_s3(struct od_app *app, struct od_error *err)
+{
+    struct od_s3_config config = {
+        .io = app->io,
+        .root = app->config.objects_folder,
+        .verifier = app->sigv4,
+        .lookup = od_app_find_key,
+        .lookup_context = app,
+        .no_auth = app->config.no_auth,
+        .region = app->config.region,
+        .account = app->config.account,
+    };
+    return od_s3_new(&config, &app->s3, err);
+}
+
 static enum od_status open_parts(struct od_app *app, struct od_error *err)
 {
     const struct od_app_config *c = &app->config;
@@ -75,7 +91,8 @@ static enum od_status open_parts(struct od_app *app, struct od_error *err)
     app->sigv4 = od_sigv4_new(od_app_find_key, app);
     if (!app->serve || !app->targets || !app->sigv4)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    return od_door_metrics_init(app, err);
+    s = od_door_metrics_init(app, err);
+    return s == OD_OK ? open_s3(app, err) : s;
 }
 
 /* The first start of a folder makes one key, so that there is something to sign with: last, so that
@@ -110,6 +127,7 @@ static enum od_status open_door(struct od_app *app, struct od_error *err)
         .threads = app->config.threads,
         .io = app->io,
         .handle = od_door_handle,
+        .begin = od_door_begin,
         .context = app,
     };
     return od_http_start(&config, &app->http, err);
@@ -241,6 +259,7 @@ void od_app_stop(struct od_app *app)
     od_control_stop(app->control);
     if (app->http)
         od_http_stop(app->http, DRAIN_MS);
+    od_s3_free(app->s3);
     enum od_status done = app->store_running ? od_app_on_store(app, nothing, NULL, NULL) : OD_OK;
     (void)done; /* nothing fails */
     if (app->loader_running)

@@ -63,6 +63,7 @@ struct od_queue {
 struct od_targets;  /* targets.h */
 struct od_runner;   /* runner.h */
 struct od_control;  /* control.h */
+struct od_s3;       /* s3/s3.h */
 struct od_registry; /* wire/metrics.h */
 
 struct od_app {
@@ -78,6 +79,7 @@ struct od_app {
     struct od_registry *registry;
     struct od_door_metrics *door_metrics; /* door_metrics.c */
     struct od_targets *targets;           /* where Put* calls go; own lock */
+    struct od_s3 *s3;
     struct od_http *http;
     struct od_control *control; /* control.h */
     struct od_queue store_queue, loader_queue;
