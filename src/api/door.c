@@ -123,7 +123,8 @@ enum od_http_intake od_door_begin(void *context, struct od_http_exchange *exchan
     const struct od_http_request *request = od_http_request(exchange);
     bool known = od_door_is_page(request->path) || od_query_claims(request) ||
                  od_operation_by_path(OD_STR("POST"), request->path);
-    return od_s3_claims(request, known) ? od_s3_begin(app->s3, exchange) : OD_HTTP_COLLECT;
+    return app->s3 && od_s3_claims(request, known) ? od_s3_begin(app->s3, exchange)
+                                                   : OD_HTTP_COLLECT;
 }
 
 bool od_door_handle(void *context, struct od_http_exchange *exchange)
