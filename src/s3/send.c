@@ -105,7 +105,9 @@ static enum od_status ask_xml(struct sending *s, const struct od_s3_ask *ask, st
     struct od_s3_answer answer = {.body = &text};
     od_buf_init(&text, MAX_ANSWER);
     enum od_status status = od_s3_ask(s->remote->client, ask, &answer, s->err);
-    if (status == OD_OK && od_xml_parse(&s->arena, od_buf_view(&text), out, s->err) != OD_OK)
+    /* The tree borrows from it. */
+    struct od_str kept = od_arena_str(&s->arena, text.ptr ? od_buf_view(&text) : OD_STR(""));
+    if (status == OD_OK && (!kept.ptr || od_xml_parse(&s->arena, kept, out, s->err) != OD_OK))
         status = od_fail(s->err, OD_IO, "The S3 endpoint's answer cannot be read.");
     od_buf_done(&text);
     return status;

@@ -4,7 +4,8 @@
 
 #include "base/arena.h"
 
-/* An element. Attributes are checked and dropped, so are comments; a prefix is part of the name. */
+/* An element. Attributes are checked and dropped, so are comments; a prefix is part of the name.
+ * Names borrow from the document's text. */
 struct od_xml {
     struct od_str name;
     struct od_str text;          /* its own character data, decoded; white space kept */
