@@ -29,10 +29,11 @@ bool od_query_claims(const struct od_http_request *request)
 {
     struct od_str service = od_sigv4_service(request);
     struct od_str type = od_http_header(request, "content-type");
+    if (od_http_header(request, "x-amz-target").ptr)
+        return false;
     if (service.ptr)
         return find_service(service) != NULL;
     return od_str_eq_c(request->method, "POST") && od_str_eq_c(request->path, "/") &&
-           !od_http_header(request, "x-amz-target").ptr &&
            od_str_starts(type, OD_STR("application/x-www-form-urlencoded"));
 }
 

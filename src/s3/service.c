@@ -80,6 +80,8 @@ void od_s3_free(struct od_s3 *s3)
 bool od_s3_claims(const struct od_http_request *request, bool known)
 {
     struct od_str service = od_sigv4_service(request);
+    if (od_http_header(request, "x-amz-target").ptr)
+        return false; /* meant for another service, whatever it is signed for */
     if (service.ptr)
         return od_str_eq(service, OD_STR("s3"));
     bool plain = od_str_eq_c(request->method, "GET") || od_str_eq_c(request->method, "PUT") ||
@@ -90,7 +92,7 @@ bool od_s3_claims(const struct od_http_request *request, bool known)
         subresource |= od_str_starts(piece, OD_STR("delete")) ||
                        od_str_starts(piece, OD_STR("upload")) ||
                        od_str_starts(piece, OD_STR("AWSAccessKeyId="));
-    return !known && (plain || subresource) && !od_http_header(request, "x-amz-target").ptr;
+    return !known && (plain || subresource);
 }
 
 static enum od_status begin(struct od_s3_call *call)

@@ -160,6 +160,18 @@ static enum od_status read_attributes(struct reader *r)
     return OD_OK;
 }
 
+static enum od_status read_cdata(struct reader *r, struct od_buf *text)
+{
+    size_t from = r->at;
+    if (!skip_past(r, "]]>"))
+        return bad(r, "a CDATA section has no end");
+    for (size_t i = from; i < r->at - 3; i++)
+        if ((unsigned char)r->text.ptr[i] < 0x20 && !is_space(r->text.ptr[i]))
+            return bad(r, "a control character in the CDATA section that ends");
+    od_buf_put(text, r->text.ptr + from, r->at - from - 3);
+    return OD_OK;
+}
+
 static enum od_status read_element(struct reader *r, unsigned depth, struct od_xml **out);
 
 /* What lies between an element's tags. */
@@ -175,10 +187,7 @@ static enum od_status read_content(struct reader *r, unsigned depth, struct od_x
         if (skip(r, "<!--")) {
             s = skip_past(r, "-->") ? OD_OK : bad(r, "a comment has no end");
         } else if (skip(r, "<![CDATA[")) {
-            size_t from = r->at;
-            s = skip_past(r, "]]>") ? OD_OK : bad(r, "a CDATA section has no end");
-            if (s == OD_OK)
-                od_buf_put(text, r->text.ptr + from, r->at - from - 3);
+            s = read_cdata(r, text);
         } else if (c == '<') {
             s = read_element(r, depth + 1, tail);
             if (s == OD_OK)

@@ -119,6 +119,7 @@ static void documents_that_are_none_are_refused(void **state)
                                         "<a><?pi?></a>",
                                         "<a><!--</a>",
                                         "<a><![CDATA[</a>",
+                                        "<a><![CDATA[\x01]]></a>",
                                         "<?xml <a/>",
                                         "<a>\xFF</a>"};
     struct od_xml *root;
