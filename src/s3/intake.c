@@ -136,7 +136,6 @@ static enum od_status read_form(struct od_s3_call *call, bool *out_chunks_signed
     struct od_str said = od_s3_request_header(call, "x-amz-content-sha256");
     *out_chunks_signed = *out_has_trailer = false;
     if (!said.ptr || od_str_eq(said, OD_STR("UNSIGNED-PAYLOAD"))) {
-        /* Encoded all the same when it says so. */
         in->in_chunks = false;
     } else if (od_str_starts(said, OD_STR(STREAMING))) {
         struct od_str form = od_str_sub(said, sizeof STREAMING - 1, said.len);

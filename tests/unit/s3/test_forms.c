@@ -184,7 +184,7 @@ static void checksums_are_those_of_their_names(void **state)
             assert_int_equal(
                 od_checksum_init(&sum, od_checksum_named(od_str_c(known[i].name)), tables), OD_OK);
             od_checksum_add(&sum, "123456789", cut);
-            od_checksum_add(&sum, "123456789" + cut, 9 - cut);
+            od_checksum_add(&sum, &"123456789"[cut], 9 - cut);
             od_hex(bytes, od_checksum_end(&sum, bytes), hex);
             assert_string_equal(hex, known[i].hex);
         }
