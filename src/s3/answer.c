@@ -15,6 +15,11 @@ static const struct {
 #undef X
 };
 
+const char *od_s3_code_text(enum od_s3_code code)
+{
+    return codes[code].code;
+}
+
 enum od_status od_s3_fail(struct od_s3_call *call, enum od_s3_code code, const char *fmt, ...)
 {
     call->failed = true;

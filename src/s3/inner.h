@@ -111,6 +111,7 @@ struct od_s3_call {
 /* Notes the error of the answer; returns a status that is not OD_OK. fmt NULL: the code's text. */
 OD_PRINTF(3, 4)
 enum od_status od_s3_fail(struct od_s3_call *call, enum od_s3_code code, const char *fmt, ...);
+const char *od_s3_code_text(enum od_s3_code code); /* "NoSuchKey" */
 /* A failure of ours: told to standard error, and to the client as InternalError. */
 enum od_status od_s3_internal(struct od_s3_call *call, const struct od_error *err);
 enum od_status od_s3_no_memory(struct od_s3_call *call);

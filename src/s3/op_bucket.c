@@ -201,7 +201,7 @@ enum od_status od_s3_head_bucket(struct od_s3_call *call)
     return s;
 }
 
-/* Empty folders may be left of hand-made ones; only files make a bucket full. */
+/* What is no object (a link, a folder made by hand) keeps a bucket too: it is somebody's. */
 static enum od_status delete_bucket(struct od_s3_call *call)
 {
     struct od_s3_walk walk;

@@ -19,10 +19,7 @@ static void put_result(struct od_s3_call *call, struct od_buf *out, struct od_st
     }
     od_buf_puts(out, "<Error>");
     od_xml_put(out, "Key", key);
-    od_xml_put(out, "Code",
-               call->code == OD_S3_INTERNAL          ? OD_STR("InternalError")
-               : call->code == OD_S3_NOT_IMPLEMENTED ? OD_STR("NotImplemented")
-                                                     : OD_STR("InvalidArgument"));
+    od_xml_put(out, "Code", od_str_c(od_s3_code_text(call->code)));
     od_xml_put(out, "Message", od_str_c(call->message));
     od_buf_puts(out, "</Error>");
     call->failed = false;
