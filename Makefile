@@ -9,7 +9,7 @@ SANITIZER ?=
 JOBS      ?= $(shell nproc)
 PYTHON    ?= python3
 
-ROOMS := cli api jobs serve eval recipes filter s3 store wire data math os base
+ROOMS := cli api jobs batch serve eval recipes filter s3 store wire data math os base
 
 CC  ?= gcc
 CXX ?= g++

@@ -5,17 +5,18 @@
 #
 #   build   the compiler for C++ and the libraries build/ondol is linked with
 #   demo    build, and the virtual environment build/venv with boto3 and the aws command
-#   test    demo, and clang, cmocka, Node.js 18 and the JavaScript SDK
+#   test    demo, and clang, cmocka, Node.js 18 and the JavaScript SDK, a JDK and the Java SDK
 #   bench   demo, and the peers that `make bench` compares with
 #
 # Debian packages come through apt-get, as root or through sudo. Python packages go to build/venv,
-# JavaScript packages to tests/api/js/node_modules; a hash beside each says which list they came
-# from, so that a second run only looks (and takes no measurable time).
+# JavaScript packages to tests/api/js/node_modules, Java packages to build/java; a hash beside each
+# says which list they came from, so that a second run only looks (and takes no measurable time).
 set -eu
 cd "$(dirname "$0")/.."
 
 VENV=${VENV:-build/venv}
 JS=tests/api/js
+JAVA=build/java
 BUILD_PACKAGES="g++ libcurl4-openssl-dev libmicrohttpd-dev libsimdjson-dev libsqlite3-dev libopenblas-dev libssl-dev"
 # libclang-rt holds the sanitizers and libFuzzer; without recommended packages clang leaves it out.
 TEST_PACKAGES="clang clang-format libclang-rt-14-dev libcmocka-dev curl"
@@ -141,6 +142,29 @@ javascript_packages() {
     echo "$now" >"$stamp"
 }
 
+# --- Java: build/java/lib
+
+# Without Maven Central the tests of the Java client are skipped, and say so; the others need none of it.
+java_packages() {
+    pom=tests/api/java/pom.xml
+    stamp=$JAVA/pom.sha256
+    now=$(sha256sum <"$pom")
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$now" ] && have javac; then
+        return 0
+    fi
+    have javac || install_packages openjdk-17-jdk-headless
+    have mvn || install_packages maven
+    say "installing the Java SDK into $JAVA/lib"
+    rm -rf "$JAVA"
+    if ! mvn -q -B -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+        -DoutputDirectory="$PWD/$JAVA/lib" >/dev/null </dev/null; then
+        rm -rf "$JAVA"
+        say "mvn could not fetch what $pom lists: the tests of the Java client will be skipped"
+        return 0
+    fi
+    echo "$now" >"$stamp"
+}
+
 # --- what was asked for
 
 [ $# -gt 0 ] || set -- build
@@ -159,6 +183,7 @@ for what in "$@"; do
         install_packages $TEST_PACKAGES
         python_packages test
         javascript_packages
+        java_packages
         ;;
     bench)
         build_packages

@@ -104,7 +104,7 @@ lint: ## format, includes, banned functions, lengths, stale generated files
 fmt: ## clang-format over our own C and C++
 	@git ls-files '*.c' '*.h' '*.cc' ':!:src/*/gen/*' | xargs -r clang-format -i
 
-gen: ## write src/*/gen from spec/
+gen: ## write src/*/gen and docs/api from spec/
 	@set -e; for g in tools/gen/*_tables.py; do echo "  GEN   $$g"; $(PYTHON) $$g; done
 
 install: build ## copy the server to PREFIX/bin (PREFIX=/usr/local)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/attribution.h"
 #include "api/control.h"
 #include "api/door.h"
 #include "api/files.h"
@@ -135,8 +136,9 @@ static enum od_status open_parts(struct od_app *app, struct od_error *err)
         return s;
     app->serve = od_serve_new(app->io);
     app->targets = od_targets_new();
+    app->attributions = od_attributions_new();
     app->sigv4 = od_sigv4_new(od_app_find_key, app);
-    if (!app->serve || !app->targets || !app->sigv4)
+    if (!app->serve || !app->targets || !app->attributions || !app->sigv4)
         return od_fail(err, OD_NO_MEMORY, NULL);
     s = od_door_metrics_init(app, err);
     if (app->remote)
@@ -322,6 +324,7 @@ void od_app_stop(struct od_app *app)
     if (app->serve)
         od_serve_free(app->serve);
     od_targets_free(app->targets);
+    od_attributions_free(app->attributions);
     if (app->sigv4)
         od_sigv4_free(app->sigv4);
     if (app->registry)

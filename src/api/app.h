@@ -43,7 +43,8 @@ struct od_app_config {
     uint64_t worker_memory_bytes;
     unsigned worker_threads; /* of one job; 0: all cores */
     unsigned jobs_at_once;
-    unsigned auto_update_s; /* between automatic updates of a deployed version; 0: none */
+    unsigned auto_update_s;        /* between automatic updates of a deployed version; 0: none */
+    unsigned attribution_report_s; /* between reports of metric attributions */
 };
 
 /* A piece of work for the store or the loader thread. Embed it first in a larger struct. */
@@ -63,12 +64,13 @@ struct od_queue {
     bool quit;
 };
 
-struct od_targets;  /* targets.h */
-struct od_runner;   /* runner.h */
-struct od_control;  /* control.h */
-struct od_s3;       /* s3/s3.h */
-struct od_remote;   /* s3/remote.h */
-struct od_registry; /* wire/metrics.h */
+struct od_targets;      /* targets.h */
+struct od_attributions; /* attribution.h */
+struct od_runner;       /* runner.h */
+struct od_control;      /* control.h */
+struct od_s3;           /* s3/s3.h */
+struct od_remote;       /* s3/remote.h */
+struct od_registry;     /* wire/metrics.h */
 
 struct od_app {
     struct od_app_config config;
@@ -85,6 +87,7 @@ struct od_app {
     struct od_targets *targets;           /* where Put* calls go; own lock */
     struct od_s3 *s3;                     /* NULL with a remote endpoint */
     struct od_remote *remote;             /* NULL without one; io is its own then */
+    struct od_attributions *attributions; /* store thread, but for what has its own lock */
     struct od_http *http;
     struct od_control *control; /* control.h */
     struct od_queue store_queue, loader_queue;

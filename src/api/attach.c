@@ -136,6 +136,17 @@ static double influence(const struct od_personalize_campaign_config *config, con
     return 0;
 }
 
+void od_attach_config(const struct od_personalize_campaign_config *config,
+                      struct od_campaign_setup *setup)
+{
+    setup->exploration_weight =
+        config_number(config, "explorationWeight", "exploration_weight", -1);
+    setup->exploration_cutoff_days =
+        config_number(config, "explorationItemAgeCutOff", "exploration_item_age_cut_off", -1);
+    setup->popularity_influence = influence(config, "POPULARITY");
+    setup->freshness_influence = influence(config, "FRESHNESS");
+}
+
 enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_arn,
                                   struct od_str group, const struct od_resource *version,
                                   const struct od_personalize_campaign_config *config,
@@ -154,12 +165,8 @@ enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_a
         .group_arn = group,
         .image_path = image.ptr,
         .enable_metadata = config && config->enable_metadata_with_recommendations.value,
-        .exploration_weight = config_number(config, "explorationWeight", "exploration_weight", -1),
-        .exploration_cutoff_days =
-            config_number(config, "explorationItemAgeCutOff", "exploration_item_age_cut_off", -1),
-        .popularity_influence = influence(config, "POPULARITY"),
-        .freshness_influence = influence(config, "FRESHNESS"),
         .min_provisioned_tps = min_tps,
     };
+    od_attach_config(config, &setup);
     return od_serve_campaign_set(call->app->serve, &setup, &call->err);
 }

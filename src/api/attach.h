@@ -33,6 +33,11 @@ enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_a
                                   const struct od_personalize_campaign_config *config,
                                   int64_t min_tps) OD_MUST_USE;
 
+/* What a configuration (may be NULL) says of exploration and influence, into a setup. Any thread.
+ */
+void od_attach_config(const struct od_personalize_campaign_config *config,
+                      struct od_campaign_setup *setup);
+
 /* A call of the server's own: no exchange, no input; for start and background work. */
 void od_call_internal(struct od_call *call, struct od_app *app, struct od_arena *arena);
 

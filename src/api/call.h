@@ -47,6 +47,11 @@ void od_call_answer(struct od_call *call, enum od_status status, bool inside);
 #define OD_IN(call, type)  ((const struct od_personalize_##type *)(call)->in)
 #define OD_OUT(call, type) ((struct od_personalize_##type *)(call)->out)
 
+/* The rules for tags that the model does not say, on a request that may bring some (its member
+ * `tags`): at most 50, keys unique and not "aws:". The door asks, before any handler runs. Any
+ * thread. op_tags.c */
+enum od_status od_tags_check(struct od_call *call) OD_MUST_USE;
+
 /* --- handlers, one file a resource --- */
 enum od_status od_op_describe(struct od_call *call); /* op_generic.c: every Describe of a kind */
 enum od_status od_op_list(struct od_call *call);     /* and every List */
@@ -58,8 +63,14 @@ enum od_status od_op_create_dataset(struct od_call *call);
 enum od_status od_op_update_dataset(struct od_call *call);
 enum od_status od_op_delete_dataset(struct od_call *call);
 enum od_status od_op_create_dataset_import_job(struct od_call *call);
+enum od_status od_op_create_batch_inference_job(struct od_call *call);
+enum od_status od_op_create_batch_segment_job(struct od_call *call);
 enum od_status od_op_create_event_tracker(struct od_call *call);
 enum od_status od_op_delete_event_tracker(struct od_call *call);
+enum od_status od_op_create_metric_attribution(struct od_call *call);
+enum od_status od_op_update_metric_attribution(struct od_call *call);
+enum od_status od_op_delete_metric_attribution(struct od_call *call);
+enum od_status od_op_list_metric_attribution_metrics(struct od_call *call);
 enum od_status od_op_create_filter(struct od_call *call);
 enum od_status od_op_delete_filter(struct od_call *call);
 enum od_status od_op_create_solution(struct od_call *call);

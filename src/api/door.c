@@ -81,7 +81,9 @@ static enum od_status read_input(struct od_call *call, const struct od_http_requ
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     call->in = in;
     enum od_status s = od_json_parse(call->arena, body, &json, &call->err);
-    return s == OD_OK ? od_api_bind(call->op->input, &json, call->arena, in, &call->err) : s;
+    if (s == OD_OK)
+        s = od_api_bind(call->op->input, &json, call->arena, in, &call->err);
+    return s == OD_OK && call->control ? od_tags_check(call) : s;
 }
 
 static void run_on_store(struct od_app *app, struct od_task *task)

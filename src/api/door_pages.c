@@ -1,6 +1,7 @@
 /* Pages beside the API: health, readiness, metrics, the progress of jobs, and CORS preflights. */
 #include <string.h>
 
+#include "api/attribution.h"
 #include "api/door.h"
 #include "api/runner.h"
 #include "wire/aws_error.h"
@@ -92,6 +93,7 @@ bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
     else if (od_str_eq_c(request->path, "/metrics")) {
         response->content_type = OD_STR("text/plain; version=0.0.4");
         od_registry_write(app->registry, &response->body);
+        od_attributions_write(app, &response->body);
     } else
         return own_page(app, exchange, request->path);
     return true;

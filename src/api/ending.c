@@ -245,11 +245,16 @@ static enum od_status commit_outcome(struct od_call *call, const struct ending *
         s = od_catalog_update(store, solution, &call->err);
     if (s == OD_OK && known && end->status == OD_OK && end->bulk.path.ptr)
         s = od_bulk_add(store, &end->bulk, end->replace_all, &call->err);
+    if (s == OD_OK && known && end->status == OD_OK)
+        s = od_attribution_import_store(call->app, end->attribution, &call->err);
     if (s == OD_OK)
         s = od_jobs_delete(store, end->id, &call->err);
     if (s == OD_OK)
-        return od_store_commit(store, &call->err);
-    od_store_rollback(store);
+        s = od_store_commit(store, &call->err);
+    else
+        od_store_rollback(store);
+    if (known && end->status == OD_OK)
+        od_attribution_import_settle(call->app, end->attribution, s == OD_OK);
     return s;
 }
 

@@ -23,6 +23,9 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_DESCRIBE_DATASET_IMPORT_JOB] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_DATASET_IMPORT_JOBS] = {OD_PLACE_STORE, od_op_list},
 
+    [OD_OP_CREATE_BATCH_INFERENCE_JOB] = {OD_PLACE_STORE, od_op_create_batch_inference_job},
+    [OD_OP_CREATE_BATCH_SEGMENT_JOB] = {OD_PLACE_STORE, od_op_create_batch_segment_job},
+
     [OD_OP_CREATE_EVENT_TRACKER] = {OD_PLACE_STORE, od_op_create_event_tracker},
     [OD_OP_DESCRIBE_EVENT_TRACKER] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_EVENT_TRACKERS] = {OD_PLACE_STORE, od_op_list},
@@ -73,8 +76,13 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_DESCRIBE_BATCH_SEGMENT_JOB] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_BATCH_SEGMENT_JOBS] = {OD_PLACE_STORE, od_op_list},
 
+    [OD_OP_CREATE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_create_metric_attribution},
     [OD_OP_DESCRIBE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_METRIC_ATTRIBUTIONS] = {OD_PLACE_STORE, od_op_list},
+    [OD_OP_LIST_METRIC_ATTRIBUTION_METRICS] = {OD_PLACE_STORE,
+                                               od_op_list_metric_attribution_metrics},
+    [OD_OP_UPDATE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_update_metric_attribution},
+    [OD_OP_DELETE_METRIC_ATTRIBUTION] = {OD_PLACE_STORE, od_op_delete_metric_attribution},
 
     [OD_OP_DESCRIBE_RECOMMENDER] = {OD_PLACE_STORE, od_op_describe},
     [OD_OP_LIST_RECOMMENDERS] = {OD_PLACE_STORE, od_op_list},

@@ -1,6 +1,7 @@
 /* The kinds of jobs: see job_kind.h. */
 #include "api/job_kind.h"
 
+#include "api/batch.h"
 #include "api/prepare.h"
 
 static enum od_status prepare_training(struct od_app *app, int64_t job_id, struct od_str arn,
@@ -20,6 +21,8 @@ static enum od_status prepare_update(struct od_app *app, int64_t job_id, struct 
 static const struct od_job_kind kinds[] = {
     {.name = "import", CREATES, .prepare = od_prepare_import, .lands = true},
     {.name = "train", CREATES, .prepare = prepare_training, .outcome = od_training_outcome},
+    {.name = "batch", CREATES, .prepare = od_prepare_batch_inference},
+    {.name = "segment", CREATES, .prepare = od_prepare_batch_segment},
     {.name = "update", .prepare = prepare_update}, /* its version is ACTIVE and stays so */
 };
 

@@ -100,8 +100,14 @@ static enum od_status land(struct od_app *app, struct job_task *t, struct od_are
     if (s != OD_OK || facts.info.type > OD_USERS)
         return s;
     s = od_load_begin(app, &facts.info, bulk, count, arena, loading, err);
+    if (s != OD_OK)
+        return s;
+    if (facts.info.type == OD_INTERACTIONS)
+        s = od_attribution_import(app, t->arn, end->bulk.path, arena, &end->attribution, err);
     if (s == OD_OK)
         end->loading = loading;
+    else
+        od_load_abort(loading);
     return s;
 }
 

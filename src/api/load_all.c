@@ -1,6 +1,7 @@
 /* Start: making everything the catalogue knows live. See load.h. */
 #include <stdio.h>
 
+#include "api/attribution.h"
 #include "api/load.h"
 
 static void save_status(struct od_call *call, struct od_resource *resource, const char *status,
@@ -91,5 +92,7 @@ enum od_status od_load_all(struct od_call *call)
         s = each(call, &od_kind_event_tracker, od_attach_tracker);
     if (s == OD_OK)
         s = each(call, &od_kind_filter, od_attach_filter);
-    return s == OD_OK ? each(call, &od_kind_campaign, add_campaign) : s;
+    if (s == OD_OK)
+        s = each(call, &od_kind_campaign, add_campaign);
+    return s == OD_OK ? each(call, &od_kind_metric_attribution, od_attach_attribution) : s;
 }

@@ -21,8 +21,8 @@ static enum od_status named_version(struct od_call *call, struct od_str arn,
 
 /* The version a campaign names: itself, or the newest ACTIVE one of the solution before /$LATEST.
  */
-static enum od_status find_version(struct od_call *call, struct od_str arn, bool follow,
-                                   struct od_resource *out)
+enum od_status od_version_find(struct od_call *call, struct od_str arn, bool follow,
+                               struct od_resource *out)
 {
     struct od_resource *versions;
     size_t count;
@@ -51,8 +51,8 @@ static enum od_status recipe_of(struct od_call *call, const struct od_resource *
     return s == OD_OK ? od_recipe_by_arn(call, value.recipe_arn, spec) : s;
 }
 
-static enum od_status check_config(struct od_call *call, const struct od_resource *version,
-                                   const struct od_personalize_campaign_config *config)
+enum od_status od_campaign_config_check(struct od_call *call, const struct od_resource *version,
+                                        const struct od_personalize_campaign_config *config)
 {
     const struct od_recipe_spec *spec;
     enum od_status s = recipe_of(call, version, &spec);
@@ -105,9 +105,9 @@ enum od_status od_op_create_campaign(struct od_call *call)
     int64_t tps = in->min_provisioned_tps.set ? in->min_provisioned_tps.value : 1;
     enum od_status s = od_resource_absent(call, &od_kind_campaign, resource.arn);
     if (s == OD_OK)
-        s = find_version(call, in->solution_version_arn, follows(in->campaign_config), &version);
+        s = od_version_find(call, in->solution_version_arn, follows(in->campaign_config), &version);
     if (s == OD_OK)
-        s = check_config(call, &version, in->campaign_config);
+        s = od_campaign_config_check(call, &version, in->campaign_config);
     if (s == OD_OK)
         s = od_quota_check(call, OD_QUOTA_CAMPAIGNS, version.group);
     if (s == OD_OK)
@@ -184,14 +184,14 @@ enum od_status od_op_update_campaign(struct od_call *call)
     if (in->min_provisioned_tps.set)
         value.min_provisioned_tps = in->min_provisioned_tps;
     bool follow = in->solution_version_arn.ptr && follows(value.campaign_config);
-    s = find_version(
+    s = od_version_find(
         call, in->solution_version_arn.ptr ? in->solution_version_arn : value.solution_version_arn,
         follow, &version);
     if (s == OD_OK && !od_str_eq(version.group, campaign.group))
         s = od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not of the campaign's dataset group.",
                     OD_STR_ARG(version.arn));
     if (s == OD_OK)
-        s = check_config(call, &version, value.campaign_config);
+        s = od_campaign_config_check(call, &version, value.campaign_config);
     if (s == OD_OK)
         s = deploy(call, &campaign, &value, &version);
     OD_OUT(call, update_campaign_response)->campaign_arn = in->campaign_arn;

@@ -1,5 +1,6 @@
 /* Dataset groups. A group is the unit of everything live: its datasets, filters and campaigns see
  * each other and nothing else. */
+#include "api/batch.h"
 #include "api/quota.h"
 #include "api/resource.h"
 
@@ -36,11 +37,11 @@ enum od_status od_op_create_dataset_group(struct od_call *call)
 /* What must be gone first (api.md section 10). */
 static enum od_status check_empty(struct od_call *call, struct od_str arn)
 {
-    static const struct od_kind *const parts[] = {&od_kind_campaign, &od_kind_solution,
-                                                  &od_kind_event_tracker, &od_kind_filter,
-                                                  &od_kind_dataset};
+    static const struct od_kind *const parts[] = {&od_kind_campaign,           &od_kind_solution,
+                                                  &od_kind_event_tracker,      &od_kind_filter,
+                                                  &od_kind_metric_attribution, &od_kind_dataset};
     struct od_buf names;
-    od_buf_init(&names, 200);
+    od_buf_init(&names, 400);
     enum od_status s = OD_OK;
     for (size_t i = 0; s == OD_OK && i < sizeof parts / sizeof *parts; i++) {
         const struct od_resource *part;
@@ -62,6 +63,8 @@ enum od_status od_op_delete_dataset_group(struct od_call *call)
     enum od_status s = od_resource_get(call, &od_kind_dataset_group, arn, &group);
     if (s == OD_OK)
         s = check_empty(call, arn);
+    if (s == OD_OK)
+        s = od_batch_forget(call, arn);
     if (s == OD_OK)
         s = od_resource_remove(call, arn);
     if (s == OD_OK)

@@ -1,4 +1,5 @@
 /* Filters: checked and compiled when created, immutable after. */
+#include "api/batch.h"
 #include "api/quota.h"
 #include "api/resource.h"
 
@@ -38,6 +39,8 @@ enum od_status od_op_delete_filter(struct od_call *call)
     struct od_str arn = OD_IN(call, delete_filter_request)->filter_arn;
     struct od_resource filter;
     enum od_status s = od_resource_get(call, &od_kind_filter, arn, &filter);
+    if (s == OD_OK)
+        s = od_batch_filter_free(call, &filter);
     if (s == OD_OK)
         s = od_resource_remove(call, arn);
     if (s == OD_OK)

@@ -1,6 +1,7 @@
 /* Dataset import jobs: CreateDatasetImportJob. The work is done by a worker process
  * (jobs/import.c); what happens around it is in runner.c. */
 #include "api/attach.h"
+#include "api/attribution.h"
 #include "api/quota.h"
 #include "api/runner.h"
 
@@ -19,6 +20,24 @@ static enum od_status check_mode(struct od_call *call,
     return s;
 }
 
+/* publishAttributionMetricsToS3: is there something to report, and somewhere to put it? */
+static enum od_status check_publishing(struct od_call *call, const struct od_resource *dataset)
+{
+    struct od_dataset_info info;
+    struct od_attribution_config config;
+    enum od_status s = od_dataset_info(call, dataset, &info);
+    if (s == OD_OK && info.type != OD_INTERACTIONS)
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "publishAttributionMetricsToS3 is for imports of interactions only.");
+    if (s == OD_OK)
+        s = od_attribution_of(call, dataset->group, &config);
+    if (s == OD_OK && !config.location.ptr)
+        s = od_fail(&call->err, OD_INVALID_INPUT,
+                    "publishAttributionMetricsToS3 needs a metric attribution in the dataset group "
+                    "whose metricsOutputConfig has an s3DataDestination.");
+    return s;
+}
+
 static enum od_status
 check_request(struct od_call *call,
               const struct od_personalize_create_dataset_import_job_request *in,
@@ -31,14 +50,25 @@ check_request(struct od_call *call,
         return s;
     if (!in->data_source->data_location.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT, "Invalid Data location.");
-    if (in->publish_attribution_metrics_to_s3.value)
-        return od_fail(
-            &call->err, OD_INVALID_INPUT,
-            "publishAttributionMetricsToS3 needs a metric attribution in the dataset group.");
     s = od_objects_check(call->app->objects, in->data_source->data_location, &call->err);
+    if (s == OD_OK && in->publish_attribution_metrics_to_s3.value)
+        s = check_publishing(call, dataset);
     if (s == OD_OK)
         s = check_mode(call, in);
     return s == OD_OK ? od_quota_check(call, OD_QUOTA_IMPORT_JOBS, OD_STR_NONE) : s;
+}
+
+/* The time in the name of the job's report, kept so that a job that begins anew after a crash
+ * writes the same file. */
+static enum od_status take_stamp(struct od_call *call, struct od_resource *resource)
+{
+    int64_t stamp_s;
+    enum od_status s =
+        od_attribution_stamp(call->app->store, call->now_ms / 1000, &stamp_s, &call->err);
+    if (s != OD_OK)
+        return s;
+    resource->extra = od_arena_printf(call->arena, "{\"reportStamp\":%lld}", (long long)stamp_s);
+    return resource->extra.ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
 }
 
 /* Resource and job row in one transaction: neither without the other. */
@@ -51,7 +81,10 @@ static enum od_status insert(struct od_call *call,
     enum od_status s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
         return s;
-    s = od_resource_insert(call, &od_kind_import_job, value, &in->tags, resource);
+    if (in->publish_attribution_metrics_to_s3.value)
+        s = take_stamp(call, resource);
+    if (s == OD_OK)
+        s = od_resource_insert(call, &od_kind_import_job, value, &in->tags, resource);
     if (s == OD_OK)
         s = od_runner_add(call, "import", resource->arn, job);
     if (s == OD_OK)

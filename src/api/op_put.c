@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/puts.h"
+#include "api/resource.h"
 #include "base/limits.h"
 #include "wire/arn.h"
 
@@ -272,6 +273,8 @@ static enum od_status find_dataset(struct od_call *call, struct od_str arn,
     if (other_type)
         return od_fail(&call->err, OD_INVALID_INPUT, "%.*s is not a dataset of type %s.",
                        OD_STR_ARG(arn), od_dataset_type_name(type));
+    if (od_arn_check(call, arn, "dataset", "dataset") != OD_OK)
+        return call->err.code;
     return od_fail(&call->err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.", OD_STR_ARG(arn));
 }
 

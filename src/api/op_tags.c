@@ -1,8 +1,37 @@
 /* Tags: TagResource, UntagResource, ListTagsForResource (api.md section 12). */
 #include "api/resource.h"
+#include "base/limits.h"
 #include "wire/arn.h"
 
-#define MOST_TAGS 50
+static enum od_status check_key(struct od_call *call, const struct od_personalize_tag *tags,
+                                size_t at)
+{
+    struct od_str key = tags[at].tag_key;
+    if (od_str_eq_nocase(od_str_sub(key, 0, 4), OD_STR("aws:")))
+        return od_fail(&call->err, OD_INVALID_INPUT, "Tag key %.*s: keys may not start with aws:.",
+                       OD_STR_ARG(key));
+    for (size_t i = 0; i < at; i++)
+        if (od_str_eq(key, tags[i].tag_key))
+            return od_fail(&call->err, OD_INVALID_INPUT, "Tag key %.*s is given twice.",
+                           OD_STR_ARG(key));
+    return OD_OK;
+}
+
+enum od_status od_tags_check(struct od_call *call)
+{
+    const void *items;
+    size_t count;
+    if (!od_api_get_list(call->op->input, call->in, "tags", &items, &count))
+        return OD_OK;
+    const struct od_personalize_tag *tags = items;
+    if (count > OD_MAX_TAGS)
+        return od_fail(&call->err, OD_TOO_MANY_TAGS,
+                       "A resource can have at most %d tags; %zu were given.", OD_MAX_TAGS, count);
+    enum od_status s = OD_OK;
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        s = check_key(call, tags, i);
+    return s;
+}
 
 static enum od_status find_taggable(struct od_call *call, struct od_str arn)
 {
@@ -46,16 +75,15 @@ static enum od_status finish(struct od_call *call, enum od_status s)
 enum od_status od_op_tag_resource(struct od_call *call)
 {
     const struct od_personalize_tag_resource_request *in = OD_IN(call, tag_resource_request);
-    struct od_tag tags[MOST_TAGS];
+    struct od_tag tags[OD_MAX_TAGS];
     size_t count = 0;
     enum od_status s = find_taggable(call, in->resource_arn);
     if (s == OD_OK)
-        s = od_tags_check(call, &in->tags);
-    if (s == OD_OK)
         s = count_after(call, in->resource_arn, &in->tags, &count);
-    if (s == OD_OK && count > MOST_TAGS)
+    if (s == OD_OK && count > OD_MAX_TAGS)
         s = od_fail(&call->err, OD_TOO_MANY_TAGS,
-                    "A resource can have at most %d tags; this would make %zu.", MOST_TAGS, count);
+                    "A resource can have at most %d tags; this would make %zu.", OD_MAX_TAGS,
+                    count);
     if (s == OD_OK)
         s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
@@ -69,11 +97,11 @@ enum od_status od_op_tag_resource(struct od_call *call)
 enum od_status od_op_untag_resource(struct od_call *call)
 {
     const struct od_personalize_untag_resource_request *in = OD_IN(call, untag_resource_request);
+    if (in->tag_keys.count > OD_MAX_TAGS)
+        return od_fail(&call->err, OD_TOO_MANY_TAG_KEYS,
+                       "A request can name at most %d tag keys; %zu were given.", OD_MAX_TAGS,
+                       in->tag_keys.count);
     enum od_status s = find_taggable(call, in->resource_arn);
-    if (s == OD_OK && in->tag_keys.count > MOST_TAGS)
-        s = od_fail(&call->err, OD_TOO_MANY_TAG_KEYS,
-                    "A request can name at most %d tag keys; %zu were given.", MOST_TAGS,
-                    in->tag_keys.count);
     if (s == OD_OK)
         s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)

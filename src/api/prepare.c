@@ -3,17 +3,10 @@
 #include "api/prepare.h"
 
 #include "api/attach.h"
-#include "api/solution.h"
+#include "api/prepare_inner.h"
 #include "base/limits.h"
-#include "jobs/sources.h"
 
 #define ARENA_MAX (256u << 20)
-
-struct dataset_sources {
-    struct od_dataset_info info; /* arn absent: no such dataset */
-    struct od_bulk *bulk;
-    size_t bulk_count;
-};
 
 static void add_key(struct od_buf *spec, const char *key)
 {
@@ -136,6 +129,16 @@ static enum od_status read_serving(struct od_call *call, struct training_facts *
     return od_json_parse(facts->arena, facts->serving.extra, &facts->serving_extra, &call->err);
 }
 
+enum od_status od_prepare_sources(struct od_call *call, struct od_str group,
+                                  enum od_dataset_type type, struct dataset_sources *out)
+{
+    enum od_status s = od_group_dataset(call, group, type, &out->info);
+    if (s == OD_OK && out->info.arn.ptr)
+        s = od_bulk_list(call->app->store, out->info.arn, call->arena, &out->bulk, &out->bulk_count,
+                         &call->err);
+    return s;
+}
+
 static enum od_status read_training(struct od_app *app, void *context, struct od_error *err)
 {
     struct training_facts *facts = context;
@@ -151,26 +154,11 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
         s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
     if (s == OD_OK)
         s = read_serving(&call, facts);
-    for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
-        struct dataset_sources *d = &facts->datasets[t];
-        s = od_group_dataset(&call, facts->version.group, (enum od_dataset_type)t, &d->info);
-        if (s == OD_OK && d->info.arn.ptr)
-            s = od_bulk_list(app->store, d->info.arn, facts->arena, &d->bulk, &d->bulk_count,
-                             &call.err);
-    }
+    for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
+        s = od_prepare_sources(&call, facts->version.group, (enum od_dataset_type)t,
+                               &facts->datasets[t]);
     return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
 }
-
-/* Everything a job's folded segments are collected with. */
-struct segment_list {
-    struct od_app *app;
-    struct od_arena *arena;
-    struct od_buf *spec;
-    int64_t job_id;
-    unsigned folded;
-    bool any;
-    struct od_error *err;
-};
 
 static enum od_status add_segment(struct segment_list *list, struct od_str absolute)
 {
@@ -207,6 +195,27 @@ static enum od_status add_interactions(struct segment_list *list, const struct d
     return s == OD_OK && rows ? add_segment(list, path) : s;
 }
 
+/* For a process that serves: sessions too (jobs/fold.c). */
+static enum od_status add_activity(struct segment_list *list, const struct dataset_sources *d,
+                                   int64_t event_mark)
+{
+    enum od_status s = OD_OK;
+    uint64_t rows = 0;
+    for (size_t i = 0; s == OD_OK && i < d->bulk_count; i++)
+        s = add_bulk(list, d->bulk[i].path);
+    od_buf_puts(list->spec, list->any ? "]" : "[]");
+    struct od_str path = fold_path(list);
+    if (s == OD_OK && !path.ptr)
+        s = od_fail(list->err, OD_NO_MEMORY, NULL);
+    if (s == OD_OK && event_mark)
+        s = od_fold_activity(list->app->io, list->app->reader, d->info.arn, event_mark, path, &rows,
+                             list->err);
+    if (s == OD_OK && rows)
+        add_text(list->spec, "events", path);
+    od_buf_char(list->spec, '}');
+    return s;
+}
+
 static enum od_status add_table(struct segment_list *list, const struct dataset_sources *d,
                                 int64_t record_mark)
 {
@@ -230,7 +239,7 @@ static enum od_status add_table(struct segment_list *list, const struct dataset_
     return s;
 }
 
-static enum od_status add_dataset(struct segment_list *list, const char *key,
+enum od_status od_prepare_dataset(struct segment_list *list, const char *key,
                                   const struct dataset_sources *d)
 {
     int64_t event_mark, record_mark;
@@ -246,6 +255,8 @@ static enum od_status add_dataset(struct segment_list *list, const char *key,
     add_text(list->spec, "domain", d->info.domain_name);
     add_key(list->spec, "segments");
     list->any = false;
+    if (list->for_serving && d->info.type == OD_INTERACTIONS)
+        return add_activity(list, d, event_mark);
     bool of_events = d->info.type == OD_INTERACTIONS || d->info.type == OD_ACTION_INTERACTIONS;
     s = of_events ? add_interactions(list, d, event_mark) : add_table(list, d, record_mark);
     od_buf_puts(list->spec, list->any ? "]}" : "[]}");
@@ -626,7 +637,7 @@ static enum od_status write_training(struct segment_list *list, const struct tra
     if (s == OD_OK && config)
         s = add_external(list, &config->algorithm_hyper_parameters);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
-        s = add_dataset(list, keys[t], &facts->datasets[t]);
+        s = od_prepare_dataset(list, keys[t], &facts->datasets[t]);
     od_buf_char(spec, '}');
     if (s == OD_OK && (!image.ptr || od_buf_status(spec) != OD_OK))
         s = od_fail(list->err, OD_NO_MEMORY, NULL);

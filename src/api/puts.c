@@ -1,6 +1,8 @@
 /* Committing Put* calls: see puts.h. */
 #include "api/puts.h"
 
+#include "api/attribution.h"
+
 enum od_status od_puts_queue(struct od_call *call, const struct od_put *put)
 {
     struct od_app *app = call->app;
@@ -40,6 +42,18 @@ void od_body_add(struct od_buf *body, struct od_str name, const struct od_value 
         od_buf_json(body, value->text);
 }
 
+/* Metric attributions count interactions, in the same transaction. */
+static enum od_status append_events(struct od_app *app, struct od_call *call)
+{
+    const struct od_put *put = call->put;
+    const struct od_target *target = put->target;
+    enum od_status s = od_events_append(app->store, target->dataset, put->events, put->count,
+                                        put->is_new, &call->err);
+    if (s != OD_OK || target->type != OD_INTERACTIONS)
+        return s;
+    return od_attribution_count(call, target->group, put->events, put->is_new, put->count);
+}
+
 static enum od_status append(struct od_app *app, struct od_call *call, int64_t now_ms)
 {
     struct od_put *put = call->put;
@@ -56,8 +70,7 @@ static enum od_status append(struct od_app *app, struct od_call *call, int64_t n
             put->records[i].arrived_ms = now_ms;
     }
     if (put->events)
-        return od_events_append(app->store, put->target->dataset, put->events, put->count,
-                                put->is_new, &call->err);
+        return append_events(app, call);
     return od_records_put(app->store, put->target->dataset, put->records, put->count, &call->err);
 }
 
@@ -120,8 +133,12 @@ static enum od_status commit_group(struct od_app *app, struct od_task *list, str
             s = od_error_copy(err, &call->err);
     }
     if (s == OD_OK)
-        return od_store_commit(app->store, err);
-    od_store_rollback(app->store);
+        s = od_attributions_store(app, err);
+    if (s == OD_OK)
+        s = od_store_commit(app->store, err);
+    else
+        od_store_rollback(app->store);
+    od_attributions_settle(app, s == OD_OK);
     return s;
 }
 

@@ -1,9 +1,11 @@
 /* Resources in general: see resource.h. */
 #include "api/resource.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "wire/arn.h"
 
 #define BODY_MAX (1u << 20)
@@ -102,9 +104,10 @@ enum od_status od_resource_absent(struct od_call *call, const struct od_kind *ki
 static enum od_status put_tags(struct od_call *call, struct od_str arn,
                                const struct od_personalize_tags *tags)
 {
-    struct od_tag list[50];
+    struct od_tag list[OD_MAX_TAGS];
     if (!tags || !tags->count)
         return OD_OK;
+    assert(tags->count <= OD_MAX_TAGS); /* od_tags_check */
     for (size_t i = 0; i < tags->count; i++)
         list[i] = (struct od_tag){tags->items[i].tag_key, tags->items[i].tag_value};
     return od_tags_put(call->app->store, arn, list, tags->count, &call->err);
@@ -116,9 +119,7 @@ enum od_status od_resource_insert(struct od_call *call, const struct od_kind *ki
 {
     resource->kind = od_str_c(kind->name);
     resource->created_ms = resource->updated_ms = call->now_ms;
-    enum od_status s = od_tags_check(call, tags);
-    if (s == OD_OK)
-        s = od_resource_pack(call, kind, value, resource);
+    enum od_status s = od_resource_pack(call, kind, value, resource);
     if (s == OD_OK)
         s = od_catalog_insert(call->app->store, resource, &call->err);
     if (s == OD_EXISTS)
@@ -249,25 +250,5 @@ enum od_status od_page_open(struct od_call *call, struct od_str token, struct od
         check != token_check(call, salt, (int64_t)after))
         return od_fail(&call->err, OD_BAD_TOKEN, "The token is not valid.");
     *out_after = (int64_t)after;
-    return OD_OK;
-}
-
-enum od_status od_tags_check(struct od_call *call, const struct od_personalize_tags *tags)
-{
-    if (!tags)
-        return OD_OK;
-    if (tags->count > 50)
-        return od_fail(&call->err, OD_TOO_MANY_TAGS,
-                       "A resource can have at most 50 tags; %zu were given.", tags->count);
-    for (size_t i = 0; i < tags->count; i++) {
-        struct od_str key = tags->items[i].tag_key;
-        if (od_str_eq_nocase(od_str_sub(key, 0, 4), OD_STR("aws:")))
-            return od_fail(&call->err, OD_INVALID_INPUT,
-                           "Tag key %.*s: keys may not start with aws:.", OD_STR_ARG(key));
-        for (size_t j = 0; j < i; j++)
-            if (od_str_eq(key, tags->items[j].tag_key))
-                return od_fail(&call->err, OD_INVALID_INPUT, "Tag key %.*s is given twice.",
-                               OD_STR_ARG(key));
-    }
     return OD_OK;
 }

@@ -96,8 +96,4 @@ enum od_status od_page_open(struct od_call *call, struct od_str token, struct od
 struct od_str od_page_token(struct od_call *call, struct od_str salt, int64_t after);
 #define OD_PAGE_DEFAULT 100 /* api.md section 13 */
 
-/* Tags of a request: at most 50, keys unique and not "aws:". */
-enum od_status od_tags_check(struct od_call *call,
-                             const struct od_personalize_tags *tags) OD_MUST_USE;
-
 #endif

@@ -2,6 +2,7 @@
 #ifndef OD_API_RUNNER_INNER_H
 #define OD_API_RUNNER_INNER_H
 
+#include "api/attribution.h"
 #include "api/load.h"
 #include "api/runner.h"
 
@@ -16,6 +17,7 @@ struct ending {
     struct od_loading *loading;   /* its new live data, swapped in after the commit; NULL for types
                                      of datasets that are not served */
     bool replace_all;
+    struct od_attribution_import *attribution; /* what an import counts; NULL: nothing */
 };
 
 /* Commits an ending. Store thread. */

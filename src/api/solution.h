@@ -63,6 +63,16 @@ void od_update_tick(struct od_app *app);
 enum od_status od_campaigns_reopen(struct od_call *call,
                                    const struct od_resource *version) OD_MUST_USE;
 
+/* The ACTIVE version that an ARN names: itself, or the newest of the solution before "/$LATEST".
+ * OD_NOT_FOUND for a bare solution, OD_IN_USE when it is not ACTIVE. follow: it must be the latter.
+ */
+enum od_status od_version_find(struct od_call *call, struct od_str arn, bool follow,
+                               struct od_resource *out) OD_MUST_USE;
+/* Whether the version's recipe can be served with a configuration (may be NULL). */
+enum od_status
+od_campaign_config_check(struct od_call *call, const struct od_resource *version,
+                         const struct od_personalize_campaign_config *config) OD_MUST_USE;
+
 /* Deploys a version that became ACTIVE to the campaigns that follow their solution. */
 enum od_status od_campaigns_follow(struct od_call *call,
                                    const struct od_resource *version) OD_MUST_USE;

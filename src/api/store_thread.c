@@ -1,15 +1,21 @@
 /* The store thread: takes all tasks that wait, in order. Neighbouring Put* calls become one commit;
- * everything else runs by itself. Once a minute it looks whether a training or an update
- * is due, and more often where updates are wanted more often than every other minute. */
+ * everything else runs by itself. Once a minute it looks whether a training, an update or a
+ * report is due, and more often where one is wanted more often than every other minute. */
+#include "api/attribution.h"
 #include "api/puts.h"
 #include "api/solution.h"
 
 #define TICK_MS 60000
 
+/* Half of the shortest interval at which something is due, at most TICK_MS; 0 is never due. */
 static int tick_ms(const struct od_app *app)
 {
-    unsigned update_s = app->config.auto_update_s;
-    return update_s && update_s < 2 * TICK_MS / 1000 ? (int)update_s * 500 : TICK_MS;
+    const unsigned every_s[] = {app->config.auto_update_s, app->config.attribution_report_s};
+    unsigned least_s = 2 * TICK_MS / 1000;
+    for (size_t i = 0; i < sizeof every_s / sizeof *every_s; i++)
+        if (every_s[i] && every_s[i] < least_s)
+            least_s = every_s[i];
+    return (int)least_s * 500;
 }
 
 /* Cuts the Put* tasks at the head of the list off; *rest is what follows them. */
@@ -44,6 +50,7 @@ void *od_store_thread(void *arg)
         if (!quit && now >= next_tick && atomic_load(&app->ready) && !atomic_load(&app->draining)) {
             od_training_tick(app);
             od_update_tick(app);
+            od_attribution_tick(app);
             next_tick = now + tick_ms(app) * 1000000LL;
         }
     }

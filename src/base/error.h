@@ -23,7 +23,7 @@ struct od_error {
     uint64_t line;      /* 1-based line in the user's file, 0 when there is none */
     uint32_t column;    /* 1-based column (bytes), 0 when there is none */
     char file[256];     /* the user's file, "" when there is none */
-    char message[1024]; /* one sentence for the user; never empty after a failure */
+    char message[2048]; /* one sentence for the user; never empty after a failure */
 };
 
 /* The row of errors.def. Static storage. */

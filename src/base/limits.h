@@ -13,11 +13,13 @@
 #define OD_CLOCK_SKEW_S      (15 * 60) /* (AWS) SigV4 */
 
 #define OD_MAX_MAP_ENTRIES 1000 /* of a map the API leaves open; bounded ones have 150 */
+#define OD_MAX_TAGS        50   /* (AWS) of a resource, and keys in one UntagResource */
 
 /* --- data --- */
 #define OD_MAX_ID_CHARS            256        /* (AWS) USER_ID, ITEM_ID */
 #define OD_MAX_CATEGORICAL_CHARS   1000       /* (AWS) whole cell, with | */
 #define OD_MAX_STRING_CHARS        1000       /* (AWS) non-categorical string */
+#define OD_MAX_SOURCE_CHARS        1024       /* (AWS) eventAttributionSource */
 #define OD_MAX_TEXTUAL_CHARS       20000      /* (AWS) cut beyond */
 #define OD_MAX_SCHEMA_CHARS        20000      /* (AWS) */
 #define OD_MAX_SCHEMA_FIELDS       110        /* (AWS) 100 metadata columns and the reserved ones */
@@ -64,7 +66,21 @@
                                   */
 #define OD_YOUNG_REFRESH_MS 1000 /* a campaign looks for young items at most this often */
 
+/* --- metric attributions --- */
+#define OD_MAX_ATTRIBUTION_METRICS    10  /* (AWS) of an attribution */
+#define OD_MAX_ATTRIBUTION_SOURCES    100 /* (AWS) distinct ones; the rest is one row */
+#define OD_MAX_ATTRIBUTION_EXPRESSION 256 /* (AWS) characters */
+#define OD_ATTRIBUTION_PERIOD_S       900 /* (AWS) events are counted by quarters of hours */
+#define OD_ATTRIBUTION_AGE_S          (14 * 86400) /* (AWS) older events are not counted live */
+#define OD_MAX_ATTRIBUTION_CELLS                                                                   \
+    (1u << 20) /* of an import, in memory before they go to its report: 48 MB */
+
 /* --- jobs --- */
+/* One line of a batch job: 500 ids of 256 characters, each escaped. The tree of a hostile line
+ * takes 40 times as much. */
+#define OD_MAX_BATCH_LINE_BYTES (1u << 20)
+#define OD_MAX_BATCH_USERS      5000000    /* (AWS) numResults of a segment job */
+#define OD_BATCH_KEPT_BYTES     (1u << 20) /* of output a part of a block keeps room for */
 #define OD_MAX_JOB_ATTEMPTS                                                                        \
     3 /* a job that took the server down three times is failed, not tried again */
 

@@ -1,4 +1,6 @@
 /* ondol serve: the server in the foreground, until SIGTERM or SIGINT. */
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +39,8 @@ static struct od_option options[] = {
     {"job-threads", "0", "threads of one job; 0 for one a core", "N", false, 0, NULL},
     {"auto-update", "7200", "seconds between automatic updates of deployed models; 0 for none",
      "SECONDS", false, 0, NULL},
+    {"attribution-report", "900", "seconds between reports of metric attributions", "SECONDS",
+     false, 0, NULL},
     {"job-memory", "0", "memory cap of one job in MiB; 0 for none", "MIB", false, 0, NULL},
 };
 #define COUNT (sizeof options / sizeof *options)
@@ -112,7 +116,7 @@ static bool read_config(struct od_app_config *config)
 {
     static char host[256], objects[4096];
     static const char *folders[MOST_FOLDERS];
-    int64_t threads, jobs, job_threads, job_memory, auto_update;
+    int64_t threads, jobs, job_threads, job_memory, auto_update, attribution_report;
     const char *data = od_option_value(options, COUNT, "data");
     const char *own = od_option_value(options, COUNT, "objects");
     if (!split_listen(od_option_value(options, COUNT, "listen"), host, sizeof host,
@@ -125,6 +129,7 @@ static bool read_config(struct od_app_config *config)
         !od_option_number(options, COUNT, "jobs", 1, 16, &jobs) ||
         !od_option_number(options, COUNT, "job-threads", 0, 256, &job_threads) ||
         !od_option_number(options, COUNT, "auto-update", 0, 30 * 86400, &auto_update) ||
+        !od_option_number(options, COUNT, "attribution-report", 1, 86400, &attribution_report) ||
         !od_option_number(options, COUNT, "job-memory", 0, 1 << 24, &job_memory))
         return false;
     if (snprintf(objects, sizeof objects, "%s%s", *own ? own : data, *own ? "" : "/objects") >=
@@ -152,6 +157,7 @@ static bool read_config(struct od_app_config *config)
     config->worker_threads = (unsigned)job_threads;
     config->jobs_at_once = (unsigned)jobs;
     config->auto_update_s = (unsigned)auto_update;
+    config->attribution_report_s = (unsigned)attribution_report;
     return true;
 }
 
@@ -174,6 +180,27 @@ static void print_ready(const struct od_app *app, const struct od_key *first_key
     fflush(stdout);
 }
 
+/* Raised by SIGTERM and SIGINT. Not by sigwait on blocked signals: OpenBLAS makes its threads
+ * before main() and leaves every signal open in them, so a blocked one can still end the process
+ * there. A handler serves in whichever thread it runs, also while the server is still starting. */
+static sem_t asked_to_stop;
+
+static void ask_to_stop(int which)
+{
+    (void)which;
+    sem_post(&asked_to_stop);
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
+    sem_init(&asked_to_stop, 0, 0);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 int od_cmd_serve(int argc, char **argv)
 {
     int rest;
@@ -181,7 +208,6 @@ int od_cmd_serve(int argc, char **argv)
     struct od_app *app;
     struct od_error err;
     const struct od_key *first_key;
-    sigset_t signals;
     if (!od_options_read("ondol serve [OPTIONS]", options, COUNT, argc, argv, &rest))
         return 2;
     if (rest < argc) {
@@ -190,18 +216,14 @@ int od_cmd_serve(int argc, char **argv)
     }
     if (!read_config(&config))
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: only sigwait sees them */
+    watch_signals();
     if (od_app_start(&config, &app, &first_key, &err) != OD_OK) {
         fprintf(stderr, "ondol: %s\n", err.message);
         return 1;
     }
     print_ready(app, first_key);
-    int which;
-    sigwait(&signals, &which);
+    while (sem_wait(&asked_to_stop) != 0 && errno == EINTR)
+        ;
     od_app_stop(app);
     return 0;
 }

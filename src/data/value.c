@@ -29,6 +29,8 @@ size_t od_value_max_chars(const struct od_field *field)
             return OD_MAX_ID_CHARS;
     if (field->categorical || od_str_eq_c(field->name, "IMPRESSION"))
         return OD_MAX_CATEGORICAL_CHARS;
+    if (od_str_eq_c(field->name, "EVENT_ATTRIBUTION_SOURCE"))
+        return OD_MAX_SOURCE_CHARS; /* PutEvents takes that many, and a training reads them back */
     return OD_MAX_STRING_CHARS;
 }
 

@@ -100,6 +100,13 @@ enum od_status od_lexer_next(struct od_lexer *lexer, struct od_error *err) OD_MU
 /* Syntax alone. source must live in arena. */
 enum od_status od_filter_parse(struct od_str source, struct od_arena *arena,
                                struct od_ast_part **out, struct od_error *err) OD_MUST_USE;
+/* Conditions alone, as after "INCLUDE ItemID WHERE". */
+enum od_status od_filter_parse_conditions(struct od_str source, struct od_arena *arena,
+                                          struct od_ast_part **out,
+                                          struct od_error *err) OD_MUST_USE;
+/* Of conditions: = with a value on a field of Items, joined by AND (attributes.c). */
+enum od_status od_filter_check_attributes(struct od_str source, const struct od_ast_part *part,
+                                          struct od_error *err) OD_MUST_USE;
 /* Names, types and the rules of serving.md section 6; fills in the places of fields. */
 enum od_status od_filter_check(struct od_str source, struct od_ast_part *parts,
                                const struct od_filter_schemas *schemas, size_t max_fields,

@@ -137,7 +137,7 @@ static bool compile(struct od_filter *filter, const struct od_ast_part *ast,
     return true;
 }
 
-static enum od_status build(struct od_filter *filter, struct od_str expression,
+static enum od_status build(struct od_filter *filter, struct od_str expression, bool attributes,
                             const struct od_filter_schemas *schemas, size_t max_fields,
                             struct od_error *err)
 {
@@ -145,7 +145,11 @@ static enum od_status build(struct od_filter *filter, struct od_str expression,
     struct od_ast_part *ast = NULL;
     if (!source.ptr)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status status = od_filter_parse(source, &filter->arena, &ast, err);
+    enum od_status status = attributes
+                                ? od_filter_parse_conditions(source, &filter->arena, &ast, err)
+                                : od_filter_parse(source, &filter->arena, &ast, err);
+    if (status == OD_OK && attributes)
+        status = od_filter_check_attributes(source, ast, err);
     if (status == OD_OK)
         status = od_filter_check(source, ast, schemas, max_fields, err);
     if (status == OD_OK && !compile(filter, ast, schemas))
@@ -153,8 +157,9 @@ static enum od_status build(struct od_filter *filter, struct od_str expression,
     return status;
 }
 
-enum od_status od_filter_new(struct od_str expression, const struct od_filter_schemas *schemas,
-                             size_t max_fields, struct od_filter **out, struct od_error *err)
+static enum od_status new_filter(struct od_str expression, bool attributes,
+                                 const struct od_filter_schemas *schemas, size_t max_fields,
+                                 struct od_filter **out, struct od_error *err)
 {
     size_t bad = expression.ptr ? od_utf8_check(expression) : 0;
     size_t chars = expression.ptr ? od_utf8_count(expression) : 0;
@@ -175,12 +180,33 @@ enum od_status od_filter_new(struct od_str expression, const struct od_filter_sc
     if (!filter)
         return od_fail(err, OD_NO_MEMORY, NULL);
     od_arena_init(&filter->arena, MAX_FILTER_BYTES);
-    enum od_status status = build(filter, expression, schemas, max_fields, err);
+    enum od_status status = build(filter, expression, attributes, schemas, max_fields, err);
     if (status == OD_OK)
         *out = filter;
     else
         od_filter_free(filter);
     return status;
+}
+
+enum od_status od_filter_new(struct od_str expression, const struct od_filter_schemas *schemas,
+                             size_t max_fields, struct od_filter **out, struct od_error *err)
+{
+    return new_filter(expression, false, schemas, max_fields, out, err);
+}
+
+enum od_status od_filter_new_attributes(struct od_str text, const struct od_filter_schemas *schemas,
+                                        size_t max_fields, struct od_filter **out,
+                                        struct od_error *err)
+{
+    static const char said[] = "Could not create filter. ";
+    struct od_error why;
+    enum od_status status = new_filter(text, true, schemas, max_fields, out, &why);
+    if (status != OD_INVALID_INPUT)
+        return status == OD_OK ? OD_OK : od_error_copy(err, &why);
+    struct od_str reason = od_str_c(why.message);
+    if (od_str_starts(reason, od_str_c(said)))
+        reason = od_str_sub(reason, sizeof said - 1, reason.len);
+    return od_fail(err, OD_INVALID_INPUT, "Invalid itemAttributes. %.*s", OD_STR_ARG(reason));
 }
 
 void od_filter_free(struct od_filter *filter)

@@ -90,6 +90,11 @@ enum od_status od_filter_test_row(const struct od_filter_test *test,
 void od_filter_test_events(const struct od_filter_test *test, const struct od_filter_set *set,
                            const struct od_filter_context *context, const uint64_t *visible,
                            uint64_t *out);
+enum od_status od_filter_test_people(const struct od_filter_test *test,
+                                     const struct od_filter_set *set,
+                                     const struct od_filter_people *people,
+                                     struct od_arena *scratch, uint64_t *out,
+                                     struct od_error *err) OD_MUST_USE;
 /* The events among the newest of their type; NULL when all are. */
 enum od_status od_filter_visible(const struct od_filter_context *context, struct od_arena *scratch,
                                  const uint64_t **out, struct od_error *err) OD_MUST_USE;

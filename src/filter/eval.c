@@ -1,7 +1,7 @@
 /* Evaluation: a filter with values, on a catalogue and for a user, to the bitmap of items that
- * pass.
+ * pass; or on all users, to the bitmap of those that pass.
  *
- *   kept = (union of the INCLUDE expressions, or all items when none counts)
+ *   kept = (union of the INCLUDE expressions, or everything when none counts)
  *          minus the union of the EXCLUDE expressions
  *
  * An expression does not count when its IF is false or when it is an EXCLUDE whose parameter has no
@@ -16,10 +16,12 @@ struct evaluation {
     const struct od_filter *filter;
     const struct od_filter_values *values;
     const struct od_filter_context *context;
+    const struct od_filter_people *people; /* a filter over UserID; NULL: over ItemID */
+    const struct od_table *table;          /* the items or users it is over */
     struct od_arena *scratch;
     struct od_error *err;
     size_t row_count;
-    uint64_t *test, *term, *excluded; /* bitmaps over items */
+    uint64_t *test, *term, *excluded; /* bitmaps over the table's rows */
     const uint64_t *visible;          /* bitmap over events; NULL: all */
 };
 
@@ -31,11 +33,13 @@ static enum od_status run_test(struct evaluation *e, size_t index)
         od_filter_right_side(test, &e->values->sets[index], e->context, e->scratch, &set, e->err);
     if (status != OD_OK)
         return status;
+    if (test->dataset == OD_INTERACTIONS && e->people)
+        return od_filter_test_people(test, &set, e->people, e->scratch, e->test, e->err);
     if (test->dataset == OD_INTERACTIONS) {
         od_filter_test_events(test, &set, e->context, e->visible, e->test);
         return OD_OK;
     }
-    return od_filter_test_rows(test, &set, e->context->items, e->scratch, e->test, e->err);
+    return od_filter_test_rows(test, &set, e->table, e->scratch, e->test, e->err);
 }
 
 /* ORs the rows of the part's WHERE into to. */
@@ -96,6 +100,18 @@ static enum od_status run_parts(struct evaluation *e, uint64_t *keep)
     return OD_OK;
 }
 
+static enum od_status make_bitmaps(struct evaluation *e)
+{
+    e->row_count = od_table_row_count(e->table);
+    size_t words = od_bitmap_words(e->row_count);
+    e->test = OD_NEW_ARRAY(e->scratch, uint64_t, words);
+    e->term = OD_NEW_ARRAY(e->scratch, uint64_t, words);
+    e->excluded = OD_NEW_ARRAY(e->scratch, uint64_t, words);
+    if (!e->test || !e->term || !e->excluded)
+        return od_fail(e->err, OD_NO_MEMORY, NULL);
+    return OD_OK;
+}
+
 enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err)
@@ -106,17 +122,31 @@ enum od_status od_filter_eval(const struct od_filter *filter, const struct od_fi
     struct evaluation e = {.filter = filter,
                            .values = values,
                            .context = context,
+                           .table = context->items,
                            .scratch = scratch,
-                           .err = err,
-                           .row_count = od_table_row_count(context->items)};
-    size_t words = od_bitmap_words(e.row_count);
-    e.test = OD_NEW_ARRAY(scratch, uint64_t, words);
-    e.term = OD_NEW_ARRAY(scratch, uint64_t, words);
-    e.excluded = OD_NEW_ARRAY(scratch, uint64_t, words);
-    if (!e.test || !e.term || !e.excluded)
-        return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status status = OD_OK;
-    if (od_filter_uses_interactions(filter))
+                           .err = err};
+    enum od_status status = make_bitmaps(&e);
+    if (status == OD_OK && od_filter_uses_interactions(filter))
         status = od_filter_visible(context, scratch, &e.visible, err);
+    return status == OD_OK ? run_parts(&e, keep) : status;
+}
+
+enum od_status od_filter_eval_users(const struct od_filter *filter,
+                                    const struct od_filter_values *values,
+                                    const struct od_filter_people *people, struct od_arena *scratch,
+                                    uint64_t *keep, struct od_error *err)
+{
+    if (filter->target != OD_TARGET_USER)
+        return od_fail(err, OD_INVALID_INPUT, "The filter is over %s and cannot be used for users.",
+                       filter->target == OD_TARGET_ITEM ? "ItemID" : "ActionID");
+    const struct od_filter_context nobody = {.user_row = OD_NO_ROW, .current_item_row = OD_NO_ROW};
+    struct evaluation e = {.filter = filter,
+                           .values = values,
+                           .context = &nobody,
+                           .people = people,
+                           .table = people->users,
+                           .scratch = scratch,
+                           .err = err};
+    enum od_status status = make_bitmaps(&e);
     return status == OD_OK ? run_parts(&e, keep) : status;
 }

@@ -1,4 +1,5 @@
-/* Interactions.EVENT_TYPE: the items on which the requesting user has an event of a type.
+/* Interactions.EVENT_TYPE: the items on which the requesting user has an event of a type; or, of a
+ * filter over UserID, the users who have one.
  *
  * The cost is that of the user's history, not of the catalogue. Of each type, compared ignoring
  * case as everywhere, only the newest OD_FILTER_EVENTS_PER_TYPE events count. */
@@ -73,4 +74,24 @@ void od_filter_test_events(const struct od_filter_test *test, const struct od_fi
     }
     if (test->negated)
         od_bitmap_not(out, row_count);
+}
+
+enum od_status od_filter_test_people(const struct od_filter_test *test,
+                                     const struct od_filter_set *set,
+                                     const struct od_filter_people *people,
+                                     struct od_arena *scratch, uint64_t *out, struct od_error *err)
+{
+    size_t row_count = od_table_row_count(people->users);
+    bool *meant = OD_NEW_ARRAY(scratch, bool, people->type_count);
+    if (!meant)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < people->type_count; i++)
+        meant[i] = names_type(set, people->types[i]);
+    od_bitmap_fill(out, row_count, false);
+    for (size_t i = 0; i < people->event_count; i++)
+        if (meant[people->event_type[i]])
+            od_bitmap_set(out, people->event_row[i]);
+    if (test->negated)
+        od_bitmap_not(out, row_count);
+    return OD_OK;
 }

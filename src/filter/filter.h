@@ -25,6 +25,12 @@ struct od_filter_schemas {
 enum od_status od_filter_new(struct od_str expression, const struct od_filter_schemas *schemas,
                              size_t max_fields, struct od_filter **out,
                              struct od_error *err) OD_MUST_USE;
+/* The conditions of a batch segment job's itemAttributes (serving.md section 14): ITEMS.x = "y",
+ * more of them joined by AND, as a filter over ItemID. Failures are OD_INVALID_INPUT, "Invalid
+ * itemAttributes. ...". */
+enum od_status od_filter_new_attributes(struct od_str text, const struct od_filter_schemas *schemas,
+                                        size_t max_fields, struct od_filter **out,
+                                        struct od_error *err) OD_MUST_USE;
 void od_filter_free(struct od_filter *filter);
 
 enum od_filter_target od_filter_target(const struct od_filter *filter);
@@ -69,5 +75,22 @@ struct od_filter_context {
 enum od_status od_filter_eval(const struct od_filter *filter, const struct od_filter_values *values,
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err) OD_MUST_USE;
+
+/* The users of a segment: rows of a table, and which of them have events of which type, each pair
+ * once. */
+struct od_filter_people {
+    const struct od_table *users;
+    const struct od_str *types; /* [type_count] */
+    size_t type_count;
+    const uint32_t *event_row;  /* [event_count] row in users */
+    const uint16_t *event_type; /* [event_count] place in types */
+    size_t event_count;
+};
+/* The same for OD_TARGET_USER: keep has a bit a row of users. Interactions.EVENT_TYPE means any
+ * event of that type. */
+enum od_status od_filter_eval_users(const struct od_filter *filter,
+                                    const struct od_filter_values *values,
+                                    const struct od_filter_people *people, struct od_arena *scratch,
+                                    uint64_t *keep, struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -313,3 +313,22 @@ enum od_status od_filter_parse(struct od_str source, struct od_arena *arena,
     *out = first;
     return OD_OK;
 }
+
+enum od_status od_filter_parse_conditions(struct od_str source, struct od_arena *arena,
+                                          struct od_ast_part **out, struct od_error *err)
+{
+    struct parser p = {.lexer = {.source = source, .arena = arena}, .arena = arena, .err = err};
+    struct od_ast_part *part = OD_NEW(arena, struct od_ast_part);
+    if (!part)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    *part = (struct od_ast_part){.include = true, .target = OD_TARGET_ITEM};
+    enum od_status status = next(&p);
+    if (status == OD_OK)
+        status = parse_where(&p, &part->where);
+    if (status != OD_OK)
+        return status;
+    if (current(&p)->kind != OD_TOKEN_END)
+        return expected(&p, "AND or the end of the expression");
+    *out = part;
+    return OD_OK;
+}

@@ -83,6 +83,35 @@ static enum od_status add_event(void *context, const struct od_event *event)
     return s == OD_OK ? add_row(f, values) : s;
 }
 
+/* What serving hears of an event, which is more than training does: an event of nobody known is its
+ * session's, and a session with a user is joined to it. */
+static const char activity_schema[] =
+    "{\"type\":\"record\",\"name\":\"Interactions\",\"namespace\":\"ondol\",\"fields\":["
+    "{\"name\":\"USER_ID\",\"type\":\"string\"},{\"name\":\"ITEM_ID\",\"type\":\"string\"},"
+    "{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
+    "{\"name\":\"EVENT_TYPE\",\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"SESSION_ID\",\"type\":[\"null\",\"string\"]}],\"version\":\"1.0\"}";
+
+static struct od_value text_or_null(struct od_str text)
+{
+    if (!text.ptr || !text.len)
+        return (struct od_value){.kind = OD_VALUE_NULL};
+    return (struct od_value){.kind = OD_VALUE_TEXT, .text = text};
+}
+
+static enum od_status add_activity(void *context, const struct od_event *event)
+{
+    bool known = event->user.ptr && event->user.len;
+    struct od_value values[] = {
+        text_or_null(known ? event->user : event->session),   text_or_null(event->item),
+        {.kind = OD_VALUE_INTEGER, .integer = event->time_s}, text_or_null(event->type),
+        text_or_null(known ? event->session : OD_STR_NONE),
+    };
+    if (values[0].kind == OD_VALUE_NULL || values[1].kind == OD_VALUE_NULL)
+        return OD_OK;
+    return add_row(context, values);
+}
+
 static enum od_status begin(struct fold *f, struct od_str path)
 {
     od_buf_init(&f->bytes, CHUNK_BYTES_MAX);
@@ -157,4 +186,24 @@ enum od_status od_fold_records(const struct od_io *io, struct od_store_reader *r
     if (s == OD_OK)
         s = od_sources_records(reader, dataset, span, 0, upto_seq, schema, add_row, &f, err);
     return end(&f, s, path, out_rows);
+}
+
+enum od_status od_fold_activity(const struct od_io *io, struct od_store_reader *reader,
+                                struct od_str dataset, int64_t upto_seq, struct od_str path,
+                                uint64_t *out_rows, struct od_error *err)
+{
+    struct od_arena arena;
+    struct od_schema schema;
+    od_arena_init(&arena, EVENT_ARENA);
+    struct fold f = {.io = io, .schema = &schema, .err = err};
+    enum od_status s =
+        od_schema_parse(&arena, od_str_c(activity_schema), OD_DOMAIN_NONE, &schema, err);
+    if (s == OD_OK) {
+        s = begin(&f, path);
+        if (s == OD_OK && upto_seq > 0)
+            s = od_events_read(reader, dataset, 0, upto_seq, add_activity, &f, err);
+        s = end(&f, s, path, out_rows);
+    }
+    od_arena_done(&arena);
+    return s;
 }

@@ -74,6 +74,17 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
  *    "seed":1, "now_s":N (when it was asked for), "threads":0,
  *    "image":"/abs/out.image"}; the card goes to /abs/out.card.json
  *   result {"metrics":{"coverage":0.5}, "seconds":S, "hash":"...", "events":N, "users":N,
- *           "items":N, "recipe":"aws-x", "tuned":{...}, "search":{...}} */
+ *           "items":N, "recipe":"aws-x", "tuned":{...}, "search":{...}}
+ *
+ * batch (batch/batch.h)
+ *   {"kind":"batch", "segments":false, "job":"arn", "group":"arn", "image":"/abs.image",
+ *    "interactions":{"schema":"<text>", "domain":"", "segments":["/abs.seg"],
+ *                    "events":"/abs/activity.seg" or absent} or absent,
+ *    "items":{...} or absent, "users":{...} or absent, without "events",
+ *    "filter":{"arn":"x", "expression":"..."} or absent,
+ *    "results":N or absent, "exploration_weight":W or absent, "exploration_cutoff_days":D or
+ * absent, "popularity_influence":P, "freshness_influence":F, "now_ms":N, "seed":N, "threads":0,
+ * "most_lines":N (of a file; 0: any number), "files":[{"in":"/abs", "out":"/abs"}]} result
+ * {"lines":N, "errors":N, "seconds":S} */
 
 #endif

@@ -43,6 +43,11 @@ enum od_status od_fold_events(const struct od_io *io, struct od_store_reader *re
                               struct od_str dataset, int64_t upto_seq,
                               const struct od_schema *schema, struct od_str path,
                               uint64_t *out_rows, struct od_error *err) OD_MUST_USE;
+/* The same for a process that serves (batch/group.c): USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE and
+ * SESSION_ID alone, anonymous events too, whose user is the session. */
+enum od_status od_fold_activity(const struct od_io *io, struct od_store_reader *reader,
+                                struct od_str dataset, int64_t upto_seq, struct od_str path,
+                                uint64_t *out_rows, struct od_error *err) OD_MUST_USE;
 enum od_status od_fold_records(const struct od_io *io, struct od_store_reader *reader,
                                struct od_str dataset, const struct od_source *span,
                                int64_t upto_seq, const struct od_schema *schema, struct od_str path,

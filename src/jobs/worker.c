@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "jobs/batch.h"
 #include "jobs/import.h"
 #include "jobs/jobs.h"
 #include "jobs/report.h"
@@ -130,6 +131,13 @@ static enum od_status run_train(struct worker *w, const struct od_json *spec, st
     return OD_OK;
 }
 
+static enum od_status run_batch(struct worker *w, const struct od_json *spec, struct od_buf *result,
+                                struct od_error *err)
+{
+    struct od_progress progress = {tell_progress, w};
+    return od_batch_job_run(w->io, spec, &progress, &w->arena, result, err);
+}
+
 static enum od_status read_spec(struct worker *w, int in_fd, struct od_json *out,
                                 struct od_error *err)
 {
@@ -157,7 +165,7 @@ static const struct work {
     const char *kind;
     enum od_status (*run)(struct worker *w, const struct od_json *spec, struct od_buf *result,
                           struct od_error *err);
-} works[] = {{"import", run_import}, {"train", run_train}};
+} works[] = {{"import", run_import}, {"train", run_train}, {"batch", run_batch}};
 
 static const struct work *find_work(struct od_str kind)
 {

@@ -90,7 +90,7 @@ enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, si
     answer.items = OD_NEW_ARRAY(ask->arena, struct od_ranked_item, count);
     if (answer.items)
         status = describe_all(ask, picks, count, answer.items);
-    if (status == OD_OK)
+    if (status == OD_OK && !ask->query->seed)
         status = remember(ask, picks, count);
     if (status != OD_OK)
         return od_fail(err, status, NULL);

@@ -39,10 +39,18 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
         status = od_ask_check(ask, err);
     if (status != OD_OK)
         return status;
-    if (serve->io->random(serve->io, ask->rid, sizeof ask->rid) != OD_OK)
-        return od_fail(err, OD_INTERNAL, "The machine gave no random numbers.");
     uint64_t seed;
+    if (query->seed) {
+        od_random_init(&ask->rng, *query->seed);
+        for (size_t i = 0; i < sizeof ask->rid; i += sizeof seed) {
+            seed = od_random_u64(&ask->rng);
+            memcpy(ask->rid + i, &seed, sizeof seed);
+        }
+    } else if (serve->io->random(serve->io, ask->rid, sizeof ask->rid) != OD_OK) {
+        return od_fail(err, OD_INTERNAL, "The machine gave no random numbers.");
+    }
     memcpy(&seed, ask->rid, sizeof seed);
+    od_rid_sign(ask->rid, ask->campaign->arn);
     od_random_init(&ask->rng, seed);
     return OD_OK;
 }

@@ -54,6 +54,27 @@ enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recomm
     return status;
 }
 
+enum od_status od_serve_warm(struct od_serve *serve, struct od_str campaign_arn, int64_t now_ms,
+                             struct od_error *err)
+{
+    struct od_campaign *campaign = od_serve_campaign(serve, campaign_arn);
+    struct od_young *young = NULL;
+    if (!campaign)
+        return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
+                       OD_STR_ARG(campaign_arn));
+    bool explores = campaign->explore_share > 0;
+    if (explores) {
+        pthread_rwlock_rdlock(&campaign->group->lock);
+        young = od_young_get(&campaign->young, campaign->group, campaign->explore_cutoff_s, now_ms);
+        pthread_rwlock_unlock(&campaign->group->lock);
+    }
+    enum od_status status =
+        explores && !young ? od_fail(err, OD_NO_MEMORY, NULL) : OD_OK; /* nobody else builds it */
+    od_young_unref(young);
+    od_campaign_unref(campaign);
+    return status;
+}
+
 enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
                                     struct od_arena *arena, struct od_impression_list *out)
 {

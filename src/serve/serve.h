@@ -119,6 +119,9 @@ struct od_recommend_query {
     const struct od_str *input_list; /* ranking only */
     size_t input_count;
     int64_t now_ms;
+    const uint64_t *seed; /* NULL: a client's answer, of random id, remembered as shown. Otherwise
+                             nobody sees it at once: id and all chance come from the seed, and it is
+                             not remembered */
 };
 struct od_ranked_item {
     struct od_str id;
@@ -144,6 +147,35 @@ enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_q
                              struct od_arena *arena, struct od_recommend_answer *out,
                              struct od_error *err) OD_MUST_USE;
 
+/* Prepares what the first of many queries at once would find under construction, and go without:
+ * the campaign's young items at that moment. Afterwards queries of the same now_ms and seed have
+ * the same answer, in whatever order they come, while the group does not change. */
+enum od_status od_serve_warm(struct od_serve *serve, struct od_str campaign_arn, int64_t now_ms,
+                             struct od_error *err) OD_MUST_USE;
+
+/* ---- segments: which users, for items (serving.md section 14) ----
+ * A model of type USER_SEGMENTATION opened beside a group, with the filter (over UserID; absent:
+ * none) of all its queries. Opening gives every user of the model a row in the group's Users table,
+ * and notes who has events of which type; later events are not seen. Queries: any thread. */
+struct od_segments;
+enum od_status od_segments_open(struct od_serve *serve, struct od_str group_arn,
+                                const char *image_path, struct od_str filter_arn,
+                                struct od_segments **out, struct od_error *err) OD_MUST_USE;
+void od_segments_close(struct od_segments *segments);
+struct od_segment_ask {
+    struct od_str item;       /* aws-item-affinity */
+    struct od_str attributes; /* aws-item-attribute-affinity: ITEMS.x = "y" AND ... */
+    const struct od_filter_value *filter_values;
+    size_t filter_value_count;
+    uint32_t most;
+};
+/* The best users first, ids in the mapped image. OD_INVALID_INPUT: the recipe asks for the other
+ * member; no item that the model knows is meant; filterValues that do not bind. */
+enum od_status od_segments_find(const struct od_segments *segments,
+                                const struct od_segment_ask *ask, struct od_arena *arena,
+                                struct od_str **out, size_t *out_count,
+                                struct od_error *err) OD_MUST_USE;
+
 /* What an answer showed, found by its recommendation id: implicit impressions and attribution.
  * OD_NOT_FOUND when the id is unknown or forgotten (OD_SHOWN_BYTES). All output lives in arena. */
 struct od_impression_list {
@@ -156,6 +188,15 @@ struct od_impression_list {
 enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
                                     struct od_arena *arena,
                                     struct od_impression_list *out) OD_MUST_USE;
+
+/* ---- metric attributions: any thread ---- */
+/* The campaign of the group that answered with this recommendation id, in arena; OD_STR_NONE when
+ * it is none of the group's, or was deleted and its answers forgotten. */
+struct od_str od_serve_source(struct od_serve *serve, struct od_str group_arn,
+                              struct od_str recommendation_id, struct od_arena *arena);
+/* The number in a column (any case) of an item's record. False: no such item, column or number. */
+bool od_serve_item_number(struct od_serve *serve, struct od_str group_arn, struct od_str item,
+                          struct od_str column, double *out);
 
 /* For /metrics. */
 struct od_serve_counts {

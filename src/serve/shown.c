@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 
 struct od_shown_list {
@@ -183,11 +184,36 @@ size_t od_shown_bytes(struct od_shown *shown)
     return bytes;
 }
 
+static void set_version(uint8_t rid[OD_RID_BYTES])
+{
+    rid[6] = (uint8_t)((rid[6] & 0x0F) | 0x40);
+    rid[8] = (uint8_t)((rid[8] & 0x3F) | 0x80);
+}
+
+/* 62 bits of a hash over the ARN, seeded by the first half: by chance, two campaigns share it once
+ * in 4 * 10^18 answers. It is no secret: who can send an event can name any source anyway. */
+void od_rid_sign(uint8_t rid[OD_RID_BYTES], struct od_str campaign_arn)
+{
+    uint64_t seed, tag;
+    set_version(rid);
+    memcpy(&seed, rid, sizeof seed);
+    tag = od_hash(campaign_arn.ptr, campaign_arn.len, seed);
+    memcpy(rid + sizeof seed, &tag, sizeof tag);
+    set_version(rid);
+}
+
+bool od_rid_is_of(const uint8_t rid[OD_RID_BYTES], struct od_str campaign_arn)
+{
+    uint8_t expect[OD_RID_BYTES];
+    memcpy(expect, rid, sizeof expect);
+    od_rid_sign(expect, campaign_arn);
+    return memcmp(expect, rid, sizeof expect) == 0;
+}
+
 void od_rid_format(uint8_t rid[OD_RID_BYTES], char out[41])
 {
     static const char digits[] = "0123456789abcdef";
-    rid[6] = (uint8_t)((rid[6] & 0x0F) | 0x40);
-    rid[8] = (uint8_t)((rid[8] & 0x3F) | 0x80);
+    set_version(rid);
     memcpy(out, "RID-", 4);
     char *to = out + 4;
     for (int i = 0; i < OD_RID_BYTES; i++) {

@@ -47,4 +47,9 @@ size_t od_shown_bytes(struct od_shown *shown);
 void od_rid_format(uint8_t rid[OD_RID_BYTES], char out[41]);
 bool od_rid_parse(struct od_str text, uint8_t out[OD_RID_BYTES]);
 
+/* Makes the second half of a random id tell which campaign answered, to whoever knows its ARN: a
+ * recommendation is attributed long after the list it named was forgotten, and after a restart. */
+void od_rid_sign(uint8_t rid[OD_RID_BYTES], struct od_str campaign_arn);
+bool od_rid_is_of(const uint8_t rid[OD_RID_BYTES], struct od_str campaign_arn);
+
 #endif

@@ -44,7 +44,21 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const char *const *const versions[] = {version_1};
+static const char *const version_2[] = {
+    /* what metric attributions counted */
+    "CREATE TABLE attribution_total (attribution BIGINT NOT NULL, metric TEXT NOT NULL, "
+    "source TEXT NOT NULL, total DOUBLE PRECISION NOT NULL, "
+    "PRIMARY KEY (attribution, metric, source)) {by_primary_key}",
+    "CREATE TABLE attribution_report (id {key}, attribution BIGINT NOT NULL, "
+    "location TEXT NOT NULL, stamp_s BIGINT NOT NULL)",
+    "CREATE TABLE attribution_cell (attribution BIGINT NOT NULL, report BIGINT NOT NULL, "
+    "period_s BIGINT NOT NULL, metric TEXT NOT NULL, source TEXT NOT NULL, "
+    "event_type TEXT NOT NULL, math_function TEXT NOT NULL, total DOUBLE PRECISION NOT NULL, "
+    "PRIMARY KEY (attribution, report, period_s, metric, source)) {by_primary_key}",
+    NULL,
+};
+
+static const char *const *const versions[] = {version_1, version_2};
 
 #define VERSION_COUNT ((int64_t)(sizeof versions / sizeof *versions))
 

@@ -324,8 +324,21 @@ static bool is_csv(const struct od_io_entry *entry)
            od_str_eq_nocase(od_str_sub(name, name.len - 4, 4), OD_STR(".csv"));
 }
 
+/* Any file but hidden ones: what a job writes beside a name that is not there yet is no input. */
+static bool is_any(const struct od_io_entry *entry)
+{
+    return !entry->is_folder && entry->name.len && entry->name.ptr[0] != '.';
+}
+
+/* Which files of a folder are meant. */
+struct choice {
+    bool (*is_wanted)(const struct od_io_entry *entry);
+    const char *none; /* "No CSV files" */
+};
+
 static enum od_status list_folder(const struct od_objects *objects, const struct folder *folder,
-                                  const char *path, struct od_str location, struct od_arena *arena,
+                                  const char *path, struct od_str location,
+                                  const struct choice *choice, struct od_arena *arena,
                                   struct od_str **out, size_t *out_count, struct od_error *err)
 {
     struct od_str real;
@@ -340,7 +353,7 @@ static enum od_status list_folder(const struct od_objects *objects, const struct
     if (!files)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t i = 0; s == OD_OK && i < entry_count; i++) {
-        if (!is_csv(&entries[i]))
+        if (!choice->is_wanted(&entries[i]))
             continue;
         if (od_utf8_check(entries[i].name) != entries[i].name.len)
             return unreachable(path, "a file name in this folder is not valid UTF-8", err);
@@ -352,15 +365,15 @@ static enum od_status list_folder(const struct od_objects *objects, const struct
     if (s != OD_OK)
         return s;
     if (!count)
-        return od_fail(err, OD_NOT_FOUND, "No CSV files found at %.*s.", OD_STR_ARG(location));
+        return od_fail(err, OD_NOT_FOUND, "%s found at %.*s.", choice->none, OD_STR_ARG(location));
     *out = files;
     *out_count = count;
     return OD_OK;
 }
 
 static enum od_status list_remote(const struct od_objects *objects, struct od_str location,
-                                  struct od_arena *arena, struct od_str **out, size_t *out_count,
-                                  struct od_error *err)
+                                  const struct choice *choice, struct od_arena *arena,
+                                  struct od_str **out, size_t *out_count, struct od_error *err)
 {
     struct od_io_entry *entries;
     size_t entry_count, count = 0;
@@ -372,7 +385,7 @@ static enum od_status list_remote(const struct od_objects *objects, struct od_st
         return unreachable_remote(&why, err);
     struct od_str *files = OD_NEW_ARRAY(arena, struct od_str, entry_count);
     for (size_t i = 0; files && i < entry_count; i++) {
-        if (!is_csv(&entries[i]))
+        if (!choice->is_wanted(&entries[i]))
             continue;
         files[count] = od_arena_printf(arena, "%s/%.*s", folder.ptr, OD_STR_ARG(entries[i].name));
         if (!files[count++].ptr)
@@ -381,7 +394,7 @@ static enum od_status list_remote(const struct od_objects *objects, struct od_st
     if (!files)
         return od_fail(err, OD_NO_MEMORY, NULL);
     if (!count)
-        return od_fail(err, OD_NOT_FOUND, "No CSV files found at %.*s.", OD_STR_ARG(location));
+        return od_fail(err, OD_NOT_FOUND, "%s found at %.*s.", choice->none, OD_STR_ARG(location));
     *out = files;
     *out_count = count;
     return OD_OK;
@@ -410,23 +423,24 @@ void od_objects_set_remote(struct od_objects *objects)
     objects->remote = true;
 }
 
-enum od_status od_objects_list(const struct od_objects *objects, struct od_str location,
-                               struct od_arena *arena, struct od_str **out, size_t *out_count,
-                               struct od_error *err)
+static enum od_status list(const struct od_objects *objects, struct od_str location,
+                           const struct choice *choice, struct od_arena *arena, struct od_str **out,
+                           size_t *out_count, struct od_error *err)
 {
     struct place place;
     enum od_status s = parse(objects, location, &place, err);
     if (s != OD_OK)
         return s;
     if (place.remote)
-        return place.is_folder ? list_remote(objects, location, arena, out, out_count, err)
+        return place.is_folder ? list_remote(objects, location, choice, arena, out, out_count, err)
                                : find_remote(objects, location, arena, out, out_count, err);
     struct od_str path =
         od_arena_printf(arena, "%s/%.*s", place.folder->real, OD_STR_ARG(place.rest));
     if (!path.ptr)
         return od_fail(err, OD_NO_MEMORY, NULL);
     if (place.is_folder)
-        return list_folder(objects, place.folder, path.ptr, location, arena, out, out_count, err);
+        return list_folder(objects, place.folder, path.ptr, location, choice, arena, out, out_count,
+                           err);
     struct od_str *file = OD_NEW(arena, struct od_str);
     if (!file)
         return od_fail(err, OD_NO_MEMORY, NULL);
@@ -436,6 +450,22 @@ enum od_status od_objects_list(const struct od_objects *objects, struct od_str l
     *out = file;
     *out_count = 1;
     return OD_OK;
+}
+
+enum od_status od_objects_list(const struct od_objects *objects, struct od_str location,
+                               struct od_arena *arena, struct od_str **out, size_t *out_count,
+                               struct od_error *err)
+{
+    static const struct choice csv = {is_csv, "No CSV files"};
+    return list(objects, location, &csv, arena, out, out_count, err);
+}
+
+enum od_status od_objects_list_any(const struct od_objects *objects, struct od_str location,
+                                   struct od_arena *arena, struct od_str **out, size_t *out_count,
+                                   struct od_error *err)
+{
+    static const struct choice any = {is_any, "No files"};
+    return list(objects, location, &any, arena, out, out_count, err);
 }
 
 /* Folders are made one by one below the root, each checked before the next: a link that leads

@@ -38,6 +38,12 @@ enum od_status od_objects_list(const struct od_objects *objects, struct od_str l
                                struct od_arena *arena, struct od_str **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;
 
+/* The same with every file of the folder, whatever its name, but hidden ones (".x"): inputs of
+ * batch jobs. */
+enum od_status od_objects_list_any(const struct od_objects *objects, struct od_str location,
+                                   struct od_arena *arena, struct od_str **out, size_t *out_count,
+                                   struct od_error *err) OD_MUST_USE;
+
 /* The folder that an output location means, made when missing (bucket included): "s3://b/p/" and
  * "s3://b/p" are both the folder p of bucket b. A real absolute path without a "/" at its end, in
  * arena. OD_INVALID_INPUT as od_objects_check, OD_NOT_FOUND when a link leads outside or something

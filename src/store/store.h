@@ -135,6 +135,44 @@ enum od_status od_settings_list(struct od_store *store, struct od_str prefix, st
                                 size_t limit, struct od_arena *arena, struct od_str **out,
                                 size_t *out_count, struct od_error *err) OD_MUST_USE;
 
+/* ---- what metric attributions counted (docs/attribution.md) ----
+ * A cell is what one metric counted of one source in one period. Cells are open until a report is
+ * made of them; the report is an order to write a file, and goes with its cells when it is written.
+ * Totals are never reported away. attribution: the seq of the resource. */
+struct od_attribution_cell {
+    int64_t period_s; /* where the period begins */
+    struct od_str metric, source;
+    struct od_str event_type, math_function;
+    double value; /* finite when added; a sum may be infinite when read */
+};
+struct od_attribution_report {
+    int64_t id;
+    int64_t attribution;
+    struct od_str location; /* a folder, as the client wrote it */
+    int64_t stamp_s;        /* in the file's name; no two reports of a store share one */
+};
+/* Adds to the total of the cell's metric and source and, when open, to the open cell itself. */
+enum od_status od_attribution_add(struct od_store *store, int64_t attribution,
+                                  const struct od_attribution_cell *cell, bool open,
+                                  struct od_error *err) OD_MUST_USE;
+/* Totals by metric and source: period, event type and function stay empty. */
+enum od_status od_attribution_totals(struct od_store *store, int64_t attribution,
+                                     struct od_arena *arena, struct od_attribution_cell **out,
+                                     size_t *out_count, struct od_error *err) OD_MUST_USE;
+enum od_status od_attribution_drop_totals(struct od_store *store, int64_t attribution,
+                                          struct od_str metric, /* absent: of all metrics */
+                                          struct od_error *err) OD_MUST_USE;
+/* A stamp later than all before: now, or a second more than the last. */
+enum od_status od_attribution_stamp(struct od_store *store, int64_t now_s, int64_t *out_stamp_s,
+                                    struct od_error *err) OD_MUST_USE;
+/* Makes a report of the open cells; nothing when there are none. */
+enum od_status od_attribution_seal(struct od_store *store, int64_t attribution,
+                                   struct od_str location, int64_t now_s,
+                                   struct od_error *err) OD_MUST_USE;
+/* Forgets a report and its cells. An unknown id changes nothing. */
+enum od_status od_attribution_written(struct od_store *store, const struct od_attribution_report *r,
+                                      struct od_error *err) OD_MUST_USE;
+
 /* ---- bulk data: the segments of each dataset ---- */
 struct od_bulk {
     int64_t id;            /* order of adding; add gives it */
@@ -212,6 +250,16 @@ enum od_status od_records_read(struct od_store_reader *reader, struct od_str dat
                                enum od_status (*each)(void *context,
                                                       const struct od_record *record),
                                void *context, struct od_error *err) OD_MUST_USE;
+/* Reports that wait to be written, oldest first, and the cells of one by period, metric, source.
+ * A report's cells never change, so they are read a period at a time. each: as in od_events_read.
+ */
+enum od_status od_attribution_reports(struct od_store_reader *reader, struct od_arena *arena,
+                                      struct od_attribution_report **out, size_t *out_count,
+                                      struct od_error *err) OD_MUST_USE;
+enum od_status
+od_attribution_cells(struct od_store_reader *reader, const struct od_attribution_report *report,
+                     enum od_status (*each)(void *context, const struct od_attribution_cell *cell),
+                     void *context, struct od_error *err) OD_MUST_USE;
 /* Greatest seq of events and of records in the dataset (0 when empty). */
 enum od_status od_events_last_seq(struct od_store_reader *reader, struct od_str dataset,
                                   int64_t *out_event_seq, int64_t *out_record_seq,

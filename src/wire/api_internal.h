@@ -72,12 +72,14 @@ struct od_api_place {
 #define OD_API_PATH_TEXT 200
 void od_api_path(const struct od_api_place *place, char out[OD_API_PATH_TEXT]);
 
-/* Collects violations in order of arrival; all are counted, as many as fit are told. */
-#define OD_API_REPORT_TEXT 940
+/* Collects violations in order of arrival; all are counted. They are told whole up to
+ * OD_API_WHOLE_TEXT bytes, then only their places, as many as fit. */
+#define OD_API_REPORT_TEXT 1960
+#define OD_API_WHOLE_TEXT  900
 struct od_api_report {
     size_t count;
     bool bad_json; /* one of them is a properties value that is no JSON object */
-    bool full;
+    bool places;   /* from here on only places are told */
     size_t len;
     char text[OD_API_REPORT_TEXT];
 };

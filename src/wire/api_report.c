@@ -1,8 +1,10 @@
 /* Violations of constraints, gathered into one message (errors.md section 3).
  *
  * All violations of a request are counted; their texts are kept in order of arrival while they fit
- * struct od_error, whole ones only. Everything that comes from the client is cut and cleaned before
- * it goes in: a path piece to 40 characters, a value to 64, control characters become "?". */
+ * struct od_error, whole ones only. The end of the message is kept for those that come later: only
+ * their places are told, so that a client learns of every bad member. Everything that comes from
+ * the client is cut and cleaned before it goes in: a path piece to 40 characters, a value to 64,
+ * control characters become "?". */
 #include "wire/api_internal.h"
 
 #include <stdio.h>
@@ -82,21 +84,45 @@ static void put_value(struct line *line, struct od_str value)
     puts_line(line, "'");
 }
 
+static void add(struct od_api_report *report, struct od_str text)
+{
+    memcpy(report->text + report->len, text.ptr, text.len);
+    report->len += text.len;
+    report->text[report->len] = '\0';
+}
+
+/* "; also at 'a', 'b'". A place that is told already is not told again. */
+static void add_place(struct od_api_report *report, const char *path)
+{
+    char bytes[OD_API_PATH_TEXT + 16];
+    struct line line = {bytes, sizeof bytes, 0};
+    puts_line(&line, report->places ? ", '" : "; also at '");
+    size_t quote = line.len - 1;
+    puts_line(&line, path);
+    puts_line(&line, "'");
+    if (strstr(report->text, bytes + quote) || line.len >= sizeof report->text - report->len)
+        return;
+    add(report, (struct od_str){bytes, line.len});
+    report->places = true;
+}
+
 void od_api_violation(struct od_api_report *report, const struct od_api_place *place,
                       struct od_str value, const char *constraint, ...)
 {
-    report->count++;
-    if (report->full)
-        return;
     char bytes[OD_API_REPORT_TEXT];
     char path[OD_API_PATH_TEXT];
     char rule[256];
     struct line line = {bytes, sizeof bytes, 0};
+    report->count++;
+    od_api_path(place, path);
+    if (report->places) {
+        add_place(report, path);
+        return;
+    }
     va_list ap;
     va_start(ap, constraint);
     vsnprintf(rule, sizeof rule, constraint, ap);
     va_end(ap);
-    od_api_path(place, path);
     if (report->len > 0)
         puts_line(&line, "; ");
     if (place->sensitive)
@@ -107,12 +133,10 @@ void od_api_violation(struct od_api_report *report, const struct od_api_place *p
     puts_line(&line, path);
     puts_line(&line, "' failed to satisfy constraint: ");
     puts_line(&line, rule);
-    if (line.len >= sizeof report->text - report->len) {
-        report->full = true;
-        return;
-    }
-    memcpy(report->text + report->len, bytes, line.len + 1);
-    report->len += line.len;
+    if (report->len + line.len <= OD_API_WHOLE_TEXT)
+        add(report, (struct od_str){bytes, line.len});
+    else
+        add_place(report, path);
 }
 
 enum od_status od_api_report_end(const struct od_api_report *report, struct od_error *err)

@@ -50,5 +50,7 @@ void od_registry_observe_ns(struct od_registry_series *histogram, int64_t ns);
 /* Appends the text of all metrics, families in order of registration, members in order of their
  * label values. Any thread; counts going on meanwhile are seen or not. */
 void od_registry_write(struct od_registry *registry, struct od_buf *out);
+/* Appends name="value", escaped: for metrics whose numbers are kept elsewhere. */
+void od_registry_write_label(struct od_buf *out, struct od_str name, struct od_str value);
 
 #endif

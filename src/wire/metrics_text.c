@@ -37,6 +37,14 @@ static void put_escaped(struct od_buf *out, struct od_str s, bool quote)
     }
 }
 
+void od_registry_write_label(struct od_buf *out, struct od_str name, struct od_str value)
+{
+    od_buf_str(out, name);
+    od_buf_puts(out, "=\"");
+    put_escaped(out, value, true);
+    od_buf_char(out, '"');
+}
+
 /* name_suffix{label="value",le="bound"} and a space; le NULL: none. */
 static void put_series(struct od_buf *out, const struct od_registry_series *series,
                        const char *suffix, const char *le)
@@ -47,10 +55,7 @@ static void put_series(struct od_buf *out, const struct od_registry_series *seri
     const char *before = "{";
     for (size_t i = 0; i < family->label_count; i++, before = ",") {
         od_buf_puts(out, before);
-        od_buf_str(out, family->labels[i]);
-        od_buf_puts(out, "=\"");
-        put_escaped(out, series->values[i], true);
-        od_buf_char(out, '"');
+        od_registry_write_label(out, family->labels[i], series->values[i]);
     }
     if (le) {
         od_buf_puts(out, before);

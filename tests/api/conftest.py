@@ -1,6 +1,49 @@
-"""Fixtures: a server for the whole run, servers of one's own, and the log of every live server beside a failure."""
+"""Fixtures: a server for the whole run, servers of one's own, the log of every live server beside a failure, and the
+check of all answers against the API model."""
+import pathlib
+
 import pytest
+from conformance import RECORDER
 from harness import DATA, Server, World
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def is_whole(config):
+    """Does this run take in every test of this folder?"""
+    options = config.option
+    chosen = options.keyword or options.markexpr or options.deselect or options.ignore or options.ignore_glob
+    if chosen or getattr(options, "lf", False) or getattr(options, "stepwise", False):
+        return False
+    paths = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+    return any(HERE == path or path in HERE.parents for path in paths)
+
+
+def pytest_collection_modifyitems(config, items):
+    """What asks about the whole run goes last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "last: runs after all other tests, and only when all of them run")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if is_whole(config):
+        terminalreporter.section("operations and their declared errors")
+        for line in RECORDER.table():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def answers_as_modelled(request):
+    """Whatever a test was answered, by whichever client, fits the API model."""
+    if request.node.get_closest_marker("last") and not is_whole(request.config):
+        pytest.skip("needs a run of all tests of tests/api")
+    yield
+    faults = RECORDER.take_faults()
+    if faults:
+        pytest.fail("not as the API model has it:\n  " + "\n  ".join(faults[:20]), pytrace=False)
 
 
 @pytest.hookimpl(hookwrapper=True)

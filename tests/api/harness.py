@@ -26,6 +26,8 @@ import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import pytest
+from conformance import OPERATIONS, RECORDER, operation_of
+from relay import Relay
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ONDOL_BINARY", str(ROOT / "build" / "ondol"))
@@ -61,7 +63,7 @@ class Server:
         self.options = options
         self.log = self.folder.parent / f"{self.folder.name}.log"
         self.process, self.url, self.keys = None, None, {}
-        self._clients = {}
+        self._clients, self._relay = {}, None
         if start:
             self.start()
 
@@ -112,6 +114,9 @@ class Server:
 
     def _gone(self):
         self.process = None
+        if self._relay:
+            self._relay.stop()
+            self._relay = None
         if self in Server.live:
             Server.live.remove(self)
 
@@ -137,6 +142,7 @@ class Server:
             aws_secret_access_key=secret or self.keys.get("AWS_SECRET_ACCESS_KEY", "none"),
             config=botocore.config.Config(**settings),
         )
+        RECORDER.watch(client)
         if cached:
             self._clients[service] = client
         return client
@@ -154,13 +160,14 @@ class Server:
         return self.client("personalize-events")
 
     def environment(self):
-        """The environment that points any AWS tool here, and at nothing of the user's own."""
+        """The environment that points any AWS tool here (through the relay), and at nothing of the user's own."""
+        self._relay = self._relay or Relay(self.address)
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return {
             **kept,
             "AWS_ACCESS_KEY_ID": self.keys["AWS_ACCESS_KEY_ID"],
             "AWS_SECRET_ACCESS_KEY": self.keys["AWS_SECRET_ACCESS_KEY"],
-            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL": self._relay.url,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_CONFIG_FILE": os.devnull,
@@ -187,8 +194,10 @@ class Server:
         connection = http.client.HTTPConnection(*self.address, timeout=30)
         try:
             connection.request(method, path, body=body or None, headers=dict(headers))
-            answer = connection.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            response = connection.getresponse()
+            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            RECORDER.note(operation_of(method, path.split("?")[0], dict(headers)), answer.status, answer.headers, answer.body)
+            return answer
         finally:
             connection.close()
 
@@ -199,6 +208,13 @@ class Server:
         if content_type is not None:
             fields["Content-Type"] = content_type
         return self.send("POST", path, data, self.sign("POST", path, data, fields, **signing))
+
+    def ask(self, operation, body):
+        """A signed request of any of the 79 operations, whichever its service."""
+        service, model = OPERATIONS[operation]
+        if service == "personalize":
+            return self.call(operation, body)
+        return self.rest(model.http["requestUri"], body)
 
     def rest(self, path, body, content_type="application/json", headers=(), **signing):
         data = encode(body)
@@ -274,6 +290,27 @@ def wait_for(what, is_done, limit=JOB_LIMIT_S, pause=0.05):
             return value
         assert time.monotonic() < deadline, f"still not so after {limit} s: {value}"
         time.sleep(pause)
+
+
+def children(pid):
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+@contextlib.contextmanager
+def held(server, start):
+    """start() begins a job, whose worker is kept from going on: what is IN_PROGRESS stays so, what waits waits."""
+    before = set(children(server.process.pid))
+    begun = start()
+    new = wait_for(lambda: [pid for pid in children(server.process.pid) if pid not in before], bool, 60, pause=0.0005)
+    os.kill(new[0], signal.SIGSTOP)
+    try:
+        yield begun
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(new[0], signal.SIGCONT)
 
 
 ENDED = {"ACTIVE", "CREATE FAILED", "CREATE STOPPED"}

@@ -2,7 +2,6 @@
 import codecs
 import json
 import os
-import pathlib
 import signal
 import time
 
@@ -12,6 +11,7 @@ from harness import (
     ITEMS,
     USERS,
     Server,
+    children,
     arn,
     csv_text,
     field,
@@ -507,13 +507,6 @@ def test_a_failed_import_changes_nothing(server, world_like):
         assert owners(server_, group, campaign, "a") == {"i1"} and owners(server_, group, campaign, "b") == set()
     load(server_, dataset, csv_text(columns, [("i3", "a", 1)]), "INCREMENTAL")
     assert owners(server_, group, campaign, "a") == {"i1", "i3"}
-
-
-def children(pid):
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return found
 
 
 def test_kill_9_of_the_worker_fails_the_import_and_nothing_else(own_server):

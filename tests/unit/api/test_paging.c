@@ -134,18 +134,24 @@ static void tags_are_counted_and_their_keys_checked(void **state)
     struct od_personalize_tag list[51];
     for (int i = 0; i < 51; i++)
         list[i] = (struct od_personalize_tag){od_arena_printf(&arena, "k%d", i), OD_STR("v")};
-    struct od_personalize_tags tags = {list, 50};
-    assert_int_equal(od_tags_check(&call, &tags), OD_OK);
-    tags.count = 51;
-    assert_int_equal(od_tags_check(&call, &tags), OD_TOO_MANY_TAGS);
-    tags.count = 2;
+    struct od_personalize_tag_resource_request in = {.tags = {list, 50}};
+    call.in = &in;
+    assert_int_equal(od_tags_check(&call), OD_OK);
+    in.tags.count = 51;
+    assert_int_equal(od_tags_check(&call), OD_TOO_MANY_TAGS);
+    in.tags.count = 2;
     list[1].tag_key = OD_STR("k0");
-    assert_int_equal(od_tags_check(&call, &tags), OD_INVALID_INPUT);
+    assert_int_equal(od_tags_check(&call), OD_INVALID_INPUT);
     list[1].tag_key = OD_STR("K0"); /* keys are case-sensitive */
-    assert_int_equal(od_tags_check(&call, &tags), OD_OK);
+    assert_int_equal(od_tags_check(&call), OD_OK);
     list[1].tag_key = OD_STR("AWS:x");
-    assert_int_equal(od_tags_check(&call, &tags), OD_INVALID_INPUT);
-    assert_int_equal(od_tags_check(&call, NULL), OD_OK);
+    assert_int_equal(od_tags_check(&call), OD_INVALID_INPUT);
+    in.tags.count = 0;
+    assert_int_equal(od_tags_check(&call), OD_OK);
+    struct od_personalize_list_schemas_request untagged = {0};
+    struct od_call other = call_of(&arena, OD_OP_LIST_SCHEMAS);
+    other.in = &untagged;
+    assert_int_equal(od_tags_check(&other), OD_OK);
     od_arena_done(&arena);
 }
 

@@ -276,6 +276,32 @@ static void the_same_seed_gives_the_same_answers(void **state)
     assert_string_not_equal(first[0], first[1]);
 }
 
+/* As batch jobs ask: whatever the machine's random numbers, and nobody has seen the answer. */
+static void a_querys_own_seed_decides_and_is_not_remembered(void **state)
+{
+    struct fixture *f = *state;
+    struct od_impression_list shown;
+    char first[2000], second[2000];
+    shop(f, "aws-user-personalization", 1);
+    assert_int_equal(od_serve_warm(f->serve, CAMPAIGN, NOW * 1000, &f->err), OD_OK);
+    assert_int_equal(od_serve_warm(f->serve, GROUP, NOW * 1000, &f->err), OD_NOT_FOUND);
+    uint64_t seed = 7, other = 8;
+    struct od_recommend_query query = query_of("u", 20);
+    query.seed = &seed;
+    recommend(f, &query);
+    snprintf(first, sizeof first, "%s %s", f->answer.recommendation_id, ids(f));
+    assert_int_equal(
+        od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id), &f->arena, &shown),
+        OD_NOT_FOUND);
+    recommend(f, &query);
+    snprintf(second, sizeof second, "%s %s", f->answer.recommendation_id, ids(f));
+    assert_string_equal(first, second);
+    query.seed = &other;
+    recommend(f, &query);
+    snprintf(second, sizeof second, "%s %s", f->answer.recommendation_id, ids(f));
+    assert_string_not_equal(first, second);
+}
+
 static void propensities_are_kept_with_the_answer(void **state)
 {
     struct fixture *f = *state;
@@ -429,6 +455,7 @@ int main(void)
         CASE(a_clear_taste_is_not_drowned),
         CASE(the_second_version_explores_a_thousandth_and_says_so),
         CASE(the_same_seed_gives_the_same_answers),
+        CASE(a_querys_own_seed_decides_and_is_not_remembered),
         CASE(propensities_are_kept_with_the_answer),
         CASE(new_items_are_learnt_with_less_regret_than_by_epsilon_greedy),
     };

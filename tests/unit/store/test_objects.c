@@ -118,6 +118,26 @@ static void folder_gives_its_csv_files_in_byte_order(void **state)
     assert_true(od_str_ends(files[2], OD_STR("/z.csv")));
 }
 
+static void any_files_of_a_folder_are_all_but_hidden_ones(void **state)
+{
+    struct tree *t = *state;
+    struct od_str *files;
+    size_t count;
+    ok(&t->f, io->make_folder(io, in(t, "objects/bucket/lines/deeper"), &t->f.err));
+    ok(&t->f, od_io_write_file(io, in(t, "objects/bucket/lines/.b.tmp"), OD_STR("x"), &t->f.err));
+    ok(&t->f, od_io_write_file(io, in(t, "objects/bucket/lines/b.json"), OD_STR("x"), &t->f.err));
+    ok(&t->f, od_io_write_file(io, in(t, "objects/bucket/lines/a"), OD_STR("x"), &t->f.err));
+    ok(&t->f, od_objects_list_any(t->objects, OD_STR("s3://bucket/lines/"), &t->f.arena, &files,
+                                  &count, &t->f.err));
+    assert_int_equal(count, 2);
+    assert_true(od_str_ends(files[0], OD_STR("/lines/a")));
+    assert_true(od_str_ends(files[1], OD_STR("/lines/b.json")));
+    ok(&t->f, io->make_folder(io, in(t, "objects/bucket/nothing"), &t->f.err));
+    assert_int_equal(od_objects_list_any(t->objects, OD_STR("s3://bucket/nothing/"), &t->f.arena,
+                                         &files, &count, &t->f.err),
+                     OD_NOT_FOUND);
+}
+
 /* Every way out that a text can spell: refused without touching the disk. */
 static void hostile_locations_are_refused(void **state)
 {
@@ -423,6 +443,7 @@ int main(void)
         T(s3_is_a_file_below_the_root),
         T(file_is_a_file_below_an_allowed_folder),
         T(folder_gives_its_csv_files_in_byte_order),
+        T(any_files_of_a_folder_are_all_but_hidden_ones),
         T(hostile_locations_are_refused),
         T(neighbours_of_an_allowed_folder_are_outside),
         T(without_allowed_folders_no_file_is_served),

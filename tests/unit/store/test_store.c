@@ -238,9 +238,28 @@ static void reader_wants_tables_of_its_own_version(void **state)
     reopen(f);
     od_store_close(f->store);
     f->store = NULL;
-    sql_from_outside(f, "UPDATE od_version SET version = 0");
+    sql_from_outside(f, "DELETE FROM od_version");
     assert_int_equal(od_store_reader_open(io, f->folder, &reader, &f->err), OD_UNAVAILABLE);
     assert_message(f, "start a server on it once");
+}
+
+static void folder_of_an_older_version_gets_the_newer_tables_and_keeps_its_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct od_attribution_cell *cells;
+    size_t count;
+    reopen(f);
+    set(f, "x", "1");
+    od_store_close(f->store);
+    f->store = NULL;
+    sql_from_outside(f, "DROP TABLE attribution_total");
+    sql_from_outside(f, "DROP TABLE attribution_report");
+    sql_from_outside(f, "DROP TABLE attribution_cell");
+    sql_from_outside(f, "DELETE FROM od_version WHERE version > 1");
+    reopen(f);
+    assert_text(get(f, "x"), "1");
+    ok(f, od_attribution_totals(f->store, 1, &f->arena, &cells, &count, &f->err));
+    assert_int_equal(count, 0);
 }
 
 static void database_without_tables_is_filled(void **state)
@@ -417,6 +436,7 @@ int main(void)
         T(nonsense_in_the_lock_file_does_no_harm),
         T(newer_tables_are_refused_and_left_alone),
         T(reader_wants_tables_of_its_own_version),
+        T(folder_of_an_older_version_gets_the_newer_tables_and_keeps_its_rows),
         T(database_without_tables_is_filled),
         T(file_that_is_no_database_is_told),
         T(damaged_pages_are_told),

@@ -369,10 +369,32 @@ static void messages_hold_whole_entries_however_many_there_are(void **state)
                      OD_INVALID_INPUT);
     assert_int_equal(strncmp(kit->err.message, "151 validation errors detected: Value 'x' at ", 45),
                      0);
-    assert_true(strlen(kit->err.message) > 700);
+    assert_true(strlen(kit->err.message) > 1900);
     assert_true(strlen(kit->err.message) < sizeof kit->err.message - 1);
-    const char *end = kit->err.message + strlen(kit->err.message) - 3;
-    assert_string_equal(end, "*)$");
+    const char *places = strstr(kit->err.message, "*)$; also at 'tagKeys.");
+    assert_non_null(places);
+    assert_null(strstr(places + 4, "failed"));
+    assert_string_equal(kit->err.message + strlen(kit->err.message) - 8, ".member'");
+}
+
+/* What has no room for its rule is named at least, once however much is wrong with it. */
+static void later_violations_are_named(void **state)
+{
+    struct kit *kit = *state;
+    char body[8192], tags[4096] = "";
+    for (int i = 0; i < 12; i++)
+        snprintf(tags + strlen(tags), sizeof tags - strlen(tags),
+                 "%s{\"tagKey\":\"#%d\",\"tagValue\":\"v\"}", i ? "," : "", i);
+    snprintf(body, sizeof body, "{\"tags\":[%s,{\"tagKey\":\"\"}]}", tags);
+    assert_int_equal(bind(kit, &od_shape_personalize_tag_resource_request, body), OD_INVALID_INPUT);
+    char path[64];
+    for (int i = 0; i < 13; i++) {
+        snprintf(path, sizeof path, "'tags.%d.member.tagKey'", i + 1);
+        const char *at = strstr(kit->err.message, path);
+        assert_non_null(at);
+        assert_null(strstr(at + 1, path));
+    }
+    assert_non_null(strstr(kit->err.message, "'tags.13.member.tagValue'"));
 }
 
 static void values_in_messages_are_cleaned(void **state)
@@ -645,6 +667,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lengths_count_characters_not_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_hold_whole_entries_however_many_there_are, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(later_violations_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(values_in_messages_are_cleaned, setup, teardown),
         cmocka_unit_test_setup_teardown(times_in_every_spelling, setup, teardown),
         cmocka_unit_test_setup_teardown(times_that_are_none, setup, teardown),
