@@ -9,7 +9,7 @@ SANITIZER ?=
 JOBS      ?= $(shell nproc)
 PYTHON    ?= python3
 
-ROOMS := cli api jobs batch serve eval recipes filter store wire data math os base
+ROOMS := cli api jobs batch serve eval recipes filter s3 store wire data math os base
 
 CC  ?= gcc
 CXX ?= g++
@@ -26,7 +26,7 @@ WARNXX   := -Wall -Wextra
 CPPFLAGS += -Isrc -D_GNU_SOURCE -MMD -MP
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) -fno-omit-frame-pointer -fno-math-errno -fvisibility=hidden -pthread
 CXXFLAGS += -std=gnu++17 $(OPT) $(WARNXX) -fno-omit-frame-pointer -fvisibility=hidden -pthread
-LDLIBS   := -lmicrohttpd -lsqlite3 -lopenblas -lcrypto -lsimdjson -lstdc++ -lm
+LDLIBS   := -lcurl -lmicrohttpd -lsqlite3 -lopenblas -lcrypto -lsimdjson -lstdc++ -lm
 # Matrix products are counted on their way to the library: src/math/operations.h
 LDLIBS   += $(foreach f,sgemm ssyrk strsm strmm,-Wl,--wrap=cblas_$(f))
 
@@ -90,7 +90,7 @@ $(VARIANT)/ondol: $(foreach r,$(ROOMS),$(LIB)/$(r).a)
 
 # A machine without the libraries is told what to do before the compiler complains about headers.
 HAVE_LIBS := $(VARIANT)/have-libraries
-HEADERS   := microhttpd.h simdjson.h sqlite3.h cblas.h openssl/evp.h
+HEADERS   := curl/curl.h microhttpd.h simdjson.h sqlite3.h cblas.h openssl/evp.h
 $(HAVE_LIBS):
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' $(HEADERS) | $(CXX) -E -x c++ -o /dev/null - || \

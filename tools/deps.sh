@@ -17,7 +17,7 @@ cd "$(dirname "$0")/.."
 VENV=${VENV:-build/venv}
 JS=tests/api/js
 JAVA=build/java
-BUILD_PACKAGES="g++ libmicrohttpd-dev libsimdjson-dev libsqlite3-dev libopenblas-dev libssl-dev"
+BUILD_PACKAGES="g++ libcurl4-openssl-dev libmicrohttpd-dev libsimdjson-dev libsqlite3-dev libopenblas-dev libssl-dev"
 # libclang-rt holds the sanitizers and libFuzzer; without recommended packages clang leaves it out.
 TEST_PACKAGES="clang clang-format libclang-rt-14-dev libcmocka-dev curl"
 

@@ -46,7 +46,7 @@ unit-programs: $(UNIT_BIN)
 # --- small programs: tests/fuzz/fuzz_X.c, bench/bench_X.c, tests/quality/X.c
 # Each is linked with the rooms it includes and those below them.
 
-rooms_in = $(filter $(ROOMS),$(shell sed -n 's|^\#include "\([a-z]*\)/.*|\1|p' $(1) | sort -u))
+rooms_in = $(filter $(ROOMS),$(shell sed -n 's|^\#include "\([a-z0-9]*\)/.*|\1|p' $(1) | sort -u))
 
 # $(1) source  $(2) program  $(3) flags
 define program_rules

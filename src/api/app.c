@@ -12,6 +12,8 @@
 #include "api/load.h"
 #include "api/runner.h"
 #include "api/targets.h"
+#include "s3/remote.h"
+#include "s3/s3.h"
 #include "wire/metrics.h"
 
 #define DRAIN_MS        10000
@@ -58,10 +60,71 @@ static enum od_status make_folders(struct od_app *app, struct od_error *err)
     return s;
 }
 
+/* Files that were to be uploaded when an earlier run ended are of no use. */
+static enum od_status open_remote(struct od_app *app, struct od_error *err)
+{
+    const struct od_app_config *c = &app->config;
+    const struct od_s3_endpoint endpoint = {od_str_c(c->s3_endpoint), od_str_c(c->s3_region),
+                                            od_str_c(c->s3_key_id), od_str_c(c->s3_secret),
+                                            c->s3_virtual_host};
+    struct od_arena arena;
+    if (!c->s3_endpoint || !*c->s3_endpoint)
+        return OD_OK;
+    od_arena_init(&arena, 1u << 16);
+    struct od_str staging = od_app_path(app, &arena, "staging");
+    enum od_status s = staging.ptr ? od_io_remove_tree(app->io, staging.ptr, err)
+                                   : od_fail(err, OD_NO_MEMORY, NULL);
+    if (s == OD_OK)
+        s = od_remote_new(app->io, &endpoint, staging.ptr, &app->remote, err);
+    if (s == OD_OK)
+        app->io = od_remote_io(app->remote);
+    od_arena_done(&arena);
+    return s;
+}
+
+void od_app_add_remote(const struct od_app *app, struct od_buf *spec)
+{
+    const struct od_app_config *c = &app->config;
+    const char *const names[] = {"endpoint", "region", "key_id", "secret"};
+    const char *const values[] = {c->s3_endpoint, c->s3_region, c->s3_key_id, c->s3_secret};
+    if (!app->remote || !spec->len)
+        return;
+    spec->len--; /* the brace that closes it */
+    od_buf_printf(spec, ",\"s3\":{\"virtual_host\":%s", c->s3_virtual_host ? "true" : "false");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        od_buf_printf(spec, ",\"%s\":", names[i]);
+        od_buf_json(spec, od_str_c(values[i]));
+    }
+    od_buf_puts(spec, ",\"staging\":");
+    struct od_buf staging;
+    od_buf_init(&staging, 8192);
+    od_buf_printf(&staging, "%s/staging", c->data_folder);
+    od_buf_json(spec, od_buf_view(&staging));
+    od_buf_done(&staging);
+    od_buf_puts(spec, "}}");
+}
+
+static enum od_status open_s3(struct od_app *app, struct od_error *err)
+{
+    struct od_s3_config config = {
+        .io = app->io,
+        .root = app->config.objects_folder,
+        .verifier = app->sigv4,
+        .lookup = od_app_find_key,
+        .lookup_context = app,
+        .no_auth = app->config.no_auth,
+        .region = app->config.region,
+        .account = app->config.account,
+    };
+    return od_s3_new(&config, &app->s3, err);
+}
+
 static enum od_status open_parts(struct od_app *app, struct od_error *err)
 {
     const struct od_app_config *c = &app->config;
     enum od_status s = make_folders(app, err);
+    if (s == OD_OK)
+        s = open_remote(app, err);
     if (s == OD_OK)
         s = od_store_open(app->io, c->data_folder, &app->store, err);
     if (s == OD_OK)
@@ -77,7 +140,10 @@ static enum od_status open_parts(struct od_app *app, struct od_error *err)
     app->sigv4 = od_sigv4_new(od_app_find_key, app);
     if (!app->serve || !app->targets || !app->attributions || !app->sigv4)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    return od_door_metrics_init(app, err);
+    s = od_door_metrics_init(app, err);
+    if (app->remote)
+        od_objects_set_remote(app->objects);
+    return s == OD_OK && !app->remote ? open_s3(app, err) : s;
 }
 
 /* The first start of a folder makes one key, so that there is something to sign with: last, so that
@@ -112,6 +178,7 @@ static enum od_status open_door(struct od_app *app, struct od_error *err)
         .threads = app->config.threads,
         .io = app->io,
         .handle = od_door_handle,
+        .begin = od_door_begin,
         .context = app,
     };
     return od_http_start(&config, &app->http, err);
@@ -243,6 +310,7 @@ void od_app_stop(struct od_app *app)
     od_control_stop(app->control);
     if (app->http)
         od_http_stop(app->http, DRAIN_MS);
+    od_s3_free(app->s3);
     enum od_status done = app->store_running ? od_app_on_store(app, nothing, NULL, NULL) : OD_OK;
     (void)done; /* nothing fails */
     if (app->loader_running)
@@ -268,6 +336,7 @@ void od_app_stop(struct od_app *app)
         od_store_reader_close(app->reader);
     if (app->store)
         od_store_close(app->store);
+    od_remote_free(app->remote);
     od_arena_done(&app->keys_arena);
     od_arena_done(&app->first_key_arena);
     pthread_rwlock_destroy(&app->keys_lock);

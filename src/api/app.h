@@ -28,6 +28,9 @@ struct od_app_config {
     const struct od_io *io;
     const char *data_folder;
     const char *objects_folder;
+    const char *s3_endpoint; /* "": s3:// is objects_folder; else the URL of an endpoint */
+    const char *s3_region, *s3_key_id, *s3_secret;
+    bool s3_virtual_host;
     const char *const *file_folders; /* file:// is allowed below these */
     size_t file_folder_count;
     const char *host;
@@ -65,6 +68,8 @@ struct od_targets;      /* targets.h */
 struct od_attributions; /* attribution.h */
 struct od_runner;       /* runner.h */
 struct od_control;      /* control.h */
+struct od_s3;           /* s3/s3.h */
+struct od_remote;       /* s3/remote.h */
 struct od_registry;     /* wire/metrics.h */
 
 struct od_app {
@@ -80,6 +85,8 @@ struct od_app {
     struct od_registry *registry;
     struct od_door_metrics *door_metrics; /* door_metrics.c */
     struct od_targets *targets;           /* where Put* calls go; own lock */
+    struct od_s3 *s3;                     /* NULL with a remote endpoint */
+    struct od_remote *remote;             /* NULL without one; io is its own then */
     struct od_attributions *attributions; /* store thread, but for what has its own lock */
     struct od_http *http;
     struct od_control *control; /* control.h */
@@ -125,6 +132,8 @@ struct od_str od_app_path(const struct od_app *app, struct od_arena *arena, cons
 
 /* The keys HTTP threads check against, read again from the store (store thread). */
 enum od_status od_app_reload_keys(struct od_app *app, struct od_error *err) OD_MUST_USE;
+/* What a worker must know to reach the endpoint, appended to a job's spec (one JSON object). */
+void od_app_add_remote(const struct od_app *app, struct od_buf *spec);
 bool od_app_find_key(void *app, struct od_str key_id,
                      struct od_sigv4_secret *out); /* od_sigv4_lookup */
 

@@ -9,6 +9,8 @@
 
 #include "api/ids.h"
 #include "api/puts.h"
+#include "api/query.h"
+#include "s3/s3.h"
 #include "wire/aws_error.h"
 
 static void add_header(struct od_http_response *response, struct od_str name, struct od_str value)
@@ -117,10 +119,24 @@ static bool run(struct od_call *call)
     return true;
 }
 
+enum od_http_intake od_door_begin(void *context, struct od_http_exchange *exchange)
+{
+    struct od_app *app = context;
+    const struct od_http_request *request = od_http_request(exchange);
+    bool known = od_door_is_page(request->path) || od_query_claims(request) ||
+                 od_operation_by_path(OD_STR("POST"), request->path);
+    return app->s3 && od_s3_claims(request, known) ? od_s3_begin(app->s3, exchange)
+                                                   : OD_HTTP_COLLECT;
+}
+
 bool od_door_handle(void *context, struct od_http_exchange *exchange)
 {
     struct od_app *app = context;
     const struct od_http_request *request = od_http_request(exchange);
+    if (od_http_context(exchange))
+        return od_s3_handle(app->s3, exchange);
+    if (od_query_claims(request))
+        return od_query_handle(app, exchange);
     if (od_door_pages(app, exchange))
         return true;
     struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);

@@ -7,6 +7,9 @@
 /* The handler given to od_http_start; context is the app. */
 bool od_door_handle(void *context, struct od_http_exchange *exchange);
 
+/* The one for when a head is complete: objects take their bodies piece by piece. */
+enum od_http_intake od_door_begin(void *context, struct od_http_exchange *exchange);
+
 /* Counters and gauges of /metrics (door_metrics.c). */
 enum od_status od_door_metrics_init(struct od_app *app, struct od_error *err) OD_MUST_USE;
 void od_door_count(struct od_app *app, const struct od_operation *op, int http_status, int64_t ns);
@@ -21,6 +24,8 @@ struct od_str od_door_decode(struct od_arena *arena, struct od_str text);
 /* What is not an API operation: /health, /ready, /metrics, /ondol/jobs, /ondol/models/, CORS.
  * False: not one of those. */
 bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange);
+/* Is it one of their paths? */
+bool od_door_is_page(struct od_str path);
 
 /* Verifies the request's signature; with --no-auth takes the region a signature would have named.
  */

@@ -71,6 +71,12 @@ static bool own_page(struct od_app *app, struct od_http_exchange *exchange, stru
     return false;
 }
 
+bool od_door_is_page(struct od_str path)
+{
+    return od_str_eq_c(path, "/health") || od_str_eq_c(path, "/ready") ||
+           od_str_eq_c(path, "/metrics") || od_str_starts(path, OD_STR("/ondol/"));
+}
+
 bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
 {
     const struct od_http_request *request = od_http_request(exchange);

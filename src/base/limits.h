@@ -95,6 +95,8 @@
     (64u * 1024 * 1024) /* a request's arena: a full body parsed to a tree, times four */
 #define OD_HTTP_LINGER_BYTES                                                                       \
     (1024u * 1024) /* read and dropped past a refused body, so that the client sees the answer */
+#define OD_HTTP_PROGRESS_BYTES                                                                     \
+    (256u * 1024) /* of a streamed body or answer within twice the timeout: 4 KB a second */
 #define OD_HTTP_OVERFLOW_CONNECTIONS                                                               \
     64 /* beyond max_connections: accepted only to be told so with a 503 */
 
@@ -105,6 +107,23 @@
 #define OD_MAX_SECRET_CHARS   128  /* AWS's have 40 */
 #define OD_SIGV4_CACHED_KEYS  1024 /* derived keys, 300 bytes each; one a key, day and region */
 #define OD_MAX_PRESIGNED_S    (7 * 24 * 3600) /* (AWS) X-Amz-Expires */
+
+/* --- objects --- */
+#define OD_MAX_OBJECT_PUT_BYTES (5ULL << 30) /* (AWS) of one PutObject or part */
+#define OD_MIN_PART_BYTES       (5u << 20)   /* (AWS) of a part that is not the last */
+#define OD_MAX_PARTS            10000        /* (AWS) */
+#define OD_MAX_OBJECT_BYTES     (5ULL << 40) /* (AWS) */
+#define OD_MAX_KEY_BYTES        1024         /* (AWS) of an object's key */
+#define OD_MAX_USER_METADATA    2048         /* (AWS) bytes of x-amz-meta- headers */
+#define OD_MAX_S3_DOCUMENT      (4u << 20)   /* DeleteObjects of 1,000 long keys; 10,000 parts */
+#define OD_MAX_POLICY_BYTES     (20u * 1024) /* (AWS) of a bucket's policy */
+#define OD_MAX_LISTED_KEYS      1000         /* (AWS) of a page; of one DeleteObjects */
+#define OD_MAX_FORM_FIELDS      256          /* of a query or form */
+#define OD_MAX_XML_DEPTH        16           /* S3's deepest document has 4 */
+#define OD_S3_TRIES             8            /* of a request to an endpoint: about a minute */
+#define OD_S3_FIRST_PAUSE_MS    200          /* before the second; doubles */
+#define OD_S3_PART_BYTES        (64u << 20)  /* of what we send; larger objects go in parts */
+#define OD_S3_THREADS           4            /* that work on objects */
 
 /* --- metrics --- */
 #define OD_MAX_METRIC_LABELS  4    /* label names of a family */

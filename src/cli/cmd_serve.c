@@ -17,6 +17,14 @@ static struct od_option options[] = {
      NULL},
     {"data", "ondol-data", "folder of everything the server keeps", "DIR", false, 0, NULL},
     {"objects", "", "folder that s3://bucket/key means [DATA/objects]", "DIR", false, 0, NULL},
+    {"s3-endpoint", "", "URL of an S3, MinIO or Ceph that s3:// means, in place of a folder", "URL",
+     false, 0, NULL},
+    {"s3-region", "us-east-1", "region in requests to it", "NAME", false, 0, NULL},
+    {"s3-virtual-host", "false", "name buckets in its host name, not in paths", NULL, false, 0,
+     NULL},
+    {"s3-key-id", "", "access key id for it", "ID", false, 0, NULL},
+    {"s3-secret", "", "secret key for it; better in the environment or in --config", "SECRET",
+     false, 0, NULL},
     {"allow-files", "", "allow file:// locations below this folder; may be repeated", "DIR", true,
      0, NULL},
     {"config", "", "read options from this file, a line \"name = value\" each", "FILE", false, 0,
@@ -134,6 +142,11 @@ static bool read_config(struct od_app_config *config)
     config->host = host;
     config->data_folder = data;
     config->objects_folder = objects;
+    config->s3_endpoint = od_option_value(options, COUNT, "s3-endpoint");
+    config->s3_region = od_option_value(options, COUNT, "s3-region");
+    config->s3_key_id = od_option_value(options, COUNT, "s3-key-id");
+    config->s3_secret = od_option_value(options, COUNT, "s3-secret");
+    config->s3_virtual_host = od_option_flag(options, COUNT, "s3-virtual-host");
     config->file_folders = folders;
     config->threads = (unsigned)threads;
     config->no_auth = od_option_flag(options, COUNT, "no-auth");

@@ -22,6 +22,7 @@
 #include "jobs/jobs.h"
 #include "jobs/report.h"
 #include "jobs/train.h"
+#include "s3/remote.h"
 
 #define SPEC_MAX       (64u << 20)   /* thousands of files in a folder import */
 #define PROGRESS_STEP  0.002         /* smaller steps are not reported */
@@ -35,6 +36,7 @@ struct worker {
     double last_fraction;
     char last_stage[160];
     struct od_arena arena;
+    struct od_remote *remote; /* NULL: s3:// locations are files, resolved before */
 };
 
 enum od_domain od_spec_domain(struct od_str name)
@@ -219,11 +221,31 @@ static const struct work *find_work(struct od_str kind)
     return NULL;
 }
 
+/* With an endpoint, paths s3://bucket/key are its objects, for every kind of work. */
+static enum od_status open_remote(struct worker *w, const struct od_json *s3, struct od_error *err)
+{
+    if (!s3)
+        return OD_OK;
+    const struct od_s3_endpoint endpoint = {
+        od_json_get_str(s3, "endpoint", OD_STR("")), od_json_get_str(s3, "region", OD_STR("")),
+        od_json_get_str(s3, "key_id", OD_STR("")), od_json_get_str(s3, "secret", OD_STR("")),
+        od_json_get_bool(s3, "virtual_host", false)};
+    struct od_str staging = od_arena_str(&w->arena, od_json_get_str(s3, "staging", OD_STR("")));
+    enum od_status s = staging.ptr ? od_remote_new(w->io, &endpoint, staging.ptr, &w->remote, err)
+                                   : od_fail(err, OD_NO_MEMORY, NULL);
+    if (s == OD_OK)
+        w->io = od_remote_io(w->remote);
+    return s;
+}
+
 static enum od_status do_job(struct worker *w, int in_fd, struct od_buf *result,
                              struct od_error *err)
 {
     struct od_json spec;
     enum od_status s = read_spec(w, in_fd, &spec, err);
+    if (s != OD_OK)
+        return s;
+    s = open_remote(w, od_json_get(&spec, OD_STR("s3")), err);
     if (s != OD_OK)
         return s;
     struct od_str kind = od_json_get_str(&spec, "kind", OD_STR(""));
@@ -263,6 +285,7 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
     if (told == OD_OK)
         told = s == OD_OK ? od_report_result(out_fd, od_buf_view(&result))
                           : od_report_error(out_fd, &err);
+    od_remote_free(w.remote);
     od_buf_done(&result);
     od_arena_done(&w.arena);
     return s == OD_OK && told == OD_OK ? 0 : 1;

@@ -249,6 +249,26 @@ static enum od_status real_list(const struct od_io *io, const char *path, struct
     return s;
 }
 
+static enum od_status real_stat(const struct od_io *io, const char *path, struct od_io_stat *out,
+                                struct od_error *err)
+{
+    (void)io;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? od_fail(err, OD_NOT_FOUND, "%s does not exist", path)
+                   : od_fail_errno(err, "cannot stat %s", path);
+    *out = (struct od_io_stat){
+        S_ISREG(st.st_mode)   ? OD_IO_FILE
+        : S_ISDIR(st.st_mode) ? OD_IO_FOLDER
+                              : OD_IO_OTHER,
+        (uint64_t)st.st_size,
+        (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+        (uint64_t)st.st_ino,
+    };
+    return OD_OK;
+}
+
 static int64_t real_now_ms(const struct od_io *io)
 {
     (void)io;
@@ -294,6 +314,7 @@ const struct od_io od_io_real = {
     .remove = real_remove,
     .make_folder = real_make_folder,
     .list = real_list,
+    .stat = real_stat,
     .now_ms = real_now_ms,
     .monotonic_ns = real_monotonic_ns,
     .random = real_random,

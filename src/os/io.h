@@ -23,6 +23,14 @@ struct od_io_entry {
     uint64_t bytes;
 };
 
+enum od_io_kind { OD_IO_FILE, OD_IO_FOLDER, OD_IO_OTHER }; /* other: symbolic links, devices */
+struct od_io_stat {
+    enum od_io_kind kind;
+    uint64_t bytes;
+    int64_t modified_ns; /* since 1970 */
+    uint64_t inode;
+};
+
 struct od_io_map {
     const void *ptr; /* read-only; a non-NULL pointer even when bytes is 0 */
     size_t bytes;
@@ -51,6 +59,9 @@ struct od_io {
     /* Entries in byte order of names, without . and .. ; *out lives in arena. */
     enum od_status (*list)(const struct od_io *io, const char *path, struct od_arena *arena,
                            struct od_io_entry **out, size_t *out_count, struct od_error *err);
+    /* What lies at path, a symbolic link not followed. Nothing there: OD_NOT_FOUND. */
+    enum od_status (*stat)(const struct od_io *io, const char *path, struct od_io_stat *out,
+                           struct od_error *err);
     int64_t (*now_ms)(const struct od_io *io);       /* wall clock, ms since 1970 */
     int64_t (*monotonic_ns)(const struct od_io *io); /* never goes back */
     enum od_status (*random)(const struct od_io *io, void *to, size_t len); /* for secrets */

@@ -36,6 +36,7 @@ struct od_objects {
     struct folder root;
     struct folder *allowed;
     size_t allowed_count;
+    bool remote; /* s3:// is an endpoint's, not the root's */
 };
 
 /* What a location says, after the first gate. */
@@ -43,6 +44,7 @@ struct place {
     const struct folder *folder; /* it must lie below */
     struct od_str rest;          /* path below folder->given, "" or starting after its "/" */
     bool is_folder;              /* ended in "/" */
+    bool remote;                 /* an object of an endpoint; the two above do not matter */
 };
 
 /* ---- making one ---- */
@@ -198,7 +200,7 @@ static enum od_status parse_s3(const struct od_objects *objects, struct od_str l
     if (!rest.ptr)
         return refuse(err, "%.*s names a bucket only; add '/' for all its files, or a key.",
                       OD_STR_ARG(location));
-    *out = (struct place){&objects->root, path, false};
+    *out = (struct place){&objects->root, path, false, objects->remote};
     return check_parts(rest, location, &out->is_folder, err);
 }
 
@@ -231,7 +233,7 @@ static enum od_status parse_file(const struct od_objects *objects, struct od_str
         const struct folder *folder = &objects->allowed[i];
         struct od_str rest;
         if (below(path, folder->given, &rest) || below(path, folder->real, &rest)) {
-            *out = (struct place){folder, rest, is_folder};
+            *out = (struct place){folder, rest, is_folder, false};
             return OD_OK;
         }
     }
@@ -305,6 +307,16 @@ static enum od_status resolve(const struct folder *folder, const char *path, boo
     return out->ptr ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
 }
 
+/* ---- the second gate of a remote endpoint: what it answers ---- */
+
+static enum od_status unreachable_remote(const struct od_error *why, struct od_error *err)
+{
+    return why->code == OD_NO_MEMORY
+               ? od_error_copy(err, why)
+               : od_fail(err, why->code == OD_NOT_FOUND ? OD_NOT_FOUND : OD_IO,
+                         "%s. " NO_PRIVILEGES, why->message);
+}
+
 static bool is_csv(const struct od_io_entry *entry)
 {
     struct od_str name = entry->name;
@@ -359,6 +371,58 @@ static enum od_status list_folder(const struct od_objects *objects, const struct
     return OD_OK;
 }
 
+static enum od_status list_remote(const struct od_objects *objects, struct od_str location,
+                                  const struct choice *choice, struct od_arena *arena,
+                                  struct od_str **out, size_t *out_count, struct od_error *err)
+{
+    struct od_io_entry *entries;
+    size_t entry_count, count = 0;
+    struct od_error why;
+    struct od_str folder = od_arena_str(arena, od_str_sub(location, 0, location.len - 1));
+    if (!folder.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (objects->io->list(objects->io, folder.ptr, arena, &entries, &entry_count, &why) != OD_OK)
+        return unreachable_remote(&why, err);
+    struct od_str *files = OD_NEW_ARRAY(arena, struct od_str, entry_count);
+    for (size_t i = 0; files && i < entry_count; i++) {
+        if (!choice->is_wanted(&entries[i]))
+            continue;
+        files[count] = od_arena_printf(arena, "%s/%.*s", folder.ptr, OD_STR_ARG(entries[i].name));
+        if (!files[count++].ptr)
+            return od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    if (!files)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (!count)
+        return od_fail(err, OD_NOT_FOUND, "%s found at %.*s.", choice->none, OD_STR_ARG(location));
+    *out = files;
+    *out_count = count;
+    return OD_OK;
+}
+
+static enum od_status find_remote(const struct od_objects *objects, struct od_str location,
+                                  struct od_arena *arena, struct od_str **out, size_t *out_count,
+                                  struct od_error *err)
+{
+    struct od_io_stat stat;
+    struct od_error why;
+    struct od_str *file = OD_NEW(arena, struct od_str);
+    struct od_str path = od_arena_str(arena, location);
+    if (!file || !path.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (objects->io->stat(objects->io, path.ptr, &stat, &why) != OD_OK)
+        return unreachable_remote(&why, err);
+    *file = path;
+    *out = file;
+    *out_count = 1;
+    return OD_OK;
+}
+
+void od_objects_set_remote(struct od_objects *objects)
+{
+    objects->remote = true;
+}
+
 static enum od_status list(const struct od_objects *objects, struct od_str location,
                            const struct choice *choice, struct od_arena *arena, struct od_str **out,
                            size_t *out_count, struct od_error *err)
@@ -367,6 +431,9 @@ static enum od_status list(const struct od_objects *objects, struct od_str locat
     enum od_status s = parse(objects, location, &place, err);
     if (s != OD_OK)
         return s;
+    if (place.remote)
+        return place.is_folder ? list_remote(objects, location, choice, arena, out, out_count, err)
+                               : find_remote(objects, location, arena, out, out_count, err);
     struct od_str path =
         od_arena_printf(arena, "%s/%.*s", place.folder->real, OD_STR_ARG(place.rest));
     if (!path.ptr)
@@ -516,6 +583,12 @@ enum od_status od_objects_output(const struct od_objects *objects, struct od_str
 {
     struct place place;
     enum od_status s = parse(objects, location, &place, err);
+    if (s == OD_OK && place.remote) {
+        while (od_str_ends(location, OD_STR("/")))
+            location = od_str_sub(location, 0, location.len - 1);
+        *out = od_arena_str(arena, location);
+        return out->ptr ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    }
     if (s == OD_OK)
         s = make_below(objects, place.folder, place.rest, arena, out, err);
     return s;

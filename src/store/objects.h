@@ -1,8 +1,13 @@
-/* Objects: what s3:// and file:// locations mean on this machine (data.md section 7).
+/* Objects: what s3:// and file:// locations mean (data.md section 7).
  *
  * s3://bucket/key is <root>/bucket/key. file:///path is allowed only below the folders the operator
  * named. Nothing resolves outside: "..", empty and "." parts are refused, and the real path
- * (symbolic links followed) must lie below the root. Immutable after new; thread-safe. */
+ * (symbolic links followed) must lie below the root. Immutable after new; thread-safe.
+ *
+ * With a remote endpoint (od_objects_set_remote) s3:// locations are objects there, and the "paths"
+ * given for them are s3://bucket/key. They are for struct od_io alone: the server's and each
+ * worker's know such paths (s3/remote.h), so whoever reads and writes through it (open, read_at,
+ * map; od_io_write_file, or temporary, sync, rename) need not know which of the two it is. */
 #ifndef OD_STORE_OBJECTS_H
 #define OD_STORE_OBJECTS_H
 
@@ -16,6 +21,9 @@ enum od_status od_objects_new(const struct od_io *io, const char *root, const ch
                               size_t allowed_count, struct od_objects **out,
                               struct od_error *err) OD_MUST_USE;
 void od_objects_free(struct od_objects *objects);
+/* s3:// locations are objects of an endpoint from now on; the io given to new knows their paths.
+ * Before anybody else uses objects. */
+void od_objects_set_remote(struct od_objects *objects);
 
 /* Is the location well-formed and of a scheme served here? OD_INVALID_INPUT "Invalid Data
  * location." with what is wrong. Touches no disk: CreateDatasetImportJob calls it. */

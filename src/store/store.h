@@ -130,6 +130,13 @@ enum od_status od_settings_get(struct od_store *store, struct od_str name, struc
                                struct od_error *err) OD_MUST_USE; /* absent: OD_STR_NONE */
 enum od_status od_settings_set(struct od_store *store, struct od_str name, struct od_str value,
                                struct od_error *err) OD_MUST_USE;
+/* Absent is success. */
+enum od_status od_settings_delete(struct od_store *store, struct od_str name,
+                                  struct od_error *err) OD_MUST_USE;
+/* Values of the names that start with prefix and are greater than after, by name. limit 0: all. */
+enum od_status od_settings_list(struct od_store *store, struct od_str prefix, struct od_str after,
+                                size_t limit, struct od_arena *arena, struct od_str **out,
+                                size_t *out_count, struct od_error *err) OD_MUST_USE;
 
 /* ---- what metric attributions counted (docs/attribution.md) ----
  * A cell is what one metric counted of one source in one period. Cells are open until a report is

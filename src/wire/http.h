@@ -5,6 +5,11 @@
  * true, or returns false and answers later from any thread with od_http_finish (the connection is
  * suspended meanwhile, no thread waits).
  *
+ * Bodies are collected in memory, up to max_body_bytes, unless the begin function, asked when the
+ * head is complete, gives a sink: then pieces go there as they come, without an end. Likewise an
+ * answer is bytes in memory, or comes from a source piece by piece. Both have a slowest pace
+ * instead of a longest time: OD_HTTP_PROGRESS_BYTES within twice timeout_s.
+ *
  * What the door answers by itself, as JSON with an x-amzn-ErrorType header, closing the connection:
  * 400 a head or body framing not to be trusted (http_guard.h), 413 a body over max_body_bytes, 417
  * an unknown Expect, 431 a header block over its limits, 503 too many connections or stopping, 505
@@ -31,8 +36,29 @@ struct od_http_request {
     struct od_str body;
     const struct od_http_header *headers; /* in order of arrival, values as sent */
     size_t header_count;
+    uint64_t content_length; /* as announced; 0 when chunked */
+    bool chunked;
     bool from_loopback;
     int64_t received_ns; /* monotonic, when the last byte had come */
+};
+
+/* Where a body goes piece by piece; made by whoever begins the exchange. On the exchange's HTTP
+ * thread, but for done. */
+struct od_http_sink {
+    /* The next bytes, in order. False: refused; the response is filled in, no more is wanted, and
+     * the handler is not called. */
+    bool (*take)(struct od_http_sink *sink, const char *bytes, size_t len);
+    /* Once, when the exchange needs it no more: answered, or its client gone, whatever was taken by
+     * then. Any thread. */
+    void (*done)(struct od_http_sink *sink);
+};
+
+/* Where an answer's body comes from piece by piece. Must not lie in the exchange's arena, which is
+ * gone by then. */
+struct od_http_source {
+    /* Up to len bytes at at; not one is a failure, which cuts the connection. */
+    size_t (*read)(struct od_http_source *source, uint64_t at, char *to, size_t len);
+    void (*done)(struct od_http_source *source); /* once; any thread */
 };
 
 struct od_http_response {
@@ -40,18 +66,35 @@ struct od_http_response {
     struct od_str content_type; /* absent: none is sent */
     struct od_buf body;         /* max is preset; freed by the server; not sent to a HEAD */
     struct od_http_header extra[8];
-    size_t extra_count; /* values must live in the exchange's arena or be static */
+    size_t extra_count;                /* values must live in the exchange's arena or be static */
+    const struct od_http_header *more; /* further headers, likewise */
+    size_t more_count;
+    struct od_http_source *source; /* NULL: body is the body */
+    uint64_t source_bytes;         /* announced as the length, to a HEAD too */
 };
 
 const struct od_http_request *od_http_request(const struct od_http_exchange *exchange);
 struct od_http_response *od_http_response(struct od_http_exchange *exchange);
 struct od_arena *
 od_http_arena(struct od_http_exchange *exchange); /* lives as long as the exchange */
+/* A pointer of the caller's that travels with the exchange; NULL until set. */
+void od_http_set_context(struct od_http_exchange *exchange, void *context);
+void *od_http_context(const struct od_http_exchange *exchange);
+/* For a begin function that answers OD_HTTP_STREAM. */
+void od_http_set_sink(struct od_http_exchange *exchange, struct od_http_sink *sink);
 /* The last header of that name (any case), OD_STR_NONE when absent. */
 struct od_str od_http_header(const struct od_http_request *request, const char *name);
 /* Sends the response of an exchange whose handler returned, or is about to return, false. Exactly
  * once for each such exchange, from any thread, even after od_http_stop; frees the exchange. */
 void od_http_finish(struct od_http_exchange *exchange);
+
+/* What becomes of a request's body. */
+enum od_http_intake {
+    OD_HTTP_COLLECT, /* request.body */
+    OD_HTTP_STREAM,  /* od_http_set_sink was called; request.body stays empty */
+    OD_HTTP_REFUSE /* the response is filled in; the handler is not called. A client that waits for
+                      100 Continue sees it at once */
+};
 
 struct od_http_config {
     const char *host; /* "127.0.0.1", "::1", "0.0.0.0", "localhost" (127.0.0.1); IPv6 in brackets
@@ -65,6 +108,8 @@ struct od_http_config {
                                  answer) takes more than twice this. The handler's time is free. */
     const struct od_io *io;   /* clocks; NULL: od_io_real */
     bool (*handle)(void *context, struct od_http_exchange *exchange); /* on an HTTP thread */
+    /* The head is complete. On the same thread as handle, and as quick. NULL: all are collected. */
+    enum od_http_intake (*begin)(void *context, struct od_http_exchange *exchange);
     void *context;
 };
 struct od_http;

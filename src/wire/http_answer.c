@@ -5,6 +5,8 @@
  * copied by libmicrohttpd. Date, Content-Length and the line ends are its work too; it refuses a
  * header value with a line end in it, and such an answer becomes a 500.
  *
+ * A body with a source is asked for block by block as the client reads, on the connection's thread.
+ *
  * A refusal is an AWS-like error, so that an SDK shows its text: JSON with __type and message, and
  * the x-amzn-ErrorType header (api.md section 6). It always closes the connection. */
 #include "wire/http_inner.h"
@@ -13,9 +15,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/limits.h"
 #include "base/time.h"
 
 #define MAX_REFUSAL_BYTES 8192 /* a message of 1,023 bytes, every one escaped to six */
+#define MAX_FORCED_BYTES  (64 * 1024)
+#define FLOW_BLOCK_BYTES  (128 * 1024)
 
 struct refusal {
     int status;
@@ -61,6 +66,52 @@ static struct MHD_Response *body_of(struct od_buf *buf)
     return made;
 }
 
+/* A source on its way through libmicrohttpd. */
+struct flow {
+    const struct od_http *http;
+    struct od_http_conn *conn; /* lives while libmicrohttpd asks for bytes */
+    struct od_http_source *source;
+    size_t since_progress;
+};
+
+static ssize_t read_flow(void *context, uint64_t at, char *to, size_t len)
+{
+    struct flow *flow = context;
+    size_t got = flow->source->read(flow->source, at, to, len);
+    if (!got)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    flow->since_progress += got;
+    if (flow->since_progress >= OD_HTTP_PROGRESS_BYTES) {
+        flow->since_progress = 0;
+        od_http_enter_phase(flow->http, flow->conn, OD_HTTP_WRITING);
+    }
+    return (ssize_t)got;
+}
+
+static void end_flow(void *context)
+{
+    struct flow *flow = context;
+    flow->source->done(flow->source);
+    free(flow);
+}
+
+/* The response's source as a response's body; it moves there. NULL when out of memory. */
+static struct MHD_Response *flow_of(const struct od_http *http, struct od_http_conn *conn,
+                                    struct od_http_response *response)
+{
+    struct flow *flow = malloc(sizeof *flow);
+    if (!flow)
+        return NULL;
+    *flow = (struct flow){http, conn, response->source, 0};
+    struct MHD_Response *made = MHD_create_response_from_callback(
+        response->source_bytes, FLOW_BLOCK_BYTES, read_flow, flow, end_flow);
+    if (made)
+        response->source = NULL;
+    else
+        free(flow);
+    return made;
+}
+
 static bool add_header(struct MHD_Response *made, struct od_arena *arena, struct od_str name,
                        struct od_str value)
 {
@@ -78,16 +129,22 @@ static bool add_headers(struct MHD_Response *made, const struct od_http_response
     for (size_t i = 0; i < response->extra_count; i++)
         if (!add_header(made, arena, response->extra[i].name, response->extra[i].value))
             return false;
+    for (size_t i = 0; i < response->more_count; i++)
+        if (!add_header(made, arena, response->more[i].name, response->more[i].value))
+            return false;
     return !close || MHD_add_response_header(made, "Connection", "close") == MHD_YES;
 }
 
-enum MHD_Result od_http_send(struct MHD_Connection *connection, struct od_http_response *response,
+enum MHD_Result od_http_send(const struct od_http *http, struct od_http_conn *conn,
+                             struct MHD_Connection *connection, struct od_http_response *response,
                              struct od_arena *arena, bool close)
 {
     bool sound = od_buf_status(&response->body) == OD_OK && response->status >= 200 &&
                  response->status <= 599 &&
                  response->extra_count <= sizeof response->extra / sizeof *response->extra;
-    struct MHD_Response *made = sound ? body_of(&response->body) : NULL;
+    struct MHD_Response *made = !sound             ? NULL
+                                : response->source ? flow_of(http, conn, response)
+                                                   : body_of(&response->body);
     if (made && !add_headers(made, response, arena, close)) {
         MHD_destroy_response(made);
         made = NULL;
@@ -120,12 +177,48 @@ enum MHD_Result od_http_send_refusal(struct MHD_Connection *connection, int stat
     return queued;
 }
 
+/* One try: nothing of an answer is in the socket's buffer yet, so it takes this whole, and a client
+ * that makes it full on purpose goes without. */
+static void send_now(struct MHD_Connection *connection, const struct od_buf *all)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (od_buf_status(all) != OD_OK)
+        return;
+    ssize_t sent = send(info->connect_fd, all->ptr, all->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+}
+
+static void put_headers(struct od_buf *all, const struct od_http_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        od_buf_printf(all, "%.*s: %.*s\r\n", OD_STR_ARG(headers[i].name),
+                      OD_STR_ARG(headers[i].value));
+}
+
+void od_http_force_response(struct MHD_Connection *connection,
+                            const struct od_http_response *response, int64_t now_ms)
+{
+    char date[OD_TIME_TEXT];
+    struct od_buf all;
+    od_time_format_http(now_ms / 1000, date);
+    od_buf_init(&all, MAX_FORCED_BYTES);
+    od_buf_printf(&all, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n", response->status,
+                  MHD_get_reason_phrase_for((unsigned)response->status), date);
+    if (response->content_type.ptr)
+        od_buf_printf(&all, "Content-Type: %.*s\r\n", OD_STR_ARG(response->content_type));
+    put_headers(&all, response->extra, response->extra_count);
+    put_headers(&all, response->more, response->more_count);
+    od_buf_printf(&all, "Content-Length: %zu\r\n\r\n", response->body.len);
+    od_buf_str(&all, od_buf_view(&response->body));
+    send_now(connection, &all);
+    od_buf_done(&all);
+}
+
 void od_http_force_refusal(struct MHD_Connection *connection, int status, const char *message,
                            int64_t now_ms)
 {
     const struct refusal *refusal = refusal_of(status);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     char date[OD_TIME_TEXT];
     od_time_format_http(now_ms / 1000, date);
     struct od_buf body, all;
@@ -138,12 +231,8 @@ void od_http_force_refusal(struct MHD_Connection *connection, int status, const 
                   "Content-Length: %zu\r\n\r\n",
                   refusal->status, refusal->reason, date, refusal->code, body.len);
     od_buf_str(&all, od_buf_view(&body));
-    if (od_buf_status(&body) == OD_OK && od_buf_status(&all) == OD_OK) {
-        /* One try: nothing of an answer is in the socket's buffer yet, so it takes this whole, and
-         * a client that makes it full on purpose goes without. */
-        ssize_t sent = send(info->connect_fd, all.ptr, all.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)sent;
-    }
+    if (od_buf_status(&body) == OD_OK)
+        send_now(connection, &all);
     od_buf_done(&body);
     od_buf_done(&all);
 }

@@ -28,6 +28,9 @@
  *      handler until its end one for the handler: true, or od_http_finish. The last one frees.
  *      The handler's holder also keeps struct od_http, so od_http_finish may lock it any time.
  *
+ * A body that goes to a sink is never held here. When sink or begin function refuse it, the
+ * response is already there and follows the body, as a refusal of ours does.
+ *
  * A body that is refused (413) or unwanted (503) is still read for OD_HTTP_LINGER_BYTES: closing a
  * socket with unread bytes in it makes TCP reset the connection, and the client may lose the
  * answer. */
@@ -57,8 +60,11 @@ struct od_http_exchange {
     struct od_str target;
     bool begun;          /* the head was seen, and running counts it */
     int refused;         /* status of the refusal that follows the body; 0: none */
-    const char *refusal; /* its text; static */
-    size_t linger;       /* bytes of a refused body still to be read */
+    const char *refusal; /* its text; static. NULL: the response is the refusal */
+    struct od_http_sink *sink;
+    void *context;
+    size_t since_progress; /* bytes of a streamed body since its pace was last noted */
+    size_t linger;         /* bytes of a refused body still to be read */
     _Atomic int state;
     atomic_int holders;
     struct od_http_exchange *next, *previous; /* in http->waiting */
@@ -79,13 +85,40 @@ struct od_arena *od_http_arena(struct od_http_exchange *exchange)
     return &exchange->arena;
 }
 
+void od_http_set_context(struct od_http_exchange *exchange, void *context)
+{
+    exchange->context = context;
+}
+
+void *od_http_context(const struct od_http_exchange *exchange)
+{
+    return exchange->context;
+}
+
+void od_http_set_sink(struct od_http_exchange *exchange, struct od_http_sink *sink)
+{
+    exchange->sink = sink;
+}
+
+/* What the answer needs no more; the arena goes last, because sinks live in it. */
+static void let_go(struct od_http_exchange *exchange)
+{
+    struct od_http_sink *sink = exchange->sink;
+    exchange->sink = NULL;
+    if (sink)
+        sink->done(sink);
+    od_buf_done(&exchange->body);
+    od_arena_done(&exchange->arena);
+}
+
 static void drop(struct od_http_exchange *exchange)
 {
     if (atomic_fetch_sub(&exchange->holders, 1) != 1)
         return;
-    od_buf_done(&exchange->body);
+    if (exchange->response.source)
+        exchange->response.source->done(exchange->response.source);
+    let_go(exchange);
     od_buf_done(&exchange->response.body);
-    od_arena_done(&exchange->arena);
     free(exchange);
 }
 
@@ -276,6 +309,40 @@ static void refuse_body(struct od_http_exchange *exchange, int status, const cha
     od_buf_done(&exchange->body);
 }
 
+static enum MHD_Result answer(struct od_http_exchange *exchange)
+{
+    od_http_enter_phase(exchange->http, exchange->conn, OD_HTTP_WRITING);
+    enum MHD_Result queued = od_http_send(
+        exchange->http, exchange->conn, exchange->connection, &exchange->response, &exchange->arena,
+        atomic_load_explicit(&exchange->http->stopping, memory_order_relaxed));
+    let_go(exchange); /* not needed while a slow client reads; the handler is done with it */
+    return queued;
+}
+
+static enum MHD_Result answer_refused(struct od_http_exchange *exchange)
+{
+    if (!exchange->refusal)
+        return answer(exchange);
+    od_http_enter_phase(exchange->http, exchange->conn, OD_HTTP_WRITING);
+    return od_http_send_refusal(exchange->connection, exchange->refused, exchange->refusal);
+}
+
+/* Decides about the body, with the begin function where there is one. */
+static void choose_intake(struct od_http_exchange *exchange, const struct od_http_checked *checked)
+{
+    struct od_http *http = exchange->http;
+    enum od_http_intake intake = OD_HTTP_COLLECT;
+    if (exchange->conn->overflow)
+        refuse_body(exchange, 503, "The server has too many connections.");
+    else if (http->config.begin)
+        intake = http->config.begin(http->config.context, exchange);
+    if (intake == OD_HTTP_REFUSE)
+        refuse_body(exchange, exchange->response.status, NULL);
+    else if (!exchange->refused && intake == OD_HTTP_COLLECT &&
+             checked->content_length > http->config.max_body_bytes)
+        refuse_body(exchange, 413, "The request body is larger than this server takes.");
+}
+
 /* The head is complete. An answer queued here makes libmicrohttpd close the connection without
  * reading the body, so only refusals are. */
 static enum MHD_Result begin(struct od_http_exchange *exchange, const char *method,
@@ -297,25 +364,51 @@ static enum MHD_Result begin(struct od_http_exchange *exchange, const char *meth
     }
     exchange->request.path = checked.path;
     exchange->request.query = checked.query;
-    if (exchange->conn->overflow)
-        refuse_body(exchange, 503, "The server has too many connections.");
-    else if (checked.content_length > http->config.max_body_bytes)
-        refuse_body(exchange, 413, "The request body is larger than this server takes.");
+    exchange->request.content_length = checked.content_length;
+    exchange->request.chunked = checked.chunked;
+    choose_intake(exchange, &checked);
     if (exchange->refused &&
-        (checked.expects_continue || checked.content_length > exchange->linger)) {
-        od_http_enter_phase(http, exchange->conn, OD_HTTP_WRITING);
-        return od_http_send_refusal(connection, exchange->refused, exchange->refusal);
-    }
-    if (!exchange->refused && checked.content_length)
+        (checked.expects_continue || checked.content_length > exchange->linger))
+        return answer_refused(exchange);
+    if (!exchange->refused && !exchange->sink && checked.content_length)
         od_buf_reserve(&exchange->body, checked.content_length < FIRST_BODY_BYTES
                                             ? (size_t)checked.content_length
                                             : FIRST_BODY_BYTES);
     return MHD_YES;
 }
 
-static enum MHD_Result take_body(struct od_http_exchange *exchange, const char *bytes, size_t len)
+static enum MHD_Result drop_body(struct od_http_exchange *exchange, size_t len)
 {
     const struct od_io *io = exchange->http->config.io;
+    if (len <= exchange->linger) {
+        exchange->linger -= len;
+        return MHD_YES;
+    }
+    if (exchange->refusal)
+        od_http_force_refusal(exchange->connection, exchange->refused, exchange->refusal,
+                              io->now_ms(io));
+    else
+        od_http_force_response(exchange->connection, &exchange->response, io->now_ms(io));
+    return MHD_NO;
+}
+
+static enum MHD_Result give_to_sink(struct od_http_exchange *exchange, const char *bytes,
+                                    size_t len)
+{
+    exchange->since_progress += len;
+    if (exchange->since_progress >= OD_HTTP_PROGRESS_BYTES) {
+        exchange->since_progress = 0;
+        od_http_enter_phase(exchange->http, exchange->conn, OD_HTTP_READING);
+    }
+    if (!exchange->sink->take(exchange->sink, bytes, len))
+        refuse_body(exchange, exchange->response.status, NULL);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct od_http_exchange *exchange, const char *bytes, size_t len)
+{
+    if (!exchange->refused && exchange->sink)
+        return give_to_sink(exchange, bytes, len);
     if (!exchange->refused) {
         od_buf_put(&exchange->body, bytes, len);
         if (od_buf_status(&exchange->body) == OD_OK)
@@ -325,28 +418,10 @@ static enum MHD_Result take_body(struct od_http_exchange *exchange, const char *
         else
             refuse_body(exchange, 503, "The server is out of memory.");
     }
-    if (len <= exchange->linger) {
-        exchange->linger -= len;
-        return MHD_YES;
-    }
-    od_http_force_refusal(exchange->connection, exchange->refused, exchange->refusal,
-                          io->now_ms(io));
-    return MHD_NO;
+    return drop_body(exchange, len);
 }
 
 /* --- the answer --- */
-
-static enum MHD_Result answer(struct od_http_exchange *exchange)
-{
-    od_http_enter_phase(exchange->http, exchange->conn, OD_HTTP_WRITING);
-    enum MHD_Result queued =
-        od_http_send(exchange->connection, &exchange->response, &exchange->arena,
-                     atomic_load_explicit(&exchange->http->stopping, memory_order_relaxed));
-    /* Not needed while a slow client reads; the handler is done with them. */
-    od_buf_done(&exchange->body);
-    od_arena_done(&exchange->arena);
-    return queued;
-}
 
 static enum MHD_Result answer_stopping(struct od_http_exchange *exchange)
 {
@@ -378,10 +453,8 @@ static enum MHD_Result wait_for_finish(struct od_http_exchange *exchange)
 static enum MHD_Result handle(struct od_http_exchange *exchange)
 {
     struct od_http *http = exchange->http;
-    if (exchange->refused) {
-        od_http_enter_phase(http, exchange->conn, OD_HTTP_WRITING);
-        return od_http_send_refusal(exchange->connection, exchange->refused, exchange->refusal);
-    }
+    if (exchange->refused)
+        return answer_refused(exchange);
     od_http_enter_phase(http, exchange->conn, OD_HTTP_HANDLING);
     exchange->request.body = od_buf_view(&exchange->body);
     exchange->request.received_ns = http->config.io->monotonic_ns(http->config.io);

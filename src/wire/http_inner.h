@@ -78,9 +78,10 @@ void od_http_on_completed(void *context, struct MHD_Connection *connection, void
 void od_http_abandon_waiting(struct od_http *http);
 
 /* http_answer.c */
-/* Gives response to libmicrohttpd; its body's memory moves there. arena: for copies that may go
- * with the exchange. MHD_NO: close the connection. */
-enum MHD_Result od_http_send(struct MHD_Connection *connection, struct od_http_response *response,
+/* Gives response to libmicrohttpd; its body's memory, or its source, moves there. arena: for copies
+ * that may go with the exchange. MHD_NO: close the connection. */
+enum MHD_Result od_http_send(const struct od_http *http, struct od_http_conn *conn,
+                             struct MHD_Connection *connection, struct od_http_response *response,
                              struct od_arena *arena, bool close);
 /* A refusal of the door's own; the connection is closed after it. */
 enum MHD_Result od_http_send_refusal(struct MHD_Connection *connection, int status,
@@ -89,6 +90,9 @@ enum MHD_Result od_http_send_refusal(struct MHD_Connection *connection, int stat
  * closes the connection. */
 void od_http_force_refusal(struct MHD_Connection *connection, int status, const char *message,
                            int64_t now_ms);
+/* A whole response of the handler's likewise; its body is short. */
+void od_http_force_response(struct MHD_Connection *connection,
+                            const struct od_http_response *response, int64_t now_ms);
 
 /* http.c */
 void od_http_unref(struct od_http *http);

@@ -117,11 +117,19 @@ static enum od_status check_clock(const struct od_sigv4_words *words, int64_t no
 
 /* The canonical request's last line. */
 static enum od_status put_payload(struct od_sha256 *sha, const struct od_http_request *request,
-                                  struct od_buf *out, struct od_error *err)
+                                  const struct od_sigv4_words *words, struct od_buf *out,
+                                  struct od_error *err)
 {
     unsigned char digest[OD_SHA256_BYTES];
     char text[OD_SHA256_HEX];
     struct od_str named = od_str_trim(od_http_header(request, "x-amz-content-sha256"));
+    if (words->s3) {
+        if (!named.ptr && !words->presigned)
+            return od_fail(err, OD_AUTH_INCOMPLETE,
+                           "Missing required header for this request: x-amz-content-sha256");
+        od_buf_str(out, named.ptr ? named : OD_STR("UNSIGNED-PAYLOAD"));
+        return OD_OK;
+    }
     if (od_str_eq(named, OD_STR("UNSIGNED-PAYLOAD"))) {
         od_buf_str(out, named);
         return OD_OK;
@@ -158,10 +166,18 @@ static enum od_status find_key(struct od_sigv4 *verifier, struct od_sha256 *sha,
     return status;
 }
 
-/* The signature these words should have, in hex. text: the canonical request, replaced by the
- * string to sign. */
-static enum od_status sign(struct od_sha256 *sha, const struct od_sigv4_words *words,
-                           struct od_str key, struct od_buf *text, char out[OD_SHA256_HEX])
+void od_sigv4_put_scope(struct od_buf *out, const struct od_sigv4_words *words)
+{
+    const struct od_str scope[] = {words->date, words->region, words->service, words->terminator};
+    for (size_t i = 0; i < sizeof scope / sizeof *scope; i++) {
+        if (i)
+            od_buf_char(out, '/');
+        od_buf_str(out, scope[i]);
+    }
+}
+
+enum od_status od_sigv4_sign_text(struct od_sha256 *sha, const struct od_sigv4_words *words,
+                                  struct od_str key, struct od_buf *text, char out[OD_SHA256_HEX])
 {
     unsigned char digest[OD_SHA256_BYTES];
     char hex[OD_SHA256_HEX];
@@ -170,13 +186,10 @@ static enum od_status sign(struct od_sha256 *sha, const struct od_sigv4_words *w
         return status;
     od_sha256_text(digest, hex);
     od_buf_clear(text);
-    const struct od_str scope[] = {words->date, words->region, words->service, words->terminator};
     od_buf_puts(text, "AWS4-HMAC-SHA256\n");
     od_buf_str(text, words->time);
-    for (size_t i = 0; i < sizeof scope / sizeof *scope; i++) {
-        od_buf_char(text, i ? '/' : '\n');
-        od_buf_str(text, scope[i]);
-    }
+    od_buf_char(text, '\n');
+    od_sigv4_put_scope(text, words);
     od_buf_char(text, '\n');
     od_buf_puts(text, hex);
     status = od_buf_status(text);
@@ -202,43 +215,59 @@ static struct od_str join_scope(const struct od_sigv4_words *words, char to[MAX_
     return (struct od_str){to, len};
 }
 
-/* Steps 4 to 7. text: empty. */
+/* Steps 4 to 7. text: empty. key: room, which the caller wipes. */
 static enum od_status check_signature(struct od_sigv4 *verifier, struct od_sha256 *sha,
                                       const struct od_http_request *request,
                                       const struct od_sigv4_words *words, struct od_buf *text,
-                                      struct od_error *err)
+                                      unsigned char key[OD_SHA256_BYTES], struct od_error *err)
 {
-    unsigned char key[OD_SHA256_BYTES];
     char scope[MAX_SCOPE_CHARS], expected[OD_SHA256_HEX];
     bool cached;
     uint64_t generation;
     enum od_status status = od_sigv4_canonical(request, words, text, err);
     if (status == OD_OK)
-        status = put_payload(sha, request, text, err);
+        status = put_payload(sha, request, words, text, err);
     if (status != OD_OK)
         return status;
     struct od_str scope_text = join_scope(words, scope);
     status = find_key(verifier, sha, words, scope_text, key, &cached, &generation, err);
     if (status != OD_OK)
         return status;
-    struct od_str key_text = {(const char *)key, sizeof key};
-    status = sign(sha, words, key_text, text, expected);
+    struct od_str key_text = {(const char *)key, OD_SHA256_BYTES};
+    status = od_sigv4_sign_text(sha, words, key_text, text, expected);
     if (status != OD_OK)
         od_fail(err, status, NULL);
     else if (CRYPTO_memcmp(expected, words->signature.ptr, OD_SHA256_HEX - 1) != 0)
         status = od_fail(err, OD_AUTH_SIGNATURE, NULL);
     else if (!cached)
         od_sigv4_cache_put(verifier->cache, scope_text, key, generation);
-    OPENSSL_cleanse(key, sizeof key);
     return status;
 }
 
-enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_request *request,
-                               struct od_str service, int64_t now_s, struct od_sigv4_claim *out,
-                               struct od_error *err)
+static void start_chain(const struct od_sigv4_words *words, const unsigned char *key,
+                        struct od_sigv4_chain *out)
+{
+    struct od_buf scope;
+    memcpy(out->key, key, sizeof out->key);
+    memcpy(out->previous, words->signature.ptr, OD_SHA256_HEX - 1);
+    out->previous[OD_SHA256_HEX - 1] = '\0';
+    snprintf(out->time, sizeof out->time, "%.*s", OD_STR_ARG(words->time));
+    od_buf_init(&scope, sizeof out->scope - 1);
+    od_sigv4_put_scope(&scope, words);
+    assert(od_buf_status(&scope) == OD_OK); /* the parser bounds its parts */
+    snprintf(out->scope, sizeof out->scope, "%s", scope.ptr);
+    od_buf_done(&scope);
+}
+
+/* out_chain: NULL but in S3's dialect. */
+static enum od_status verify(struct od_sigv4 *verifier, const struct od_http_request *request,
+                             struct od_str service, int64_t now_s, struct od_sigv4_claim *out,
+                             struct od_sigv4_chain *out_chain, struct od_error *err)
 {
     struct od_sigv4_words words;
+    unsigned char key[OD_SHA256_BYTES];
     enum od_status status = od_sigv4_parse(request, &words, err);
+    words.s3 = out_chain != NULL;
     if (status == OD_OK)
         status = check_scope(&words, service, err);
     if (status == OD_OK)
@@ -251,7 +280,10 @@ enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_r
     struct od_buf text;
     od_buf_init(&text, MAX_CANONICAL_BYTES);
     od_buf_reserve(&text, USUAL_BYTES);
-    status = check_signature(verifier, &sha, request, &words, &text, err);
+    status = check_signature(verifier, &sha, request, &words, &text, key, err);
+    if (status == OD_OK && out_chain)
+        start_chain(&words, key, out_chain);
+    OPENSSL_cleanse(key, sizeof key);
     od_buf_done(&text);
     od_sha256_done(&sha);
     if (status == OD_OK)
@@ -261,4 +293,18 @@ enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_r
                                        .service = words.service,
                                        .signed_at_s = words.time_s};
     return status;
+}
+
+enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_request *request,
+                               struct od_str service, int64_t now_s, struct od_sigv4_claim *out,
+                               struct od_error *err)
+{
+    return verify(verifier, request, service, now_s, out, NULL, err);
+}
+
+enum od_status od_sigv4_verify_s3(struct od_sigv4 *verifier, const struct od_http_request *request,
+                                  int64_t now_s, struct od_sigv4_claim *out_claim,
+                                  struct od_sigv4_chain *out_chain, struct od_error *err)
+{
+    return verify(verifier, request, OD_STR("s3"), now_s, out_claim, out_chain, err);
 }

@@ -47,6 +47,46 @@ enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_r
                                struct od_str service, int64_t now_s, struct od_sigv4_claim *out,
                                struct od_error *err) OD_MUST_USE;
 
+/* ---- S3's dialect ----
+ *
+ * The path is encoded once and not normalised, and the payload's hash is what x-amz-content-sha256
+ * says (required in a header-signed request, UNSIGNED-PAYLOAD in a presigned one): the body has not
+ * come yet when a request is verified. Every x-amz- header must be signed. Whoever takes the body
+ * compares it with that header, or, when it comes in signed chunks, asks the chain. */
+
+/* The chain of signatures from the head of a request over its chunks to its trailer. Holds a key:
+ * wipe it with od_sigv4_chain_done. */
+struct od_sigv4_chain {
+    unsigned char key[32];
+    char previous[65]; /* the signature before, hex */
+    char time[17];     /* X-Amz-Date */
+    char scope[224];   /* date/region/service/aws4_request */
+};
+enum od_status od_sigv4_verify_s3(struct od_sigv4 *verifier, const struct od_http_request *request,
+                                  int64_t now_s, struct od_sigv4_claim *out_claim,
+                                  struct od_sigv4_chain *out_chain,
+                                  struct od_error *err) OD_MUST_USE;
+/* The link of a chunk with this SHA-256 (hex) of its bytes, or of the trailer's text. OD_OK moves
+ * the chain on, OD_AUTH_SIGNATURE, OD_NO_MEMORY. */
+enum od_status od_sigv4_chain_check(struct od_sigv4_chain *chain, bool trailer,
+                                    const char sha256[65], struct od_str signature,
+                                    struct od_error *err) OD_MUST_USE;
+void od_sigv4_chain_done(struct od_sigv4_chain *chain);
+
+/* The service that a request claims to be signed for, in its Authorization header or query; absent
+ * when it is not signed. Nothing is verified; a slice of the request. */
+struct od_str od_sigv4_service(const struct od_http_request *request);
+
+/* ---- the signing side ---- */
+struct od_sigv4_signer {
+    struct od_str key_id, secret, region, service;
+};
+/* The value of the Authorization header for a request in S3's dialect whose headers, x-amz-date and
+ * x-amz-content-sha256 among them, are all to be signed: names in lower case, sorted, with host. */
+enum od_status od_sigv4_sign_s3(const struct od_sigv4_signer *signer,
+                                const struct od_http_request *request, struct od_buf *out,
+                                struct od_error *err) OD_MUST_USE;
+
 /* Hex of SHA-256, 64 characters and a NUL. Out of memory gives 64 times '-', which is no hash. */
 void od_sha256_hex(struct od_str bytes, char out[65]);
 

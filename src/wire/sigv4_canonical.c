@@ -3,8 +3,8 @@
  *     METHOD \n path \n query \n name:value\n ... \n names \n payload-hash
  *
  * path   dot segments and empty segments removed, then percent-encoded once more, as all services
- *        but S3 do: "%2F" becomes "%252F", plain paths stay. (RFC 3986 section 5.2.4; SigV4
- *        documentation, "Create a canonical request".)
+ *        but S3 do (there each byte is encoded once, and nothing removed): "%2F" becomes "%252F",
+ * plain paths stay. (RFC 3986 section 5.2.4; SigV4 documentation, "Create a canonical request".)
  * query  each name and value decoded and encoded again in one way (unreserved characters plain, the
  *        rest as %XX with capitals), sorted by encoded name, then value; without X-Amz-Signature. A
  *        name without "=" gets one.
@@ -25,7 +25,7 @@ static bool is_unreserved(unsigned char c)
            c == '_' || c == '.' || c == '~';
 }
 
-static void put_encoded(struct od_buf *out, unsigned char c)
+void od_sigv4_put_encoded(struct od_buf *out, unsigned char c)
 {
     static const char digits[] = "0123456789ABCDEF";
     char text[3] = {'%', digits[c >> 4], digits[c & 15]};
@@ -52,7 +52,7 @@ static void put_path(struct od_buf *out, struct od_str path)
         }
         od_buf_char(out, '/');
         for (size_t i = 0; i < segment.len; i++)
-            put_encoded(out, (unsigned char)segment.ptr[i]);
+            od_sigv4_put_encoded(out, (unsigned char)segment.ptr[i]);
     }
     if (out->len == start || od_str_ends(path, OD_STR("/")))
         od_buf_char(out, '/');
@@ -78,9 +78,27 @@ static struct od_str recode(struct od_buf *encoded, struct od_str text)
             c = (unsigned char)(hex_value(text.ptr[i + 1]) * 16 + hex_value(text.ptr[i + 2]));
             i += 2;
         }
-        put_encoded(encoded, c);
+        od_sigv4_put_encoded(encoded, c);
     }
     return (struct od_str){encoded->ptr + start, encoded->len - start};
+}
+
+/* S3's path: each part decoded and encoded again in one way, nothing else done to it. */
+static void put_plain_path(struct od_buf *out, struct od_str path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.ptr[i];
+        if (c == '%' && path.len - i >= 3 && hex_value(path.ptr[i + 1]) >= 0 &&
+            hex_value(path.ptr[i + 2]) >= 0) {
+            c = (unsigned char)(hex_value(path.ptr[i + 1]) * 16 + hex_value(path.ptr[i + 2]));
+            i += 2;
+            od_sigv4_put_encoded(out, c);
+        } else if (c == '/') {
+            od_buf_char(out, '/');
+        } else {
+            od_sigv4_put_encoded(out, c);
+        }
+    }
 }
 
 struct param {
@@ -176,6 +194,30 @@ static enum od_status must_be_signed(const char *name, struct od_error *err)
                    name);
 }
 
+static bool is_signed(const struct od_sigv4_words *words, struct od_str name)
+{
+    struct od_str rest = words->signed_headers, one;
+    while (od_sigv4_next_name(&rest, &one))
+        if (od_str_eq_nocase(one, name))
+            return true;
+    return false;
+}
+
+/* What an x-amz- header says of an object must be the signer's word. */
+static enum od_status check_amz_signed(const struct od_http_request *request,
+                                       const struct od_sigv4_words *words, struct od_error *err)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct od_str name = request->headers[i].name;
+        if (name.len > 6 && od_str_eq_nocase(od_str_sub(name, 0, 6), OD_STR("x-amz-")) &&
+            !is_signed(words, name))
+            return od_fail(err, OD_AUTH_SIGNATURE,
+                           "There were headers present in the request which were not signed: %.*s.",
+                           OD_STR_ARG(name));
+    }
+    return OD_OK;
+}
+
 static enum od_status put_headers(struct od_buf *out, const struct od_http_request *request,
                                   const struct od_sigv4_words *words, struct od_error *err)
 {
@@ -212,12 +254,17 @@ enum od_status od_sigv4_canonical(const struct od_http_request *request,
 {
     od_buf_str(out, request->method);
     od_buf_char(out, '\n');
-    put_path(out, request->path);
+    if (words->s3)
+        put_plain_path(out, request->path);
+    else
+        put_path(out, request->path);
     od_buf_char(out, '\n');
     enum od_status status = put_query(out, request->query, words->presigned, err);
     od_buf_char(out, '\n');
     if (status == OD_OK)
         status = put_headers(out, request, words, err);
+    if (status == OD_OK && words->s3)
+        status = check_amz_signed(request, words, err);
     if (status == OD_OK && od_buf_status(out) != OD_OK)
         status = od_fail(err, od_buf_status(out), NULL);
     return status;

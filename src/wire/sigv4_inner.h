@@ -30,6 +30,7 @@ void od_sha256_text(const unsigned char digest[OD_SHA256_BYTES], char out[OD_SHA
  * characters; slices of the request. */
 struct od_sigv4_words {
     bool presigned;
+    bool s3;                                                 /* its dialect; set by the verifier */
     struct od_str key_id, date, region, service, terminator; /* of the credential */
     struct od_str signed_headers; /* as sent; walk with od_sigv4_next_name */
     struct od_str signature;
@@ -46,9 +47,20 @@ bool od_sigv4_next_name(struct od_str *rest, struct od_str *out_name);
 /* --- sigv4_canonical.c --- */
 
 /* Appends the canonical request up to its last line, which is the payload hash. */
+void od_sigv4_put_encoded(struct od_buf *out, unsigned char c); /* unreserved or %XX */
 enum od_status od_sigv4_canonical(const struct od_http_request *request,
                                   const struct od_sigv4_words *words, struct od_buf *out,
                                   struct od_error *err) OD_MUST_USE;
+
+/* --- sigv4.c --- */
+
+/* The signature over a canonical request. text: the canonical request, replaced by the string to
+ * sign. */
+enum od_status od_sigv4_sign_text(struct od_sha256 *sha, const struct od_sigv4_words *words,
+                                  struct od_str key, struct od_buf *text,
+                                  char out[OD_SHA256_HEX]) OD_MUST_USE;
+/* "date/region/service/terminator". */
+void od_sigv4_put_scope(struct od_buf *out, const struct od_sigv4_words *words);
 
 /* --- sigv4_keys.c --- */
 

@@ -13,6 +13,8 @@
  * counts would be a guess. */
 #include "wire/sigv4_inner.h"
 
+#include <string.h>
+
 #include "base/time.h"
 
 #define MAX_SCOPE_PART  64
@@ -277,4 +279,28 @@ enum od_status od_sigv4_parse(const struct od_http_request *request, struct od_s
                           "may authenticate a request.");
     return by_query ? parse_query(request, out, err)
                     : parse_header(request, authorization, out, err);
+}
+
+/* The fourth part of a credential "id/date/region/service/aws4_request". */
+static struct od_str service_of(struct od_str credential)
+{
+    struct od_str rest = credential, part = OD_STR_NONE;
+    for (int i = 0; i < 4; i++)
+        if (!cut_encoded(&rest, '/', "%2F", &part))
+            return OD_STR_NONE;
+    return part;
+}
+
+struct od_str od_sigv4_service(const struct od_http_request *request)
+{
+    static const char named[] = "Credential=";
+    struct od_str text = od_http_header(request, "authorization");
+    for (size_t i = 0; text.len > sizeof named && i < text.len - sizeof named; i++)
+        if (memcmp(text.ptr + i, named, sizeof named - 1) == 0)
+            return service_of(od_str_sub(text, i + sizeof named - 1, text.len));
+    struct od_str rest = request->query, piece;
+    while (od_str_cut(&rest, '&', &piece))
+        if (od_str_starts(piece, OD_STR("X-Amz-Credential=")))
+            return service_of(od_str_sub(piece, 17, piece.len));
+    return OD_STR_NONE;
 }

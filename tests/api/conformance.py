@@ -235,7 +235,9 @@ class Recorder:
         self.note(event_name.rsplit(".", 1)[1], response_dict["status_code"], response_dict["headers"], body)
 
     def watch(self, client):
-        client.meta.events.register("response-received.*", self.note_botocore)
+        """Clients of other services (s3, iam, sts) are none of the model's."""
+        if client.meta.service_model.service_name in SERVICES:
+            client.meta.events.register("response-received.*", self.note_botocore)
         return client
 
     def take_faults(self):

@@ -65,6 +65,26 @@ static void tamper(struct od_sigv4 *verifier, const struct od_http_request *requ
     CHECK(verify(verifier, &other) == OD_AUTH_SIGNATURE);
 }
 
+/* S3's dialect: its chain goes on from a request that verifies, and only by the right signature. */
+static void verify_s3(struct od_sigv4 *verifier, const struct od_http_request *request)
+{
+    struct od_sigv4_claim claim = {0};
+    struct od_sigv4_chain chain;
+    struct od_error err = {0};
+    char hash[65], previous[65];
+    enum od_status status = od_sigv4_verify_s3(verifier, request, SIGNED, &claim, &chain, &err);
+    struct od_str service = od_sigv4_service(request);
+    if (status != OD_OK) {
+        CHECK(err.code == status && err.message[0] != '\0');
+        return;
+    }
+    CHECK(od_str_eq(service, OD_STR("s3")) && od_str_eq(claim.service, service));
+    od_sha256_hex(request->body, hash);
+    memcpy(previous, chain.previous, sizeof previous);
+    CHECK(od_sigv4_chain_check(&chain, false, hash, od_str_c(previous), &err) == OD_AUTH_SIGNATURE);
+    od_sigv4_chain_done(&chain);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct od_http_header headers[MAX_HEADERS];
@@ -87,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(verify(verifier, &request) == status);
     if (status == OD_OK)
         tamper(verifier, &request);
+    verify_s3(verifier, &request);
     od_sigv4_free(verifier);
     return 0;
 }

@@ -1,0 +1,132 @@
+"""s3:// locations of a real endpoint: a second server of ours plays it, a proxy between them plays the network."""
+import http.client
+import http.server
+import threading
+
+import pytest
+from harness import Server, csv_text, finish_import, new_dataset, new_group, start_import, unique
+
+SCHEMA = {
+    "type": "record", "name": "Interactions", "namespace": "com.amazonaws.personalize.schema", "version": "1.0",
+    "fields": [{"name": n, "type": t} for n, t in (("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("EVENT_TYPE", "string"))],
+}
+
+
+def rows(count, start=0):
+    made = [[f"u{i % 50}", f"i{i % 40}", 1_700_000_000 + i, "view"] for i in range(start, start + count)]
+    return csv_text(["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], made).encode()
+
+
+class Network(http.server.BaseHTTPRequestHandler):
+    """Forwards everything, but for the faults it was asked to make."""
+
+    protocol_version = "HTTP/1.1"
+
+    def forward(self):
+        plan, body = self.server.plan, self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.command, self.path, self.headers.get("Range")))
+        fault = plan.pop(0) if plan and self.headers.get("Range") else None
+        if fault == "later":
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        connection = http.client.HTTPConnection(*self.server.target, timeout=30)
+        connection.request(self.command, self.path, body or None, dict(self.headers.items()))
+        answer = connection.getresponse()
+        data = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "date", "transfer-encoding"):
+                self.send_header(name, value)
+        self.end_headers()
+        if fault == "cut":
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+            return
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("endpoint") / "data")
+    server.client("s3").create_bucket(Bucket="far")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def network(endpoint):
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Network)
+    proxy.target, proxy.plan, proxy.seen = endpoint.address, [], []
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    yield proxy
+    proxy.shutdown()
+
+
+@pytest.fixture(scope="module")
+def near(endpoint, network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("near")
+    config = folder / "config"
+    config.write_text(f"s3-key-id = {endpoint.keys['AWS_ACCESS_KEY_ID']}\ns3-secret = {endpoint.keys['AWS_SECRET_ACCESS_KEY']}\n")
+    server = Server(folder / "data", "--config", str(config), "--s3-endpoint", f"http://127.0.0.1:{network.server_address[1]}")
+    yield server
+    server.stop()
+
+
+def import_from(server, location, **more):
+    return finish_import(server, start_import(server, new_dataset(server, new_group(server), body=SCHEMA), location, **more))
+
+
+def test_an_object_is_imported(endpoint, near):
+    endpoint.client("s3").put_object(Bucket="far", Key="one/file ü.csv", Body=rows(1500))
+    assert import_from(near, "s3://far/one/file ü.csv")["status"] == "ACTIVE"
+    assert not list((near.folder / "staging").iterdir()) and not list(near.objects.iterdir()), "nothing is kept here"
+
+
+def test_a_prefix_of_many_objects_is_imported(endpoint, tmp_path):
+    keys = ("--s3-key-id", endpoint.keys["AWS_ACCESS_KEY_ID"], "--s3-secret", endpoint.keys["AWS_SECRET_ACCESS_KEY"])
+    near = Server(tmp_path / "data", "--s3-endpoint", endpoint.url, *keys)
+    folder = endpoint.objects / "far" / "many"  # the endpoint's own files: quicker than 1,200 requests
+    folder.mkdir()
+    for i in range(1050):  # more than a page
+        (folder / f"{i:04}.CSV").write_bytes(rows(1, i))
+    (folder / "readme.txt").write_text("no data")
+    assert import_from(near, "s3://far/many/")["status"] == "ACTIVE"
+    near.stop()
+
+
+def test_faults_of_the_network_are_overcome(endpoint, near, network):
+    endpoint.client("s3").put_object(Bucket="far", Key="faults.csv", Body=rows(40_000))
+    network.plan[:] = ["later", "cut", "later", "cut", "cut"]
+    network.seen.clear()
+    assert import_from(near, "s3://far/faults.csv")["status"] == "ACTIVE"
+    assert not network.plan, "all faults happened"
+    starts = [int(r.split("=")[1].split("-")[0]) for _, path, r in network.seen if r and "faults" in path]
+    assert len(set(starts)) > 1 and max(starts) > 0, "a range goes on where it broke off"
+
+
+@pytest.mark.parametrize("location,words", [("s3://far/absent.csv", "404"), ("s3://absent/x.csv", "404"), ("s3://far/empty/", "No CSV files"), ("s3://absent/x/", "NoSuchBucket")])
+def test_what_is_not_there_is_told(near, location, words):
+    job = import_from(near, location)
+    assert job["status"] == "CREATE FAILED" and words in job["failureReason"], job
+
+
+def test_wrong_keys_are_told(endpoint, network, tmp_path):
+    server = Server(tmp_path / "data", "--s3-endpoint", f"http://127.0.0.1:{network.server_address[1]}", "--s3-key-id",
+                    endpoint.keys["AWS_ACCESS_KEY_ID"], "--s3-secret", "x" * 40)
+    job = import_from(server, "s3://far/one/")
+    assert job["status"] == "CREATE FAILED" and "SignatureDoesNotMatch" in job["failureReason"], job
+    assert "Insufficient privileges for accessing data in Amazon S3." in job["failureReason"]
+    server.stop()
+
+
+def test_an_endpoint_without_keys_is_refused(tmp_path):
+    with pytest.raises(AssertionError, match="key id and a secret"):
+        Server(tmp_path / unique("data"), "--s3-endpoint", "http://127.0.0.1:9")

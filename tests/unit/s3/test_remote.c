@@ -1,0 +1,302 @@
+/* Objects of an endpoint as files: the client side against our own S3 subset, in one process. A
+ * handler in between can lose answers and break bodies off, as networks do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "s3/remote.h"
+#include "s3/s3.h"
+
+#define KEY    "ODTESTTESTTESTTEST00"
+#define SECRET "testtesttesttesttesttesttesttesttesttest"
+
+static struct world {
+    char root[64], staging[80];
+    struct od_sigv4 *verifier;
+    struct od_s3 *s3;
+    struct od_http *http;
+    struct od_remote *remote;
+    const struct od_io *io;
+    atomic_int refuse; /* so many requests are answered 503 */
+    atomic_int asked;
+} w;
+
+static bool lookup(void *context, struct od_str key_id, struct od_sigv4_secret *out)
+{
+    (void)context;
+    memcpy(out->text, SECRET, sizeof SECRET - 1);
+    out->len = sizeof SECRET - 1;
+    return od_str_eq_c(key_id, KEY);
+}
+
+static enum od_http_intake begin(void *context, struct od_http_exchange *exchange)
+{
+    (void)context;
+    atomic_fetch_add(&w.asked, 1);
+    if (atomic_load(&w.refuse) > 0) {
+        atomic_fetch_sub(&w.refuse, 1);
+        od_http_response(exchange)->status = 503;
+        return OD_HTTP_REFUSE;
+    }
+    assert_true(od_s3_claims(od_http_request(exchange), false));
+    return od_s3_begin(w.s3, exchange);
+}
+
+static bool handle(void *context, struct od_http_exchange *exchange)
+{
+    (void)context;
+    return od_s3_handle(w.s3, exchange);
+}
+
+static struct od_remote *connect_with(const char *secret)
+{
+    char url[64];
+    struct od_error err;
+    struct od_remote *remote = NULL;
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", od_http_port(w.http));
+    struct od_s3_endpoint endpoint = {od_str_c(url), OD_STR("us-east-1"), OD_STR(KEY),
+                                      od_str_c(secret), false};
+    assert_int_equal(od_remote_new(&od_io_real, &endpoint, w.staging, &remote, &err), OD_OK);
+    return remote;
+}
+
+static int set_up(void **state)
+{
+    struct od_error err;
+    char bucket[96];
+    (void)state;
+    snprintf(w.root, sizeof w.root, "/tmp/ondol-remote-XXXXXX");
+    assert_non_null(mkdtemp(w.root));
+    snprintf(w.staging, sizeof w.staging, "%s-staging", w.root);
+    snprintf(bucket, sizeof bucket, "%s/bucket", w.root);
+    assert_int_equal(od_io_real.make_folder(&od_io_real, bucket, NULL), OD_OK);
+    w.verifier = od_sigv4_new(lookup, NULL);
+    struct od_s3_config s3 = {.io = &od_io_real,
+                              .root = w.root,
+                              .verifier = w.verifier,
+                              .lookup = lookup,
+                              .region = "us-east-1",
+                              .account = "000000000000"};
+    assert_int_equal(od_s3_new(&s3, &w.s3, &err), OD_OK);
+    struct od_http_config http = {
+        .host = "127.0.0.1", .threads = 2, .handle = handle, .begin = begin};
+    assert_int_equal(od_http_start(&http, &w.http, &err), OD_OK);
+    w.remote = connect_with(SECRET);
+    w.io = od_remote_io(w.remote);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    od_remote_free(w.remote);
+    od_http_stop(w.http, 1000);
+    od_s3_free(w.s3);
+    od_sigv4_free(w.verifier);
+    assert_int_equal(od_io_remove_tree(&od_io_real, w.root, NULL), OD_OK);
+    assert_int_equal(od_io_remove_tree(&od_io_real, w.staging, NULL), OD_OK);
+    return 0;
+}
+
+static void put(const char *path, struct od_str bytes)
+{
+    struct od_error err;
+    if (od_io_write_file(w.io, path, bytes, &err) != OD_OK)
+        fail_msg("%s", err.message);
+}
+
+static void assert_staging_empty(void)
+{
+    struct od_arena arena;
+    struct od_io_entry *entries;
+    size_t count;
+    od_arena_init(&arena, 1u << 20);
+    assert_int_equal(od_io_real.list(&od_io_real, w.staging, &arena, &entries, &count, NULL),
+                     OD_OK);
+    assert_int_equal(count, 0);
+    od_arena_done(&arena);
+}
+
+static void a_file_written_is_an_object_and_comes_back(void **state)
+{
+    (void)state;
+    struct od_buf text;
+    struct od_io_stat stat;
+    put("s3://bucket/deep er/\xC3\xBC+%.json", OD_STR("{\"a\":1}"));
+    assert_staging_empty();
+    od_buf_init(&text, 100);
+    assert_int_equal(od_io_read_file(w.io, "s3://bucket/deep er/\xC3\xBC+%.json", &text, NULL),
+                     OD_OK);
+    assert_string_equal(text.ptr, "{\"a\":1}");
+    od_buf_done(&text);
+    assert_int_equal(w.io->stat(w.io, "s3://bucket/deep er/\xC3\xBC+%.json", &stat, NULL), OD_OK);
+    assert_int_equal(stat.bytes, 7);
+    assert_int_equal(w.io->remove(w.io, "s3://bucket/deep er/\xC3\xBC+%.json", NULL), OD_OK);
+    assert_false(od_io_exists(w.io, "s3://bucket/deep er/\xC3\xBC+%.json"));
+}
+
+static void what_is_never_renamed_is_no_object(void **state)
+{
+    (void)state;
+    int fd;
+    struct od_error err;
+    assert_int_equal(w.io->open(w.io, "s3://bucket/half.tmp", OD_OPEN_CREATE, &fd, &err), OD_OK);
+    assert_int_equal(w.io->write_at(w.io, fd, "abc", 3, 0, &err), OD_OK);
+    w.io->close(w.io, fd);
+    assert_false(od_io_exists(w.io, "s3://bucket/half.tmp"));
+    assert_int_equal(w.io->remove(w.io, "s3://bucket/half.tmp", &err), OD_OK);
+    assert_staging_empty();
+}
+
+static void ranges_and_maps_read_what_was_written(void **state)
+{
+    (void)state;
+    char bytes[1000], got[10];
+    struct od_io_map map;
+    int fd;
+    size_t len;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)i;
+    put("s3://bucket/range", (struct od_str){bytes, sizeof bytes});
+    assert_int_equal(w.io->open(w.io, "s3://bucket/range", OD_OPEN_READ, &fd, NULL), OD_OK);
+    assert_int_equal(w.io->read_at(w.io, fd, got, 10, 500, &len, NULL), OD_OK);
+    assert_int_equal(len, 10);
+    assert_memory_equal(got, bytes + 500, 10);
+    assert_int_equal(w.io->read_at(w.io, fd, got, 10, 995, &len, NULL), OD_OK);
+    assert_int_equal(len, 5);
+    assert_int_equal(w.io->read_at(w.io, fd, got, 10, 2000, &len, NULL), OD_OK);
+    assert_int_equal(len, 0);
+    w.io->close(w.io, fd);
+    assert_int_equal(w.io->map(w.io, "s3://bucket/range", &map, NULL), OD_OK);
+    assert_int_equal(map.bytes, sizeof bytes);
+    assert_memory_equal(map.ptr, bytes, sizeof bytes);
+    w.io->unmap(w.io, &map);
+}
+
+static void an_object_that_changes_is_not_mixed(void **state)
+{
+    (void)state;
+    char got[4];
+    struct od_error err;
+    size_t len;
+    int fd;
+    put("s3://bucket/changes", OD_STR("before"));
+    assert_int_equal(w.io->open(w.io, "s3://bucket/changes", OD_OPEN_READ, &fd, NULL), OD_OK);
+    put("s3://bucket/changes", OD_STR("behind"));
+    assert_int_equal(w.io->read_at(w.io, fd, got, 4, 0, &len, &err), OD_IO);
+    assert_non_null(strstr(err.message, "was changed"));
+    w.io->close(w.io, fd);
+}
+
+static void an_endpoint_that_says_later_is_asked_again(void **state)
+{
+    (void)state;
+    struct od_error err;
+    atomic_store(&w.refuse, 2);
+    int before = atomic_load(&w.asked);
+    put("s3://bucket/later", OD_STR("x"));
+    assert_int_equal(atomic_load(&w.asked) - before, 3);
+    struct od_remote *stranger = connect_with("wrong");
+    const struct od_io *io = od_remote_io(stranger);
+    before = atomic_load(&w.asked);
+    assert_int_equal(od_io_write_file(io, "s3://bucket/later", OD_STR("y"), &err), OD_NOT_FOUND);
+    assert_non_null(strstr(err.message, "SignatureDoesNotMatch"));
+    /* the put, and the removal of a temporary that was none */
+    assert_int_equal(atomic_load(&w.asked) - before, 2);
+    od_remote_free(stranger);
+}
+
+static void lists_go_on_over_pages(void **state)
+{
+    (void)state;
+    struct od_arena arena;
+    struct od_io_entry *entries;
+    size_t count;
+    char path[128];
+    snprintf(path, sizeof path, "%s/bucket/many/sub", w.root);
+    assert_int_equal(od_io_real.make_folder(&od_io_real, path, NULL), OD_OK);
+    snprintf(path, sizeof path, "%s/bucket/many/sub/x.csv", w.root);
+    assert_int_equal(od_io_write_file(&od_io_real, path, OD_STR("x"), NULL), OD_OK);
+    for (int i = 0; i < 2300; i++) {
+        int fd;
+        snprintf(path, sizeof path, "%s/bucket/many/%04d & \xC3\xBC.csv", w.root, i);
+        assert_int_equal(od_io_real.open(&od_io_real, path, OD_OPEN_CREATE, &fd, NULL), OD_OK);
+        od_io_real.close(&od_io_real, fd);
+    }
+    od_arena_init(&arena, 64u << 20);
+    assert_int_equal(w.io->list(w.io, "s3://bucket/many", &arena, &entries, &count, NULL), OD_OK);
+    assert_int_equal(count, 2301);
+    assert_true(od_str_eq_c(entries[0].name, "0000 & \xC3\xBC.csv"));
+    assert_true(od_str_eq_c(entries[2299].name, "2299 & \xC3\xBC.csv"));
+    assert_true(od_str_eq_c(entries[2300].name, "sub") && entries[2300].is_folder);
+    od_arena_done(&arena);
+}
+
+static void a_large_file_goes_in_parts(void **state)
+{
+    (void)state;
+    struct od_error err;
+    struct od_io_stat stat;
+    char block[1 << 16], got[1 << 16], path[128];
+    size_t len;
+    int fd, half;
+    const uint64_t bytes = OD_S3_PART_BYTES + sizeof block;
+    assert_int_equal(w.io->open(w.io, "s3://bucket/large.tmp", OD_OPEN_CREATE, &fd, &err), OD_OK);
+    for (uint64_t at = 0; at < bytes; at += sizeof block) {
+        memset(block, (int)(at / sizeof block % 251), sizeof block);
+        assert_int_equal(w.io->write_at(w.io, fd, block, sizeof block, at, &err), OD_OK);
+    }
+    assert_int_equal(w.io->sync(w.io, fd, &err), OD_OK);
+    w.io->close(w.io, fd);
+    if (w.io->rename(w.io, "s3://bucket/large.tmp", "s3://bucket/large", &err) != OD_OK)
+        fail_msg("%s", err.message);
+    assert_staging_empty();
+    assert_int_equal(w.io->stat(w.io, "s3://bucket/large", &stat, NULL), OD_OK);
+    assert_int_equal(stat.bytes, bytes);
+    snprintf(path, sizeof path, "%s/bucket/large", w.root);
+    assert_int_equal(od_io_real.open(&od_io_real, path, OD_OPEN_READ, &half, NULL), OD_OK);
+    assert_int_equal(
+        od_io_real.read_at(&od_io_real, half, got, sizeof got, bytes - sizeof got, &len, NULL),
+        OD_OK);
+    assert_memory_equal(got, block, sizeof got);
+    od_io_real.close(&od_io_real, half);
+}
+
+static void endpoints_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"ftp://host", "host:9000",        "http://",
+                                       "http://a/b", "http://user@host", "https://host?x"};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct od_s3_endpoint endpoint = {od_str_c(urls[i]), OD_STR("r"), OD_STR("k"), OD_STR("s"),
+                                          false};
+        struct od_remote *remote = NULL;
+        struct od_error err;
+        assert_int_equal(od_remote_new(&od_io_real, &endpoint, w.staging, &remote, &err),
+                         OD_INVALID_INPUT);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_written_is_an_object_and_comes_back),
+        cmocka_unit_test(what_is_never_renamed_is_no_object),
+        cmocka_unit_test(ranges_and_maps_read_what_was_written),
+        cmocka_unit_test(an_object_that_changes_is_not_mixed),
+        cmocka_unit_test(an_endpoint_that_says_later_is_asked_again),
+        cmocka_unit_test(lists_go_on_over_pages),
+        cmocka_unit_test(a_large_file_goes_in_parts),
+        cmocka_unit_test(endpoints_that_are_none_are_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
