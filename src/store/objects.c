@@ -475,13 +475,22 @@ enum od_status od_objects_list_any(const struct od_objects *objects, struct od_s
 
 struct tree {
     const struct od_objects *objects;
-    const struct folder *folder;
+    const struct place *place;
     struct od_arena *arena;
     struct od_str *files;
     size_t file_count, file_cap;
     size_t folder_count;
     struct od_error *err;
 };
+
+static enum od_status resolve_in(struct tree *t, const char *path, bool want_folder,
+                                 struct od_str *out)
+{
+    if (!t->place->remote)
+        return resolve(t->place->folder, path, want_folder, t->arena, out, t->err);
+    *out = od_arena_str(t->arena, od_str_c(path));
+    return out->ptr ? OD_OK : od_fail(t->err, OD_NO_MEMORY, NULL);
+}
 
 static enum od_status add_file(struct tree *t, const char *path)
 {
@@ -497,7 +506,7 @@ static enum od_status add_file(struct tree *t, const char *path)
         t->files = grown;
         t->file_cap = cap;
     }
-    return resolve(t->folder, path, false, t->arena, &t->files[t->file_count++], t->err);
+    return resolve_in(t, path, false, &t->files[t->file_count++]);
 }
 
 /* A path has at most PATH_MAX bytes, which bounds how deep this goes. */
@@ -509,9 +518,13 @@ static enum od_status add_tree(struct tree *t, const char *path)
     size_t count;
     if (t->folder_count++ == MOST_FOLDERS)
         return od_fail(t->err, OD_LIMIT, "There are more than %d folders.", MOST_FOLDERS);
-    enum od_status s = resolve(t->folder, path, true, t->arena, &real, t->err);
-    if (s == OD_OK)
-        s = io->list(io, real.ptr, t->arena, &entries, &count, t->err);
+    struct od_error why;
+    enum od_status s = resolve_in(t, path, true, &real);
+    if (s != OD_OK)
+        return s;
+    s = io->list(io, real.ptr, t->arena, &entries, &count, &why);
+    if (s != OD_OK)
+        return t->place->remote ? unreachable_remote(&why, t->err) : od_error_copy(t->err, &why);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (!entries[i].is_folder && !is_csv(&entries[i]))
             continue;
@@ -542,9 +555,11 @@ enum od_status od_objects_tree(const struct od_objects *objects, struct od_str l
         return s;
     if (!place.is_folder)
         return od_objects_list(objects, location, arena, out, out_count, err);
-    struct tree tree = {.objects = objects, .folder = place.folder, .arena = arena, .err = err};
+    struct tree tree = {.objects = objects, .place = &place, .arena = arena, .err = err};
     struct od_str path =
-        od_arena_printf(arena, "%s/%.*s", place.folder->real, OD_STR_ARG(place.rest));
+        place.remote
+            ? od_arena_str(arena, od_str_sub(location, 0, location.len - 1))
+            : od_arena_printf(arena, "%s/%.*s", place.folder->real, OD_STR_ARG(place.rest));
     s = path.ptr ? add_tree(&tree, path.ptr) : od_fail(err, OD_NO_MEMORY, NULL);
     if (s != OD_OK)
         return s;

@@ -1,10 +1,15 @@
 """s3:// locations of a real endpoint: a second server of ours plays it, a proxy between them plays the network."""
 import http.client
 import http.server
+import json
 import threading
 
 import pytest
-from harness import Server, csv_text, finish_import, new_dataset, new_group, start_import, unique
+from harness import (
+    Server, csv_text, ended, finish_import, new_dataset, new_group, new_solution, new_version, start_import, unique, wait_for,
+)
+
+ROLE = "arn:aws:iam::000000000000:role/far"
 
 SCHEMA = {
     "type": "record", "name": "Interactions", "namespace": "com.amazonaws.personalize.schema", "version": "1.0",
@@ -100,6 +105,51 @@ def test_a_prefix_of_many_objects_is_imported(endpoint, tmp_path):
     (folder / "readme.txt").write_text("no data")
     assert import_from(near, "s3://far/many/")["status"] == "ACTIVE"
     near.stop()
+
+
+def read(s3, key):
+    return s3.get_object(Bucket="far", Key=key)["Body"].read().decode()
+
+
+def test_jobs_write_to_the_endpoint_and_read_what_they_are_about_from_it(endpoint, near):
+    s3 = endpoint.client("s3")
+    s3.put_object(Bucket="far", Key="whole/data.csv", Body=rows(1500))
+    group = new_group(near)
+    dataset = new_dataset(near, group, body=SCHEMA)
+    assert finish_import(near, start_import(near, dataset, "s3://far/whole/data.csv"))["status"] == "ACTIVE"
+    job = near.control.create_dataset_export_job(
+        jobName=unique("export"), datasetArn=dataset, ingestionMode="ALL", roleArn=ROLE,
+        jobOutput={"s3DataDestination": {"path": "s3://far/exported"}},
+    )["datasetExportJobArn"]
+    described = wait_for(lambda: near.control.describe_dataset_export_job(datasetExportJobArn=job)["datasetExportJob"], ended)
+    assert described["status"] == "ACTIVE", described
+    keys = [o["Key"] for o in s3.list_objects_v2(Bucket="far", Prefix="exported/")["Contents"]]
+    assert keys == [f"exported/{described['jobName']}/part-00000.csv"], keys
+    assert sorted(read(s3, keys[0]).split()) == sorted(rows(1500).decode().split())
+
+    version = new_version(near, new_solution(near, group, "aws-popularity-count"))
+    s3.put_object(Bucket="far", Key="asked/users.json", Body=b"".join(b'{"userId":"u%d"}\n' % u for u in range(20)))
+    job = near.control.create_batch_inference_job(
+        jobName=unique("batch"), solutionVersionArn=version, roleArn=ROLE, numResults=3,
+        jobInput={"s3DataSource": {"path": "s3://far/asked/users.json"}},
+        jobOutput={"s3DataDestination": {"path": "s3://far/answered/"}},
+    )["batchInferenceJobArn"]
+    described = wait_for(lambda: near.control.describe_batch_inference_job(batchInferenceJobArn=job)["batchInferenceJob"], ended)
+    assert described["status"] == "ACTIVE", described
+    lines = [json.loads(line) for line in read(s3, "answered/users.json.out").splitlines()]
+    assert [line["input"]["userId"] for line in lines] == [f"u{u}" for u in range(20)]
+    assert all(len(line["output"]["recommendedItems"]) == 3 for line in lines)
+
+    for folder in ("gone/a.csv", "gone/deep/er/b.csv"):  # sub-folders count
+        s3.put_object(Bucket="far", Key=folder, Body=f"USER_ID\nu{len(folder)}\n".encode())
+    job = near.control.create_data_deletion_job(
+        jobName=unique("deletion"), datasetGroupArn=group, dataSource={"dataLocation": "s3://far/gone/"}, roleArn=ROLE
+    )["dataDeletionJobArn"]
+    described = wait_for(
+        lambda: near.control.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"],
+        lambda d: d["status"] in ("COMPLETED", "FAILED"),
+    )
+    assert (described["status"], described["numDeleted"]) == ("COMPLETED", 60), described  # 30 events each
 
 
 def test_faults_of_the_network_are_overcome(endpoint, near, network):
