@@ -136,13 +136,13 @@ def section_lint():
     return own_counts("lint", *stream([sys.executable, "tools/lint.py"]))
 
 
-def pytest(folder):
+def pytest(folder, *options):
     if not list((ROOT / folder).glob("**/test_*.py")):
         return missing(f"there is no test_X.py in {folder}")
     # Never against the binary of an earlier build.
     if make("build")[0]:
         return 0, 1, 0, f"{BUILD}/ondol does not build"
-    code, lines = stream([PYTHON, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", folder])
+    code, lines = stream([PYTHON, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options, folder])
     if code == 5:
         return missing(f"pytest found no test in {folder}")
     for line in reversed(lines):
@@ -157,7 +157,8 @@ def pytest(folder):
 
 
 def section_api():
-    return pytest("tests/api")
+    # One process more than cores: these tests wait for jobs most of their time. A file stays in one process.
+    return pytest("tests/api", "-n", str(int(JOBS) + 1), "--dist", "loadfile")
 
 
 def section_crash():

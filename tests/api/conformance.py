@@ -245,6 +245,19 @@ class Recorder:
             faults, self._faults = self._faults, []
         return list(dict.fromkeys(faults))
 
+    # --- from process to process
+
+    def counts(self):
+        """What was noted, as JSON."""
+        return [list(self.successes.items()), [[*key, n] for key, n in self.errors.items()]]
+
+    def add(self, counts):
+        """What another noted; None: nothing."""
+        for name, n in counts[0] if counts else []:
+            self.successes[name] += n
+        for name, code, n in counts[1] if counts else []:
+            self.errors[name, code] += n
+
     # --- what a whole run must have seen
 
     def unimplemented(self):

@@ -19,27 +19,38 @@ def is_whole(config):
     return any(HERE == path or path in HERE.parents for path in paths)
 
 
-def pytest_collection_modifyitems(config, items):
-    """What asks about the whole run goes last."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+# Tests may be shared out among processes (pytest-xdist); what each was answered comes together in the first.
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "last: runs after all other tests, and only when all of them run")
+def pytest_sessionfinish(session):
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["answers"] = RECORDER.counts()
+    elif is_whole(config) and list(RECORDER.lacks()) and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    RECORDER.add(getattr(node, "workeroutput", {}).get("answers"))
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if is_whole(config):
-        terminalreporter.section("operations and their declared errors")
-        for line in RECORDER.table():
-            terminalreporter.write_line(line)
+    if not is_whole(config):
+        return
+    terminalreporter.section("operations and their declared errors")
+    for line in RECORDER.table():
+        terminalreporter.write_line(line)
+    lacks = list(RECORDER.lacks())
+    if lacks:
+        terminalreporter.section(f"FAILED: {len(lacks)} things were never exercised")
+    for line in lacks:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)
-def answers_as_modelled(request):
+def answers_as_modelled():
     """Whatever a test was answered, by whichever client, fits the API model."""
-    if request.node.get_closest_marker("last") and not is_whole(request.config):
-        pytest.skip("needs a run of all tests of tests/api")
     yield
     faults = RECORDER.take_faults()
     if faults:
