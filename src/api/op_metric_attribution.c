@@ -336,14 +336,14 @@ enum od_status od_op_list_metric_attribution_metrics(struct od_call *call)
     struct od_attribution_config config;
     struct od_str arn = in->metric_attribution_arn;
     int64_t after;
-    if (!arn.ptr)
-        return od_fail(&call->err, OD_INVALID_INPUT, "metricAttributionArn is required.");
-    enum od_status s = od_resource_get(call, &od_kind_metric_attribution, arn, &resource);
+    enum od_status s = od_page_open(call, in->next_token, arn, &after);
+    if (s == OD_OK && !arn.ptr)
+        s = od_fail(&call->err, OD_INVALID_INPUT, "metricAttributionArn is required.");
+    if (s == OD_OK)
+        s = od_resource_get(call, &od_kind_metric_attribution, arn, &resource);
     if (s == OD_NOT_FOUND)
         s = od_fail(&call->err, OD_INVALID_INPUT, "Resource Arn %.*s does not exist.",
                     OD_STR_ARG(arn));
-    if (s == OD_OK)
-        s = od_page_open(call, in->next_token, arn, &after);
     if (s == OD_OK)
         s = od_attribution_read(call, &resource, &config);
     if (s != OD_OK)

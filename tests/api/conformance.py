@@ -47,6 +47,14 @@ UNIMPLEMENTED = "NotImplementedException"
 _AT_ONCE = "what it names is ACTIVE when its creation is answered, and gone when its deletion is (docs/differences.md)"
 _ONE = "the only quota is one of a kind, which is told as ResourceAlreadyExistsException (api.md 10)"
 UNREACHABLE = {
+    ("CreateDataDeletionJob", RIU): _AT_ONCE,
+    ("CreateDatasetExportJob", RIU): _AT_ONCE,
+    ("CreateDatasetExportJob", LE): "no quota counts exports (api.md 15)",
+    ("CreateMetricAttribution", RIU): _AT_ONCE,
+    ("CreateMetricAttribution", LE): _ONE,
+    ("UpdateMetricAttribution", RIU): _AT_ONCE,
+    ("DeleteMetricAttribution", RIU): _AT_ONCE,
+    ("CreateRecommender", RIU): _AT_ONCE,
     ("CreateDataset", LE): _ONE,
     ("CreateEventTracker", LE): _ONE,
     ("CreateDataset", RIU): _AT_ONCE,
@@ -230,7 +238,9 @@ class Recorder:
                 self.errors[name, error_code(OPERATIONS[name][0], headers, body)] += 1
 
     def note_botocore(self, response_dict, event_name, **_):
-        """Handler of a client's response-received event."""
+        """Handler of a client's response-received event; without a response when the connection broke."""
+        if response_dict is None:
+            return
         body = response_dict["body"]
         self.note(event_name.rsplit(".", 1)[1], response_dict["status_code"], response_dict["headers"], body)
 
