@@ -68,9 +68,12 @@ static void write_reports(struct od_app *app, struct od_task *task)
         enum od_status s = write_file(app, &reports[i], &err);
         if (s == OD_OK)
             s = od_app_on_store(app, forget, &reports[i], &err);
-        if (s != OD_OK)
-            fprintf(stderr, "ondol: a report of a metric attribution waits to be written: %s\n",
-                    err.message);
+        if (s == OD_OK)
+            continue;
+        fprintf(stderr, "ondol: a report of a metric attribution waits to be written: %s\n",
+                err.message);
+        if (app->remote) /* one failure is minutes of trying; the next tick goes on */
+            break;
     }
     od_arena_done(&arena);
     atomic_store(&app->attributions->is_writing, false);

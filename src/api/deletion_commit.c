@@ -162,7 +162,9 @@ static enum od_status note_done(struct removal *r)
     int64_t total = r->rows + r->log.events + r->log.records;
     size_t count;
     const struct od_json *stale = list_of(r, "stale", &count);
-    for (size_t i = 0; i < count; i++) {
+    /* Jobs of other groups may be reading what was replaced meanwhile: it goes when they have ended
+     * (files.c). */
+    for (size_t i = 0; i < count && f->job_count == 0; i++) {
         next(&r->old);
         od_buf_json(&r->old, stale->items[i].text);
     }
@@ -243,7 +245,8 @@ enum od_status od_deletion_reopen(struct od_app *app, void *context, struct od_e
     enum od_status s = OD_OK;
     od_call_internal(&call, app, f->arena);
     for (size_t i = 0; s == OD_OK && models && models->count && i < f->all_count; i++)
-        if (od_str_eq_c(f->all[i].kind, od_kind_solution_version.name))
+        if (od_str_eq_c(f->all[i].kind, od_kind_solution_version.name) ||
+            od_str_eq_c(f->all[i].kind, od_kind_recommender.name))
             s = od_campaigns_reopen(&call, &f->all[i]);
     return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
 }

@@ -137,8 +137,9 @@ bool od_door_handle(void *context, struct od_http_exchange *exchange)
         return od_s3_handle(app->s3, exchange);
     if (od_query_claims(request))
         return od_query_handle(app, exchange);
-    if (od_door_pages(app, exchange))
-        return true;
+    enum od_door_page page = od_door_pages(app, exchange);
+    if (page != OD_PAGE_NONE)
+        return page == OD_PAGE_WRITTEN;
     struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);
     if (!call) {
         od_http_response(exchange)->status = 500;

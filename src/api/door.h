@@ -14,16 +14,17 @@ enum od_http_intake od_door_begin(void *context, struct od_http_exchange *exchan
 enum od_status od_door_metrics_init(struct od_app *app, struct od_error *err) OD_MUST_USE;
 void od_door_count(struct od_app *app, const struct od_operation *op, int http_status, int64_t ns);
 
-/* Answers GET /ondol/models/<arn>: door_models.c. */
+/* Writes the page /ondol/models/<arn>: see door_models.c. Store thread, as the next. */
 void od_door_model(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
 /* Writes the page /ondol/deletions/<arn>: see door_deletions.c. */
 void od_door_deletion(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
 /* An ARN in a path may be percent-encoded. In arena; absent: no memory. */
 struct od_str od_door_decode(struct od_arena *arena, struct od_str text);
 
-/* What is not an API operation: /health, /ready, /metrics, /ondol/jobs, /ondol/models/, CORS.
- * False: not one of those. */
-bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange);
+/* What is not an API operation: /health, /ready, /metrics, CORS, pages below /ondol/. LATER: the
+ * store thread answers. */
+enum od_door_page { OD_PAGE_NONE, OD_PAGE_WRITTEN, OD_PAGE_LATER };
+enum od_door_page od_door_pages(struct od_app *app, struct od_http_exchange *exchange);
 /* Is it one of their paths? */
 bool od_door_is_page(struct od_str path);
 

@@ -19,9 +19,8 @@ struct question {
     struct od_resource job;
 };
 
-static enum od_status find_job(struct od_app *app, void *context, struct od_error *err)
+static enum od_status find_job(struct od_app *app, struct question *q, struct od_error *err)
 {
-    struct question *q = context;
     struct od_call call;
     od_call_internal(&call, app, q->arena);
     enum od_status s = od_resource_get(&call, &od_kind_deletion_job, q->arn, &q->job);
@@ -73,8 +72,7 @@ void od_door_deletion(struct od_app *app, struct od_http_exchange *exchange, str
     const char *type;
     q.arn = od_door_decode(q.arena, arn);
     response->content_type = OD_STR(OD_AWS_JSON);
-    enum od_status s =
-        q.arn.ptr ? od_app_on_store(app, find_job, &q, &err) : od_fail(&err, OD_NO_MEMORY, NULL);
+    enum od_status s = q.arn.ptr ? find_job(app, &q, &err) : od_fail(&err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)
         s = write_page(app, &q, &response->body, &err);
     if (s != OD_OK) {

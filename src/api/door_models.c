@@ -5,8 +5,7 @@
  *   {"solutionVersionArn" or "recommenderArn":..., "status":..., "failureReason":..., "card":{...},
  * "job":{...}}
  *
- * failureReason, card and job are there when there is one. The store thread is asked for the
- * version, the file is read on the HTTP thread. */
+ * failureReason, card and job are there when there is one. Store thread. */
 #include "api/door.h"
 
 #include "api/attach.h"
@@ -24,9 +23,8 @@ struct question {
     struct od_str card; /* path below the data folder; empty: none */
 };
 
-static enum od_status find_version(struct od_app *app, void *context, struct od_error *err)
+static enum od_status find_version(struct od_app *app, struct question *q, struct od_error *err)
 {
-    struct question *q = context;
     struct od_call call;
     struct od_json extra;
     od_call_internal(&call, app, q->arena);
@@ -108,8 +106,7 @@ void od_door_model(struct od_app *app, struct od_http_exchange *exchange, struct
     const char *type;
     q.arn = od_door_decode(q.arena, arn);
     response->content_type = OD_STR(OD_AWS_JSON);
-    enum od_status s = q.arn.ptr ? od_app_on_store(app, find_version, &q, &err)
-                                 : od_fail(&err, OD_NO_MEMORY, NULL);
+    enum od_status s = q.arn.ptr ? find_version(app, &q, &err) : od_fail(&err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)
         s = write_page(app, &q, &response->body, &err);
     if (s != OD_OK) {

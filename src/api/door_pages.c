@@ -49,8 +49,36 @@ static bool may_look(struct od_app *app, struct od_http_exchange *exchange)
     return s == OD_OK;
 }
 
-/* False: no page of ours. */
-static bool own_page(struct od_app *app, struct od_http_exchange *exchange, struct od_str path)
+/* A page about an ARN on its way over the store thread, which may be busy for long. */
+struct page_task {
+    struct od_task task;
+    struct od_http_exchange *exchange;
+    void (*page)(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
+    struct od_str arn;
+};
+
+static void run_page(struct od_app *app, struct od_task *task)
+{
+    struct page_task *t = (struct page_task *)task;
+    t->page(app, t->exchange, t->arn);
+    od_http_finish(t->exchange);
+}
+
+static enum od_door_page ask_page(struct od_app *app, const struct page_task *page)
+{
+    struct page_task *t = OD_NEW(od_http_arena(page->exchange), struct page_task);
+    if (!t) {
+        od_http_response(page->exchange)->status = 500;
+        return OD_PAGE_WRITTEN;
+    }
+    *t = *page;
+    t->task.run = run_page;
+    od_queue_post(&app->store_queue, &t->task);
+    return OD_PAGE_LATER;
+}
+
+static enum od_door_page own_page(struct od_app *app, struct od_http_exchange *exchange,
+                                  struct od_str path)
 {
     static const struct {
         const char *path;
@@ -59,16 +87,18 @@ static bool own_page(struct od_app *app, struct od_http_exchange *exchange, stru
     if (od_str_eq_c(path, "/ondol/jobs")) {
         if (may_look(app, exchange))
             od_runner_progress(app, &od_http_response(exchange)->body);
-        return true;
+        return OD_PAGE_WRITTEN;
     }
     for (size_t i = 0; i < sizeof of_arns / sizeof *of_arns; i++) {
         if (!od_str_starts(path, od_str_c(of_arns[i].path)))
             continue;
-        if (may_look(app, exchange))
-            of_arns[i].page(app, exchange, od_str_sub(path, strlen(of_arns[i].path), path.len));
-        return true;
+        if (!may_look(app, exchange))
+            return OD_PAGE_WRITTEN;
+        struct od_str arn = od_str_sub(path, strlen(of_arns[i].path), path.len);
+        return ask_page(
+            app, &(struct page_task){.exchange = exchange, .page = of_arns[i].page, .arn = arn});
     }
-    return false;
+    return OD_PAGE_NONE;
 }
 
 bool od_door_is_page(struct od_str path)
@@ -77,17 +107,17 @@ bool od_door_is_page(struct od_str path)
            od_str_eq_c(path, "/metrics") || od_str_starts(path, OD_STR("/ondol/"));
 }
 
-bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
+enum od_door_page od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
 {
     const struct od_http_request *request = od_http_request(exchange);
     struct od_http_response *response = od_http_response(exchange);
     bool get = od_str_eq_c(request->method, "GET") || od_str_eq_c(request->method, "HEAD");
     if (od_str_eq_c(request->method, "OPTIONS")) {
         preflight(response);
-        return true;
+        return OD_PAGE_WRITTEN;
     }
     if (!get)
-        return false;
+        return OD_PAGE_NONE;
     if (od_str_eq_c(request->path, "/health"))
         text_page(response, 200, "text/plain", "ok\n");
     else if (od_str_eq_c(request->path, "/ready") && atomic_load(&app->ready) &&
@@ -102,5 +132,5 @@ bool od_door_pages(struct od_app *app, struct od_http_exchange *exchange)
         od_attributions_write(app, &response->body);
     } else
         return own_page(app, exchange, request->path);
-    return true;
+    return OD_PAGE_WRITTEN;
 }

@@ -6,6 +6,7 @@
 #include "api/attach.h"
 #include "api/job_kind.h"
 #include "base/limits.h"
+#include "jobs/report.h"
 
 #define ARENA_MAX (256u << 20)
 
@@ -289,7 +290,7 @@ static void pass_to_loader(struct od_app *app, int64_t job_id, const struct od_j
     struct od_buf text;
     struct od_error err;
     struct job_task *t = od_job_task_new(job_id, kind->name, arn, kind->land);
-    od_buf_init(&text, 1u << 20);
+    od_buf_init(&text, OD_REPORT_LINE_MAX);
     od_json_write(result, &text);
     if (t && od_buf_status(&text) == OD_OK) {
         t->result_text = text.ptr;

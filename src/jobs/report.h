@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "os/io.h"
 
-#define OD_REPORT_LINE_MAX (256u * 1024) /* a result with all metrics is about 4 KB */
+#define OD_REPORT_LINE_MAX (8u << 20) /* all metrics are about 4 KB; a deletion lists its files */
 
 enum od_report_kind { OD_REPORT_PROGRESS, OD_REPORT_RESULT, OD_REPORT_ERROR };
 
