@@ -7,7 +7,7 @@ Make believable lodging data (`ondol generate lodging`): one user in ten interac
 hundred. Each recipe is trained on what came before the last tenth of the time and asked 2,000 questions
 about the rest (`ondol eval`, protocol time), each in a process of its own. Without flags only 1 million
 interactions; --large adds 10 million (3 GB of memory, minutes a recipe), --huge 100 million
-(20 GB, about an hour a recipe, 8 GB of disk).
+(14 GB, up to an hour or two a recipe, 4.3 GB of disk).
 
   training, s   the recipe's training, metrics of its own included
   above, MiB    memory at the training's peak beyond the loaded data
