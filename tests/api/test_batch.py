@@ -406,6 +406,28 @@ def test_a_failed_job_leaves_no_output(server, own):
     assert [path.name for path in (server.objects / "bucket" / folder).iterdir()] == ["b.json.out"], "neither a.json.out"
 
 
+def test_a_groups_jobs_go_with_it(server):
+    group, name = new_group(server), unique("batch")
+
+    def job(of):
+        dataset = new_dataset(server, of)
+        load(server, dataset, interactions_csv())
+        solution = new_solution(server, of, "aws-popularity-count")
+        source = put_object(server, f"in/{name}.json", lines_of({"userId": "a"}))
+        made = create(server, new_version(server, solution), source, "s3://bucket/gone/", name=name)
+        assert finish(server, made)["status"] == "ACTIVE"
+        return made, dataset, solution
+
+    made, dataset, solution = job(group)
+    server.control.delete_solution(solutionArn=solution)
+    server.control.delete_dataset(datasetArn=dataset)
+    assert describe(server, made)["status"] == "ACTIVE", "as long as its group is there"
+    server.control.delete_dataset_group(datasetGroupArn=group)
+    with refused(RNF):
+        describe(server, made)
+    assert job(new_group(server))[0] == made, "its name is free again"
+
+
 def test_strict_quotas(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("strict") / "data", "--strict")
     try:
