@@ -6,11 +6,13 @@
  *
  * Looked at with every tick of automatic training, on the store thread. When an update is begun,
  * how far the data had come is written into the version's "extra" (update_ms, update_seq), so one
- * that fails is not tried again before something new comes in. */
+ * that fails is not tried again before something new comes in. One that is given up (its
+ * recommender is stopped or trained anew) leaves no mark: it is made up for later. Its job is void
+ * once "update_job" does not name it. */
 #include <stdio.h>
 
 #include "api/attach.h"
-#include "api/runner.h"
+#include "api/runner_inner.h"
 #include "api/solution.h"
 
 #define ARENA_MAX (64u << 20)
@@ -55,6 +57,36 @@ static const struct {
 struct marks {
     int64_t seq[MARKS];
 };
+
+const char *const od_update_marks[] = {"update_ms",
+                                       "update_job",
+                                       "update_event_seq",
+                                       "update_record_seq",
+                                       "update_action_event_seq",
+                                       "update_action_record_seq",
+                                       NULL};
+
+enum od_status od_update_under_way(struct od_call *call, const struct od_json *extra, bool *out)
+{
+    int64_t id = od_json_get_i64(extra, "update_job", -1);
+    struct od_job *jobs;
+    size_t count;
+    enum od_status s = od_jobs_list(call->app->store, call->arena, &jobs, &count, &call->err);
+    *out = false;
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        *out |= jobs[i].id == id;
+    return s;
+}
+
+enum od_status od_update_began(struct od_call *call, int64_t job_id, struct od_resource *version,
+                               bool *out_go)
+{
+    struct od_json extra;
+    enum od_status s = od_json_parse(call->arena, version->extra, &extra, &call->err);
+    if (s == OD_OK)
+        *out_go = od_json_get_i64(&extra, "update_job", -1) == job_id;
+    return s;
+}
 
 static enum od_status has_news(struct od_call *call, const struct od_recipe_spec *spec,
                                const struct od_resource *version, const struct od_json *extra,
@@ -101,7 +133,7 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *ver
     struct od_personalize_solution_version value = {0};
     const struct od_recipe_spec *spec;
     *out = false;
-    enum od_status s = od_version_read(call, version, &value);
+    enum od_status s = od_version_read(call, version, true, &value);
     if (s != OD_OK || !od_str_eq_c(value.training_mode, "FULL"))
         return s;
     s = od_recipe_by_arn(call, value.recipe_arn, &spec);
@@ -118,16 +150,13 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *ver
 static struct od_str marked(struct od_call *call, const struct od_json *extra,
                             const struct marks *marks, int64_t job)
 {
-    const char *own[MARKS + 3] = {"update_ms", "update_job"};
-    for (int i = 0; i < MARKS; i++)
-        own[2 + i] = noted[i].updated;
     struct od_buf text;
     od_buf_init(&text, 1u << 20);
     od_buf_printf(&text, "{\"update_ms\":%lld,\"update_job\":%lld", (long long)call->now_ms,
                   (long long)job);
     for (int i = 0; i < MARKS; i++)
         od_buf_printf(&text, ",\"%s\":%lld", noted[i].updated, (long long)marks->seq[i]);
-    od_json_write_others(extra, own, &text);
+    od_json_write_others(extra, od_update_marks, &text);
     od_buf_char(&text, '}');
     struct od_str out =
         od_buf_status(&text) == OD_OK ? od_arena_str(call->arena, od_buf_view(&text)) : OD_STR_NONE;

@@ -7,9 +7,6 @@
 /* OD_IN_USE when a batch job that uses the filter has not ended. Store thread. */
 enum od_status od_batch_filter_free(struct od_call *call,
                                     const struct od_resource *filter) OD_MUST_USE;
-/* The jobs of a group that is going: OD_IN_USE when one has not ended, else they go too and their
- * names may be used again. Store thread. */
-enum od_status od_batch_forget(struct od_call *call, struct od_str group) OD_MUST_USE;
 
 /* prepare_batch.c: see job_kind.h. */
 enum od_status od_prepare_batch_inference(struct od_app *app, int64_t job_id, struct od_str arn,

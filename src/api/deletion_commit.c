@@ -105,6 +105,26 @@ static enum od_status rename_images(struct removal *r, struct od_resource *owner
     return OD_OK;
 }
 
+/* latestRecommenderUpdate has a failureReason of its own. */
+static enum od_status redact_update(struct removal *r, struct od_resource *one, bool *changed)
+{
+    struct od_personalize_recommender value = {0};
+    if (!od_str_eq_c(one->kind, od_kind_recommender.name))
+        return OD_OK;
+    enum od_status s = od_resource_read(r->call, &od_kind_recommender, one, &value);
+    struct od_personalize_recommender_update_summary *update = value.latest_recommender_update;
+    if (s != OD_OK || !update || !update->failure_reason.ptr)
+        return s;
+    struct od_str reason = od_deletion_redact(r->facts->arena, update->failure_reason);
+    if (!reason.ptr)
+        return od_fail(&r->call->err, OD_NO_MEMORY, NULL);
+    if (od_str_eq(reason, update->failure_reason))
+        return OD_OK;
+    update->failure_reason = reason;
+    *changed = true;
+    return od_resource_pack(r->call, &od_kind_recommender, &value, one);
+}
+
 static enum od_status change_resources(struct removal *r)
 {
     const struct od_deletion_facts *f = r->facts;
@@ -122,7 +142,9 @@ static enum od_status change_resources(struct removal *r)
             return od_fail(&r->call->err, OD_NO_MEMORY, NULL);
         bool changed = !od_str_eq(reason, one->failure_reason);
         one->failure_reason = reason;
-        s = rename_images(r, one, &changed);
+        s = redact_update(r, one, &changed);
+        if (s == OD_OK)
+            s = rename_images(r, one, &changed);
         if (s == OD_OK && changed)
             s = od_catalog_update(r->call->app->store, one, &r->call->err);
     }

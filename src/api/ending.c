@@ -224,7 +224,7 @@ enum od_status od_update_end(struct od_call *call, const struct ending *end,
                              struct od_resource *version)
 {
     bool changed;
-    if (end->status != OD_OK && end->status != OD_STOPPED)
+    if (version->arn.ptr && end->status != OD_OK && end->status != OD_STOPPED)
         fprintf(stderr, "ondol: the automatic update of %.*s failed: %s\n", OD_STR_ARG(end->arn),
                 end->err.message);
     enum od_status s = take_update(call, end, version, &changed);
@@ -297,7 +297,10 @@ enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_
     else if (s == OD_OK && kind && !whole)
         s = set_outcome(&call, end, kind, &resource);
     if (whole) {
-        s = s == OD_OK ? kind->end(&call, end, &resource) : s;
+        if (s == OD_OK)
+            s = kind->end(&call, end, &resource);
+        else
+            od_runner_forget(app, end->id); /* the row stays: taken up at the next start */
         if (s != OD_OK)
             od_error_copy(err, &call.err);
         od_arena_done(&arena);

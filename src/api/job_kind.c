@@ -33,7 +33,10 @@ static const struct od_job_kind kinds[] = {
     {.name = "train", CREATES, .prepare = prepare_training, .outcome = od_training_outcome},
     {.name = "batch", CREATES, .prepare = od_prepare_batch_inference},
     {.name = "segment", CREATES, .prepare = od_prepare_batch_segment},
-    {.name = "update", .prepare = prepare_update, .end = od_update_end}, /* of what is ACTIVE */
+    {.name = "update", /* of what is ACTIVE */
+     .prepare = prepare_update,
+     .began = od_update_began,
+     .end = od_update_end},
     {.name = "recommend",
      .prepare = prepare_training,
      .began = od_recommender_began,

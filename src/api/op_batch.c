@@ -363,23 +363,3 @@ enum od_status od_batch_filter_free(struct od_call *call, const struct od_resour
     }
     return s;
 }
-
-enum od_status od_batch_forget(struct od_call *call, struct od_str group)
-{
-    const struct od_resource *busy = NULL;
-    enum od_status s = OD_OK;
-    for (size_t k = 0; s == OD_OK && k < sizeof kinds / sizeof *kinds; k++) {
-        s = od_resource_unfinished(call, kinds[k], OD_STR_NONE, group, &busy);
-        if (s == OD_OK && busy)
-            s = od_fail(&call->err, OD_IN_USE, "Dataset group %.*s is used by %s %.*s.",
-                        OD_STR_ARG(group), kinds[k]->title, OD_STR_ARG(busy->arn));
-    }
-    for (size_t k = 0; s == OD_OK && k < sizeof kinds / sizeof *kinds; k++) {
-        struct od_resource *jobs;
-        size_t count;
-        s = od_resource_list(call, kinds[k], OD_STR_NONE, group, OD_STR_NONE, &jobs, &count);
-        for (size_t i = 0; s == OD_OK && i < count; i++)
-            s = od_resource_remove(call, jobs[i].arn);
-    }
-    return s;
-}

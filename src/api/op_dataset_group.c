@@ -1,6 +1,5 @@
 /* Dataset groups. A group is the unit of everything live: its datasets, filters and campaigns see
  * each other and nothing else. */
-#include "api/batch.h"
 #include "api/files.h"
 #include "api/quota.h"
 #include "api/resource.h"
@@ -58,29 +57,46 @@ static enum od_status check_empty(struct od_call *call, struct od_str arn)
     return s;
 }
 
-/* A deletion of users that has begun ends first. */
+/* What has begun ends first. */
 static enum od_status check_idle(struct od_call *call, struct od_str arn)
 {
-    const struct od_resource *busy;
-    enum od_status s = od_resource_unfinished(call, &od_kind_deletion_job, OD_STR_NONE, arn, &busy);
-    if (s == OD_OK && busy)
-        s = od_fail(&call->err, OD_IN_USE, "Dataset group %.*s is used by %.*s.", OD_STR_ARG(arn),
-                    OD_STR_ARG(busy->arn));
+    static const struct od_kind *const kinds[] = {&od_kind_deletion_job, &od_kind_export_job,
+                                                  &od_kind_batch_inference_job,
+                                                  &od_kind_batch_segment_job};
+    enum od_status s = OD_OK;
+    for (size_t i = 0; s == OD_OK && i < sizeof kinds / sizeof *kinds; i++) {
+        const struct od_resource *busy;
+        s = od_resource_unfinished(call, kinds[i], OD_STR_NONE, arn, &busy);
+        if (s == OD_OK && busy)
+            s = od_fail(&call->err, OD_IN_USE, "Dataset group %.*s is used by %.*s.",
+                        OD_STR_ARG(arn), OD_STR_ARG(busy->arn));
+    }
     return s;
 }
 
-/* The group and its data deletion jobs, whose names become free (api.md section 8). */
-static enum od_status remove_group(struct od_call *call, struct od_str arn)
+static enum od_status remove_jobs(struct od_call *call, const struct od_kind *kind,
+                                  struct od_str group)
 {
-    struct od_store *store = call->app->store;
     struct od_resource *jobs;
     size_t count;
+    enum od_status s = od_resource_list(call, kind, OD_STR_NONE, group, OD_STR_NONE, &jobs, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++)
+        s = od_catalog_delete(call->app->store, jobs[i].arn, &call->err);
+    return s;
+}
+
+/* The group and its own jobs, whose names become free (api.md section 8); those of its datasets
+ * went with them. */
+static enum od_status remove_group(struct od_call *call, struct od_str arn)
+{
+    static const struct od_kind *const kinds[] = {
+        &od_kind_deletion_job, &od_kind_batch_inference_job, &od_kind_batch_segment_job};
+    struct od_store *store = call->app->store;
     enum od_status s = od_store_begin(store, &call->err);
     if (s != OD_OK)
         return s;
-    s = od_resource_list(call, &od_kind_deletion_job, OD_STR_NONE, arn, OD_STR_NONE, &jobs, &count);
-    for (size_t i = 0; s == OD_OK && i < count; i++)
-        s = od_catalog_delete(store, jobs[i].arn, &call->err);
+    for (size_t i = 0; s == OD_OK && i < sizeof kinds / sizeof *kinds; i++)
+        s = remove_jobs(call, kinds[i], arn);
     if (s == OD_OK)
         s = od_catalog_delete(store, arn, &call->err);
     if (s == OD_OK)

@@ -153,7 +153,7 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
     enum od_status s =
         od_catalog_get(app->store, facts->arn, facts->arena, &facts->version, &call.err);
     if (s == OD_OK)
-        s = od_version_read(&call, &facts->version, &facts->value);
+        s = od_version_read(&call, &facts->version, facts->in_place, &facts->value);
     if (s == OD_OK)
         s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
     if (s == OD_OK && facts->value.recipe_arn.ptr)

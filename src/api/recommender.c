@@ -50,7 +50,7 @@ static enum od_status take_extra(struct od_call *call, struct od_buf *text,
 /* ---- a recommender as a version ---- */
 
 static enum od_status as_version(struct od_call *call, const struct od_resource *resource,
-                                 struct od_personalize_solution_version *out)
+                                 bool in_place, struct od_personalize_solution_version *out)
 {
     struct od_personalize_recommender value = {0};
     const struct od_recipe_spec *spec;
@@ -66,7 +66,7 @@ static enum od_status as_version(struct od_call *call, const struct od_resource 
         s = od_recommender_extra(call, resource, &extra);
     if (s != OD_OK)
         return s;
-    const struct od_json *training = od_json_get(&extra, OD_STR("training"));
+    const struct od_json *training = in_place ? NULL : od_json_get(&extra, OD_STR("training"));
     const struct od_json *columns = od_json_get(training ? training : &extra, OD_STR("columns"));
     if (columns)
         s = od_columns_config(call, columns, &config->training_data_config);
@@ -85,10 +85,10 @@ static enum od_status as_version(struct od_call *call, const struct od_resource 
 }
 
 enum od_status od_version_read(struct od_call *call, const struct od_resource *resource,
-                               struct od_personalize_solution_version *out)
+                               bool in_place, struct od_personalize_solution_version *out)
 {
     if (od_str_eq_c(resource->kind, od_kind_recommender.name))
-        return as_version(call, resource, out);
+        return as_version(call, resource, in_place, out);
     return od_resource_read(call, &od_kind_solution_version, resource, out);
 }
 
@@ -127,15 +127,21 @@ void od_recommender_go(struct od_call *call, const struct od_resource *resource,
 
 enum od_status od_recommender_forget_training(struct od_call *call, struct od_resource *resource)
 {
+    const char *left_out[16] = {"training", "tried_ms"};
     struct od_json extra;
     struct od_buf text;
+    bool updating;
     enum od_status s = od_recommender_extra(call, resource, &extra);
+    if (s == OD_OK)
+        s = od_update_under_way(call, &extra, &updating);
     if (s != OD_OK)
         return s;
+    for (size_t i = 0; updating && od_update_marks[i]; i++)
+        left_out[2 + i] = od_update_marks[i];
     (void)od_runner_stop(call->app, resource->arn); /* one not yet started sees that it is void */
     od_buf_init(&text, EXTRA_MAX);
     od_buf_printf(&text, "{\"tried_ms\":%lld", (long long)od_json_get_i64(&extra, "tried_ms", 0));
-    od_json_write_others(&extra, (const char *const[]){"training", "tried_ms", NULL}, &text);
+    od_json_write_others(&extra, left_out, &text);
     od_buf_char(&text, '}');
     return take_extra(call, &text, resource);
 }

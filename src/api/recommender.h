@@ -25,7 +25,8 @@ od_recommender_updating(const struct od_personalize_recommender *value);
 enum od_status od_recommender_train(struct od_call *call, struct od_resource *resource,
                                     struct od_str columns, int64_t *out_job) OD_MUST_USE;
 void od_recommender_go(struct od_call *call, const struct od_resource *resource, int64_t job);
-/* Takes "training" out of extra and stops the worker: what it still says is not heard. */
+/* Takes "training" and the marks of an automatic update under way out of extra and stops the
+ * worker: what it still says is not heard. */
 enum od_status od_recommender_forget_training(struct od_call *call,
                                               struct od_resource *resource) OD_MUST_USE;
 /* Whether there is a model to serve. */

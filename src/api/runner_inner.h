@@ -38,7 +38,9 @@ enum od_status od_training_outcome(struct od_call *call, const struct ending *en
 enum od_status od_training_extra(struct od_call *call, const struct od_json *before,
                                  const struct od_json *result, int64_t job_id,
                                  struct od_str *out) OD_MUST_USE;
-/* The whole ending of an automatic update (job_kind.h). */
+/* Hooks of automatic updates (job_kind.h): auto_update.c, and the whole ending. */
+enum od_status od_update_began(struct od_call *call, int64_t job_id, struct od_resource *version,
+                               bool *out_go) OD_MUST_USE;
 enum od_status od_update_end(struct od_call *call, const struct ending *end,
                              struct od_resource *version) OD_MUST_USE;
 

@@ -6,8 +6,10 @@
 #include "recipes/recipe.h"
 
 /* What was trained and is served: a solution version, or a recommender read as one
- * (recommender.c). */
+ * (recommender.c). in_place: the model that there is, for an automatic update of it; otherwise what
+ * is to be trained. */
 enum od_status od_version_read(struct od_call *call, const struct od_resource *resource,
+                               bool in_place,
                                struct od_personalize_solution_version *out) OD_MUST_USE;
 /* "metrics" of such a resource's extra. */
 enum od_status od_training_metrics(struct od_call *call, const struct od_json *extra,
@@ -90,6 +92,11 @@ void od_for_each_active(struct od_app *app, const struct od_kind *kind, const ch
 enum od_status od_solution_newest_full(struct od_call *call, struct od_str solution,
                                        struct od_resource *out) OD_MUST_USE;
 void od_update_tick(struct od_app *app);
+/* What an automatic update notes in extra when it is begun; ends in NULL. */
+extern const char *const od_update_marks[];
+/* Whether the update that this extra notes has not ended. */
+enum od_status od_update_under_way(struct od_call *call, const struct od_json *extra,
+                                   bool *out) OD_MUST_USE;
 /* Serves a version's image anew in the campaigns that serve it, or a recommender's own: it was
  * updated. */
 enum od_status od_campaigns_reopen(struct od_call *call,

@@ -82,8 +82,10 @@
 /* One line of a batch job: 500 ids of 256 characters, each escaped. The tree of a hostile line
  * takes 40 times as much. */
 #define OD_MAX_BATCH_LINE_BYTES (1u << 20)
-#define OD_MAX_BATCH_USERS      5000000    /* (AWS) numResults of a segment job */
-#define OD_BATCH_KEPT_BYTES     (1u << 20) /* of output a part of a block keeps room for */
+#define OD_MAX_BATCH_USERS      5000000     /* (AWS) numResults of a segment job */
+#define OD_BATCH_KEPT_BYTES     (16u << 20) /* of output that a block's parts keep room for */
+#define OD_BATCH_BLOCK_TEXT_BYTES                                                                  \
+    (16u << 20) /* of lines after which a block ends: its output repeats them */
 #define OD_MAX_JOB_ATTEMPTS                                                                        \
     3 /* a job that took the server down three times is failed, not tried again */
 

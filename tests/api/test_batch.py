@@ -3,8 +3,8 @@ import json
 import time
 
 import pytest
-from harness import (CLUSTERS, USERS_PER_CLUSTER, Server, World, arn, cluster_of, ended, item_id, new_dataset, new_filter,
-                     new_group, put_object, refused, unique, wait_for)
+from harness import (CLUSTERS, USERS_PER_CLUSTER, Server, World, arn, cluster_of, ended, interactions_csv, item_id, load,
+                     new_dataset, new_filter, new_group, new_solution, new_version, put_object, refused, unique, wait_for)
 
 II, RIU, RNF, RAE, LE = ("InvalidInputException", "ResourceInUseException", "ResourceNotFoundException",
                          "ResourceAlreadyExistsException", "LimitExceededException")
@@ -372,6 +372,60 @@ def test_a_job_that_was_killed_starts_over(tmp_path_factory):
         server.stop()
     finally:
         server.kill()
+
+
+def test_two_jobs_at_once_that_write_the_same_name(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("twins") / "data", "--jobs", "2")
+    try:
+        version = World(server).version("aws-popularity-count")
+        sources = [put_object(server, f"in/{n}/same.json", lines_of(*({"userId": f"{n}-{u}"} for u in range(30000)))) for n in "ab"]
+        jobs = [create(server, version, source, "s3://bucket/twins/", numResults=72) for source in sources]
+        out, seen = server.objects / "bucket" / "twins", set()
+
+        def both():
+            seen.update(path.name for path in out.glob(".*.tmp"))
+            return len(seen) == 2
+
+        wait_for(both, bool)
+        assert [finish(server, job)["status"] for job in jobs] == ["ACTIVE"] * 2
+        assert [path.name for path in out.iterdir()] == ["same.json.out"]
+        with open(out / "same.json.out") as lines:
+            users = [json.loads(line)["input"]["userId"] for line in lines]
+        assert users == [f"{users[0][0]}-{u}" for u in range(30000)], "the lines of one of them"
+    finally:
+        server.stop()
+
+
+def test_a_failed_job_leaves_no_output(server, own):
+    folder = unique("half")
+    for name in ("a.json", "b.json"):
+        put_object(server, f"in/{folder}/{name}", lines_of({"userId": "a"}))
+    put_object(server, f"{folder}/b.json.out/in-the-way", "x")
+    described = finish(server, create(server, own.version(UP), f"s3://bucket/in/{folder}/", f"s3://bucket/{folder}/"))
+    assert described["status"] == "CREATE FAILED"
+    assert [path.name for path in (server.objects / "bucket" / folder).iterdir()] == ["b.json.out"], "neither a.json.out"
+
+
+def test_a_groups_jobs_go_with_it(server):
+    group, name = new_group(server), unique("batch")
+
+    def job(of):
+        dataset = new_dataset(server, of)
+        load(server, dataset, interactions_csv())
+        solution = new_solution(server, of, "aws-popularity-count")
+        source = put_object(server, f"in/{name}.json", lines_of({"userId": "a"}))
+        made = create(server, new_version(server, solution), source, "s3://bucket/gone/", name=name)
+        assert finish(server, made)["status"] == "ACTIVE"
+        return made, dataset, solution
+
+    made, dataset, solution = job(group)
+    server.control.delete_solution(solutionArn=solution)
+    server.control.delete_dataset(datasetArn=dataset)
+    assert describe(server, made)["status"] == "ACTIVE", "as long as its group is there"
+    server.control.delete_dataset_group(datasetGroupArn=group)
+    with refused(RNF):
+        describe(server, made)
+    assert job(new_group(server))[0] == made, "its name is free again"
 
 
 def test_strict_quotas(tmp_path_factory):

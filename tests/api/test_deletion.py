@@ -3,6 +3,7 @@ disk when a dataset is deleted."""
 import csv
 import io
 import json
+import sqlite3
 import time
 
 import pytest
@@ -197,6 +198,33 @@ def test_after_a_deletion_no_file_holds_the_user(alone):
     assert others == {user: doomed.recommended(campaign, user) for user in others}
     doomed.put(GONE[0], "new session", 4)
     assert doomed.recommended(campaign, GONE[0]) != doomed.recommended(campaign, "nobody-at-all")
+
+
+def test_the_reason_of_a_failed_update_quotes_nobody(alone):
+    group = alone.control.create_dataset_group(name=unique("group"), domain="ECOMMERCE")["datasetGroupArn"]
+    recipe = "arn:aws:personalize:::recipe/aws-ecomm-popular-items-by-views"
+    made = alone.control.create_recommender(name=unique("rec"), datasetGroupArn=group, recipeArn=recipe)["recommenderArn"]
+
+    def state():
+        return alone.control.describe_recommender(recommenderArn=made)["recommender"]
+
+    wait_for(state, lambda told: told["status"] == "CREATE FAILED")  # there are no interactions
+    alone.control.update_recommender(recommenderArn=made, recommenderConfig={"minRecommendationRequestsPerSecond": 2})
+    reason = wait_for(state, lambda told: told["latestRecommenderUpdate"]["status"] == "CREATE FAILED")["latestRecommenderUpdate"]["failureReason"]
+    alone.stop()
+    database = sqlite3.connect(alone.folder / "ondol.db")
+    quoted = f'The stored record of "{GONE[0]}" does not fit its schema: AGE: no number'
+    (body,) = database.execute("SELECT body FROM resource WHERE kind = 'recommender'").fetchone()
+    assert body.count(json.dumps(reason)) == 1
+    database.execute("UPDATE resource SET body = ? WHERE kind = 'recommender'", (body.replace(json.dumps(reason), json.dumps(quoted)),))
+    database.commit()
+    database.close()
+    alone.start()
+    assert state()["latestRecommenderUpdate"]["failureReason"] == quoted and traces(alone)
+    delete(alone, group, GONE)
+    told = state()["latestRecommenderUpdate"]
+    assert told["failureReason"] == quoted.replace(GONE[0], "(removed)") and told["status"] == "CREATE FAILED"
+    assert traces(alone) == []
 
 
 def test_jobs_under_way_bring_nobody_back(alone):
