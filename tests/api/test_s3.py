@@ -5,8 +5,10 @@ import hashlib
 import hmac
 import http.client
 import io
+import itertools
 import os
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -223,6 +225,54 @@ def test_copies(s3, bucket):
         s3.copy_object(Bucket=bucket, Key="x", CopySource=f"{bucket}/../{bucket}/kept")
 
 
+def test_a_file_is_not_copied_to_a_folder(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"bytes")
+    with refused("InvalidArgument", "A key that ends in '/' stands for a folder here and can hold no bytes."):
+        s3.copy_object(Bucket=bucket, Key="to/", CopySource={"Bucket": bucket, "Key": "from"})
+    assert keys(s3, bucket) == ["from"] and not temporaries(server)
+
+
+def test_a_copy_is_of_one_object_while_another_is_put(s3, bucket):
+    bodies = [bytes([i]) * (200_000 + i) for i in range(2)]
+    s3.put_object(Bucket=bucket, Key="from", Body=bodies[0], Metadata={"of": "0"})
+    stop = threading.Event()
+
+    def write():
+        for n in itertools.count():
+            if stop.is_set():
+                return
+            s3.put_object(Bucket=bucket, Key="from", Body=bodies[n % 2], Metadata={"of": str(n % 2)})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(60):
+            s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+            got = s3.get_object(Bucket=bucket, Key="to")
+            assert got["Body"].read() == bodies[int(got["Metadata"]["of"])]
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_empty_headers_come_back(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="e", Body=b"x", Metadata={"a": "", "b": "1"}, CacheControl="")
+    for got in (s3.get_object(Bucket=bucket, Key="e"), s3.head_object(Bucket=bucket, Key="e")):
+        assert got["Metadata"] == {"a": "", "b": "1"} and got["CacheControl"] == ""
+    path = f"/{bucket}/e?response-content-type="
+    assert server.send("GET", path, b"", s3_headers(server, "GET", path)).status == 200
+
+
+def test_headers_of_the_largest_size_come_back(server, s3, bucket):
+    path, value = f"/{bucket}/large", '"' * 14_000
+    for _ in range(2):  # the second time beside the record of the first
+        headers = {"Cache-Control": value, "Content-Disposition": value}
+        assert server.send("PUT", path, b"x", s3_headers(server, "PUT", path, b"x", headers)).status == 200
+    assert s3.head_object(Bucket=bucket, Key="large")["CacheControl"] == value
+    answer = server.send("POST", path + "?uploads", b"", s3_headers(server, "POST", path + "?uploads", b"", headers))
+    assert answer.status == 200, answer
+
+
 def test_many_are_deleted_at_once(s3, bucket):
     for i in range(5):
         s3.put_object(Bucket=bucket, Key=f"d/{i}", Body=b"")
@@ -278,6 +328,10 @@ def test_nothing_is_reached_through_links(server, s3, bucket):
         with refused("InvalidArgument"):
             s3.put_object(Bucket=bucket, Key=key, Body=b"x")
     assert keys(s3, bucket) == [] and secret.read_text() == "secret"
+    (server.folder / "below" / "deeper").mkdir(parents=True)
+    (server.folder / "below" / "deeper" / "file").write_text("secret")
+    for prefix in ("up/", "up/below/", "up/below/deeper/"):
+        assert keys(s3, bucket, Prefix=prefix) == []
 
 
 # --- lists
@@ -379,8 +433,60 @@ def test_parts_are_listed_replaced_and_checked(s3, bucket):
     assert done["ETag"].endswith('-2"')
     got = s3.get_object(Bucket=bucket, Key="m")
     assert got["Body"].read() == bytes(5 << 20) + b"last" and got["Metadata"] == {"a": "b"}
+    again = s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [first, second]})
+    assert again["ETag"] == done["ETag"], "a client whose answer was lost is told the same"
+    for parts in ([first], [first, small], [{**first, "ETag": "no etag"}]):
+        with refused("NoSuchUpload", status=404):
+            s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": parts})
+    s3.put_object(Bucket=bucket, Key="m", Body=b"another")
     with refused("NoSuchUpload", status=404):
         s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [first, second]})
+
+
+def crc32_of(body):
+    return base64.b64encode(binascii.crc32(body).to_bytes(4, "big")).decode()
+
+
+@pytest.mark.parametrize("kind", ["FULL_OBJECT", "COMPOSITE", None])
+def test_a_completion_says_what_the_object_adds_up_to(s3, bucket, kind):
+    bodies = [os.urandom(5 << 20), b"last"]
+    algorithm = {"ChecksumAlgorithm": "CRC32"} if kind else {}
+    made = s3.create_multipart_upload(Bucket=bucket, Key="m", **algorithm, **({"ChecksumType": kind} if kind else {}))
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        part = s3.upload_part(Bucket=bucket, Key="m", UploadId=made["UploadId"], PartNumber=number, Body=body, **algorithm)
+        parts.append({"PartNumber": number, "ETag": part["ETag"], **({"ChecksumCRC32": part["ChecksumCRC32"]} if kind else {})})
+    sums = b"".join(base64.b64decode(crc32_of(b)) for b in bodies)
+    right = crc32_of(sums) + "-2" if kind == "COMPOSITE" else crc32_of(b"".join(bodies))
+    wrong = crc32_of(b"else") + ("-2" if kind == "COMPOSITE" else "")
+    request = {"Bucket": bucket, "Key": "m", "UploadId": made["UploadId"], "MultipartUpload": {"Parts": parts}}
+    with refused("BadDigest", "CRC32"):
+        s3.complete_multipart_upload(**request, ChecksumCRC32=wrong)
+    if kind:
+        with refused("InvalidRequest", "another checksum algorithm than SHA1"):
+            s3.complete_multipart_upload(**request, ChecksumSHA1=base64.b64encode(bytes(20)).decode())
+    assert keys(s3, bucket) == []
+    done = s3.complete_multipart_upload(**request, ChecksumCRC32=right)
+    assert (done["ChecksumCRC32"], done["ChecksumType"]) == (right, kind or "FULL_OBJECT")
+    assert s3.head_object(Bucket=bucket, Key="m", ChecksumMode="ENABLED")["ChecksumCRC32"] == right
+    assert s3.complete_multipart_upload(**request, ChecksumCRC32=right)["ChecksumCRC32"] == right
+
+
+def test_uploads_go_with_their_bucket(server, s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    part_of(s3, bucket, "m", upload, 1, b"x")
+    s3.delete_bucket(Bucket=bucket)
+    assert not (server.objects / ".ondol" / "uploads" / upload).exists() and not temporaries(server)
+    s3.create_bucket(Bucket=bucket)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_bucket_made_anew_has_none_of_the_old_ones_uploads(server, s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    (server.objects / bucket).rmdir()  # as a crash in the middle of a deletion leaves it
+    s3.create_bucket(Bucket=bucket)
+    with refused("NoSuchUpload"):
+        s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=1, Body=b"x")
 
 
 def test_an_upload_is_aborted(server, s3, bucket):
