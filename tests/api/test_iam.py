@@ -82,7 +82,7 @@ def test_many_policies_are_listed_beside_many_roles(iam):
     document = json.dumps({**POLICY, "Id": "x" * 5000})
     arns = [iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"] for name in policies]
     for name in roles:
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({**TRUST, "Id": "x" * 1500}))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({**TRUST, "Id": "x" * 20_000}))
         for arn in arns[:3]:
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     counts = {p["Arn"]: p["AttachmentCount"] for page in iam.get_paginator("list_policies").paginate(Scope="Local") for p in page["Policies"]}
