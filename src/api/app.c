@@ -64,9 +64,13 @@ static enum od_status make_folders(struct od_app *app, struct od_error *err)
 static enum od_status open_remote(struct od_app *app, struct od_error *err)
 {
     const struct od_app_config *c = &app->config;
-    const struct od_s3_endpoint endpoint = {od_str_c(c->s3_endpoint), od_str_c(c->s3_region),
-                                            od_str_c(c->s3_key_id), od_str_c(c->s3_secret),
-                                            c->s3_virtual_host};
+    const struct od_s3_endpoint endpoint = {od_str_c(c->s3_endpoint),
+                                            od_str_c(c->s3_region),
+                                            od_str_c(c->s3_key_id),
+                                            od_str_c(c->s3_secret),
+                                            c->s3_virtual_host,
+                                            OD_S3_SERVER_TRIES,
+                                            &app->draining};
     struct od_arena arena;
     if (!c->s3_endpoint || !*c->s3_endpoint)
         return OD_OK;
@@ -82,7 +86,7 @@ static enum od_status open_remote(struct od_app *app, struct od_error *err)
     return s;
 }
 
-void od_app_add_remote(const struct od_app *app, struct od_buf *spec)
+void od_app_add_remote(const struct od_app *app, int64_t job_id, struct od_buf *spec)
 {
     const struct od_app_config *c = &app->config;
     const char *const names[] = {"endpoint", "region", "key_id", "secret"};
@@ -98,7 +102,7 @@ void od_app_add_remote(const struct od_app *app, struct od_buf *spec)
     od_buf_puts(spec, ",\"staging\":");
     struct od_buf staging;
     od_buf_init(&staging, 8192);
-    od_buf_printf(&staging, "%s/staging", c->data_folder);
+    od_buf_printf(&staging, "%s/work/%lld/staging", c->data_folder, (long long)job_id);
     od_buf_json(spec, od_buf_view(&staging));
     od_buf_done(&staging);
     od_buf_puts(spec, "}}");

@@ -133,7 +133,7 @@ struct od_str od_app_path(const struct od_app *app, struct od_arena *arena, cons
 /* The keys HTTP threads check against, read again from the store (store thread). */
 enum od_status od_app_reload_keys(struct od_app *app, struct od_error *err) OD_MUST_USE;
 /* What a worker must know to reach the endpoint, appended to a job's spec (one JSON object). */
-void od_app_add_remote(const struct od_app *app, struct od_buf *spec);
+void od_app_add_remote(const struct od_app *app, int64_t job_id, struct od_buf *spec);
 bool od_app_find_key(void *app, struct od_str key_id,
                      struct od_sigv4_secret *out); /* od_sigv4_lookup */
 

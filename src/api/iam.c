@@ -194,26 +194,30 @@ static void put_role(struct od_buf *out, const char *element, const struct od_ia
     od_buf_printf(out, "</%s>", element);
 }
 
-static enum od_status count_attached(struct od_query *query, struct od_str arn, size_t *out)
-{
-    struct od_iam_thing *roles;
+/* All roles, read once for all policies of an answer. */
+struct roles {
+    struct od_iam_thing *items;
     size_t count;
-    *out = 0;
-    enum od_status s = od_iam_list(query, false, OD_STR(""), 0, &roles, &count);
-    for (size_t r = 0; s == OD_OK && r < count; r++)
-        for (size_t i = 0; i < roles[r].attached.count; i++)
-            *out += od_str_eq(roles[r].attached.items[i].name, arn);
-    return s;
+};
+
+static enum od_status load_roles(struct od_query *query, struct roles *out)
+{
+    return od_iam_list(query, false, OD_STR(""), 0, &out->items, &out->count);
 }
 
-static enum od_status put_policy(struct od_query *query, const char *element,
-                                 const struct od_iam_thing *policy)
+static size_t count_attached(const struct roles *roles, struct od_str arn)
 {
-    size_t attached;
+    size_t attached = 0;
+    for (size_t r = 0; r < roles->count; r++)
+        for (size_t i = 0; i < roles->items[r].attached.count; i++)
+            attached += od_str_eq(roles->items[r].attached.items[i].name, arn);
+    return attached;
+}
+
+static void put_policy(struct od_query *query, const char *element,
+                       const struct od_iam_thing *policy, const struct roles *roles)
+{
     struct od_buf *out = &query->result;
-    enum od_status s = count_attached(query, policy->arn, &attached);
-    if (s != OD_OK)
-        return s;
     od_buf_printf(out, "<%s>", element);
     od_xml_put(out, "PolicyName", policy->name);
     od_xml_put(out, "PolicyId", policy->id);
@@ -223,13 +227,12 @@ static enum od_status put_policy(struct od_query *query, const char *element,
                   "<DefaultVersionId>v1</DefaultVersionId><AttachmentCount>%zu</AttachmentCount>"
                   "<PermissionsBoundaryUsageCount>0</PermissionsBoundaryUsageCount>"
                   "<IsAttachable>true</IsAttachable>",
-                  attached);
+                  count_attached(roles, policy->arn));
     put_date(out, "CreateDate", policy->created_ms);
     put_date(out, "UpdateDate", policy->created_ms);
     od_xml_put(out, "Description", policy->description);
     put_tags(out, &policy->tags);
     od_buf_printf(out, "</%s>", element);
-    return OD_OK;
 }
 
 /* ---- roles ---- */
@@ -317,21 +320,24 @@ static void put_more(struct od_query *query, bool more, struct od_str last)
 static enum od_status list_things(struct od_query *query, bool policies)
 {
     struct od_iam_thing *things;
+    struct roles roles = {0};
     struct od_str after, last = OD_STR_NONE, prefix = field(query, "PathPrefix");
     size_t count, max = 0, given = 0, i = 0;
     enum od_status s = read_page(query, &after, &max);
     if (s == OD_OK)
         s = od_iam_list(query, policies, after, 0, &things, &count);
+    if (s == OD_OK && policies)
+        s = load_roles(query, &roles);
     if (s != OD_OK)
         return s;
     od_buf_puts(&query->result, policies ? "<Policies>" : "<Roles>");
-    for (; s == OD_OK && i < count; i++) {
+    for (; i < count; i++) {
         if (prefix.len && !od_str_starts(things[i].path, prefix))
             continue;
         if (given == max)
             break;
         if (policies)
-            s = put_policy(query, "member", &things[i]);
+            put_policy(query, "member", &things[i], &roles);
         else
             put_role(&query->result, "member", &things[i], false);
         last = things[i].name;
@@ -549,6 +555,15 @@ static enum od_status list_role_policies(struct od_query *query)
 
 /* ---- policies ---- */
 
+static enum od_status answer_policy(struct od_query *query, const struct od_iam_thing *policy)
+{
+    struct roles roles;
+    enum od_status s = load_roles(query, &roles);
+    if (s == OD_OK)
+        put_policy(query, "Policy", policy, &roles);
+    return s;
+}
+
 static enum od_status create_policy(struct od_query *query)
 {
     struct od_iam_thing policy = {.is_policy = true};
@@ -557,14 +572,14 @@ static enum od_status create_policy(struct od_query *query)
         s = read_document(query, "PolicyDocument", &policy.document);
     if (s == OD_OK)
         s = finish_new(query, &policy);
-    return s == OD_OK ? put_policy(query, "Policy", &policy) : s;
+    return s == OD_OK ? answer_policy(query, &policy) : s;
 }
 
 static enum od_status get_policy(struct od_query *query)
 {
     struct od_iam_thing policy;
     enum od_status s = need_policy(query, &policy);
-    return s == OD_OK ? put_policy(query, "Policy", &policy) : s;
+    return s == OD_OK ? answer_policy(query, &policy) : s;
 }
 
 static enum od_status get_policy_version(struct od_query *query)
@@ -593,11 +608,11 @@ static enum od_status list_policies(struct od_query *query)
 static enum od_status delete_policy(struct od_query *query)
 {
     struct od_iam_thing policy;
-    size_t attached = 0;
+    struct roles roles;
     enum od_status s = need_policy(query, &policy);
     if (s == OD_OK)
-        s = count_attached(query, policy.arn, &attached);
-    if (s == OD_OK && attached)
+        s = load_roles(query, &roles);
+    if (s == OD_OK && count_attached(&roles, policy.arn))
         s = od_query_fail(query, 409, "DeleteConflict",
                           "Cannot delete a policy attached to entities.");
     return s == OD_OK ? od_iam_remove(query, &policy) : s;

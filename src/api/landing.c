@@ -45,7 +45,7 @@ void od_job_prepare(struct od_app *app, struct od_task *task)
             kind ? kind->prepare(app, t->id, t->arn, &spec, &err)
                  : od_fail(&err, OD_INTERNAL, "There is no kind of job \"%s\".", t->kind);
         if (s == OD_OK)
-            od_app_add_remote(app, &spec);
+            od_app_add_remote(app, t->id, &spec);
         if (s == OD_OK && od_buf_status(&spec) != OD_OK)
             s = od_fail(&err, od_buf_status(&spec), NULL);
         if (s == OD_OK && od_jobs_submit(app->jobs, t->id, od_buf_view(&spec)) != OD_OK)

@@ -122,7 +122,8 @@
 #define OD_MAX_LISTED_KEYS      1000         /* (AWS) of a page; of one DeleteObjects */
 #define OD_MAX_FORM_FIELDS      256          /* of a query or form */
 #define OD_MAX_XML_DEPTH        16           /* S3's deepest document has 4 */
-#define OD_S3_TRIES             8            /* of a request to an endpoint: about a minute */
+#define OD_S3_TRIES             8            /* of a job's request to an endpoint: a minute */
+#define OD_S3_SERVER_TRIES      2            /* of the server's own, which others wait behind */
 #define OD_S3_FIRST_PAUSE_MS    200          /* before the second; doubles */
 #define OD_S3_PART_BYTES        (64u << 20)  /* of what we send; larger objects go in parts */
 #define OD_S3_THREADS           4            /* that work on objects */

@@ -226,13 +226,19 @@ static enum od_status open_remote(struct worker *w, const struct od_json *s3, st
 {
     if (!s3)
         return OD_OK;
-    const struct od_s3_endpoint endpoint = {
-        od_json_get_str(s3, "endpoint", OD_STR("")), od_json_get_str(s3, "region", OD_STR("")),
-        od_json_get_str(s3, "key_id", OD_STR("")), od_json_get_str(s3, "secret", OD_STR("")),
-        od_json_get_bool(s3, "virtual_host", false)};
+    const struct od_s3_endpoint endpoint = {od_json_get_str(s3, "endpoint", OD_STR("")),
+                                            od_json_get_str(s3, "region", OD_STR("")),
+                                            od_json_get_str(s3, "key_id", OD_STR("")),
+                                            od_json_get_str(s3, "secret", OD_STR("")),
+                                            od_json_get_bool(s3, "virtual_host", false),
+                                            0,
+                                            NULL};
     struct od_str staging = od_arena_str(&w->arena, od_json_get_str(s3, "staging", OD_STR("")));
-    enum od_status s = staging.ptr ? od_remote_new(w->io, &endpoint, staging.ptr, &w->remote, err)
-                                   : od_fail(err, OD_NO_MEMORY, NULL);
+    /* What an earlier run of this job left there when it was killed is of no use. */
+    enum od_status s =
+        staging.ptr ? od_io_remove_tree(w->io, staging.ptr, err) : od_fail(err, OD_NO_MEMORY, NULL);
+    if (s == OD_OK)
+        s = od_remote_new(w->io, &endpoint, staging.ptr, &w->remote, err);
     if (s == OD_OK)
         w->io = od_remote_io(w->remote);
     return s;

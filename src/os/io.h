@@ -78,6 +78,9 @@ enum od_status od_io_read_file(const struct od_io *io, const char *path, struct 
 /* Atomically: a temporary beside path, synced, then renamed over it. */
 enum od_status od_io_write_file(const struct od_io *io, const char *path, struct od_str bytes,
                                 struct od_error *err) OD_MUST_USE;
+/* The names in a folder survive a crash after this. */
+enum od_status od_io_sync_folder(const struct od_io *io, const char *path,
+                                 struct od_error *err) OD_MUST_USE;
 /* A folder and all in it; absent is success. */
 enum od_status od_io_remove_tree(const struct od_io *io, const char *path,
                                  struct od_error *err) OD_MUST_USE;

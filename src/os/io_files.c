@@ -56,6 +56,17 @@ enum od_status od_io_write_file(const struct od_io *io, const char *path, struct
     return s;
 }
 
+enum od_status od_io_sync_folder(const struct od_io *io, const char *path, struct od_error *err)
+{
+    int fd;
+    enum od_status s = io->open(io, path, OD_OPEN_READ, &fd, err);
+    if (s != OD_OK)
+        return s;
+    s = io->sync(io, fd, err);
+    io->close(io, fd);
+    return s;
+}
+
 enum od_status od_io_remove_tree(const struct od_io *io, const char *path, struct od_error *err)
 {
     if (!od_io_exists(io, path))

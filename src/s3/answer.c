@@ -53,6 +53,8 @@ void od_s3_header(struct od_s3_call *call, const char *name, struct od_str value
 {
     if (!value.ptr)
         return;
+    if (!value.len)
+        value = OD_STR(" "); /* the server library refuses an empty value; white space is none */
     if (call->header_count == call->header_room) {
         size_t room = call->header_room ? 2 * call->header_room : 16;
         struct od_http_header *grown = OD_NEW_ARRAY(call->arena, struct od_http_header, room);

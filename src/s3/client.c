@@ -76,6 +76,8 @@ static enum od_status keep(struct od_s3_client *c, const struct od_s3_endpoint *
     struct od_str *const kept[] = {&c->endpoint.url, &c->endpoint.region, &c->endpoint.key_id,
                                    &c->endpoint.secret};
     c->endpoint.virtual_host = endpoint->virtual_host;
+    c->endpoint.tries = endpoint->tries ? endpoint->tries : OD_S3_TRIES;
+    c->endpoint.stop = endpoint->stop;
     for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
         *kept[i] = od_arena_str(&c->arena, given[i]);
         if (!kept[i]->ptr)
@@ -222,6 +224,22 @@ static int on_seek(void *context, curl_off_t at, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+static bool is_stopped(const struct od_s3_client *c)
+{
+    return c->endpoint.stop && atomic_load(c->endpoint.stop);
+}
+
+/* Called about once a second, also while nothing moves. */
+static int on_progress(void *context, curl_off_t down, curl_off_t got, curl_off_t up,
+                       curl_off_t sent)
+{
+    (void)down;
+    (void)got;
+    (void)up;
+    (void)sent;
+    return is_stopped(context);
+}
+
 static bool add_header(struct attempt *a, const char *name, struct od_str value)
 {
     struct od_str line = od_arena_printf(a->arena, "%s: %.*s", name, OD_STR_ARG(value));
@@ -325,6 +343,11 @@ static CURLcode perform(struct attempt *a, struct od_str url)
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
     curl_easy_setopt(curl, CURLOPT_FILETIME, 1L);
+    if (a->client->endpoint.stop) {
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, a->client);
+    }
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* an endpoint is named, not found by environment */
     set_method(a);
     return curl_easy_perform(curl);
@@ -456,7 +479,7 @@ static enum od_status try_often(struct attempt *a, const char *sha256, struct od
         a->headers = NULL;
         /* A range that went on is no failure to count. */
         tries = a->answer->got > got ? 1 : tries + 1;
-    } while (s != OD_OK && again && tries < OD_S3_TRIES);
+    } while (s != OD_OK && again && tries < a->client->endpoint.tries && !is_stopped(a->client));
     return s;
 }
 

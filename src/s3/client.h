@@ -4,13 +4,17 @@
 #ifndef OD_S3_CLIENT_H
 #define OD_S3_CLIENT_H
 
+#include <stdatomic.h>
+
 #include "os/io.h"
 
 struct od_s3_endpoint {
     struct od_str url;    /* "https://host[:port]", http too; no path */
     struct od_str region; /* in signatures */
     struct od_str key_id, secret;
-    bool virtual_host; /* https://bucket.host/key in place of https://host/bucket/key */
+    bool virtual_host;       /* https://bucket.host/key in place of https://host/bucket/key */
+    unsigned tries;          /* of a request; 0: OD_S3_TRIES */
+    const atomic_bool *stop; /* true: give up at once; NULL: never. Outlives the client. */
 };
 
 struct od_s3_client;

@@ -108,6 +108,8 @@ struct od_s3_call {
     size_t header_count, header_room;
 };
 
+#define OD_S3_FOLDER_KEY "A key that ends in '/' stands for a folder here and can hold no bytes."
+
 /* Notes the error of the answer; returns a status that is not OD_OK. fmt NULL: the code's text. */
 OD_PRINTF(3, 4)
 enum od_status od_s3_fail(struct od_s3_call *call, enum od_s3_code code, const char *fmt, ...);
@@ -190,13 +192,24 @@ enum od_status od_s3_put(struct od_s3_call *call, struct od_str temporary,
 /* Absent is success. */
 enum od_status od_s3_delete(struct od_s3_call *call, struct od_str bucket,
                             struct od_str key) OD_MUST_USE;
+/* Are all the folders above the key folders, and no links? *out_blocker: the first thing in the
+ * way, absent when none; *out_missing: a folder that is not there. */
+enum od_status od_s3_walk_parents(struct od_s3_call *call, struct od_str bucket, struct od_str key,
+                                  struct od_str *out_blocker, bool *out_missing) OD_MUST_USE;
 /* Parts of <root>/.ondol: "tmp", "meta/<bucket>", "uploads", "buckets". */
 struct od_str od_s3_hidden(const struct od_s3 *s3, struct od_arena *arena, const char *part,
                            struct od_str name);
+/* The names in a folder survive a crash after this. */
+enum od_status od_s3_sync(struct od_s3_call *call, struct od_str folder) OD_MUST_USE;
 struct od_str od_s3_path(const struct od_s3 *s3, struct od_arena *arena, struct od_str bucket,
                          struct od_str key);
 
 /* ---- reading objects (op_object.c) ---- */
+
+/* Opens the object that was found at key and looks again: object then describes the very file that
+ * is open, also when the key is put anew at this moment. */
+enum od_status od_s3_open(struct od_s3_call *call, struct od_str bucket, struct od_str key,
+                          struct od_s3_object *object, int *out_fd) OD_MUST_USE;
 
 enum od_s3_range { OD_S3_WHOLE, OD_S3_PART, OD_S3_OUTSIDE };
 /* "bytes=a-b", "a-", "-n" against a size; anything else is the whole, as RFC 9110 wants. */

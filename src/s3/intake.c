@@ -187,6 +187,8 @@ static enum od_status read_checksum(struct od_s3_call *call, enum od_checksum_ki
         const char *header = od_checksum_header((enum od_checksum_kind)k);
         struct od_str value = od_s3_request_header(call, header);
         bool trails = trailer.ptr && od_str_eq_nocase(trailer, od_str_c(header));
+        if (call->op->run == od_s3_complete_upload)
+            value = OD_STR_NONE; /* said of the object, not of the document that is the body */
         if (!value.ptr && !trails)
             continue;
         unsigned char room[OD_CHECKSUM_MAX_BYTES];

@@ -9,7 +9,8 @@
 
 #include "s3/inner.h"
 
-#define MAX_META_BYTES (64u * 1024)
+/* Two records; a head of the largest size may hold little but headers, and JSON escapes grow it. */
+#define MAX_META_BYTES (256u * 1024)
 
 static struct od_str meta_path(struct od_s3_call *call, struct od_str bucket, struct od_str key)
 {
@@ -170,6 +171,19 @@ enum od_status od_s3_meta_find(struct od_s3_call *call, struct od_str bucket, st
     return out->etag.ptr ? OD_OK : od_s3_no_memory(call);
 }
 
+/* .ondol/meta/<bucket>, synced into its parent when it is new. */
+static enum od_status make_folder(struct od_s3_call *call, struct od_str folder,
+                                  struct od_error *err)
+{
+    struct od_str parent = od_s3_hidden(call->s3, call->arena, "meta", OD_STR(""));
+    if (!parent.ptr)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (od_io_exists(call->io, folder.ptr))
+        return OD_OK;
+    enum od_status s = call->io->make_folder(call->io, folder.ptr, err);
+    return s == OD_OK ? od_io_sync_folder(call->io, parent.ptr, err) : s;
+}
+
 enum od_status od_s3_meta_put(struct od_s3_call *call, struct od_str bucket, struct od_str key,
                               const struct od_s3_meta *meta, const struct od_io_stat *now)
 {
@@ -196,7 +210,7 @@ enum od_status od_s3_meta_put(struct od_s3_call *call, struct od_str bucket, str
     if (s != OD_OK)
         (void)od_fail(&err, s, NULL);
     else
-        s = call->io->make_folder(call->io, folder.ptr, &err);
+        s = make_folder(call, folder, &err);
     if (s == OD_OK)
         s = od_io_write_file(call->io, path.ptr, od_buf_view(&text), &err);
     od_buf_done(&text);

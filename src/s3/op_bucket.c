@@ -3,6 +3,7 @@
  *
  * A policy is stored and returned. It is not enforced: who has a key of this server has all of it
  * (docs/differences.md). */
+#include "s3/upload.h"
 #include "s3/walk.h"
 
 #include <string.h>
@@ -145,13 +146,28 @@ static enum od_status read_location(struct od_s3_call *call, struct od_str *out)
     return OD_OK;
 }
 
+/* tree_lock is held, and the bucket is not there: none is begun meanwhile. */
+static enum od_status end_uploads(struct od_s3_call *call)
+{
+    struct od_s3_upload *uploads;
+    size_t count;
+    enum od_status s = od_s3_upload_list(call, &uploads, &count);
+    for (size_t i = 0; s == OD_OK && i < count; i++) {
+        s = od_s3_upload_end(call, &uploads[i]);
+        if (s != OD_OK && call->code == OD_S3_NO_SUCH_UPLOAD) { /* completed or aborted just now */
+            call->failed = false;
+            s = OD_OK;
+        }
+    }
+    return s;
+}
+
 static enum od_status create_bucket(struct od_s3_call *call, struct od_str location)
 {
     struct od_io_stat stat;
     struct od_error err;
     struct record record = {location, OD_STR(""), call->io->now_ms(call->io)};
     struct od_str path = od_s3_path(call->s3, call->arena, call->bucket, OD_STR(""));
-    int fd;
     if (!path.ptr)
         return od_s3_no_memory(call);
     if (call->io->stat(call->io, path.ptr, &stat, NULL) == OD_OK) {
@@ -164,13 +180,12 @@ static enum od_status create_bucket(struct od_s3_call *call, struct od_str locat
     enum od_status s = write_record(call, &record);
     if (s != OD_OK)
         return s;
+    s = end_uploads(call); /* of an earlier bucket, when a crash cut its deletion off */
+    if (s != OD_OK)
+        return s;
     s = call->io->make_folder(call->io, path.ptr, &err);
     if (s == OD_OK)
-        s = call->io->open(call->io, call->s3->config.root, OD_OPEN_READ, &fd, &err);
-    if (s == OD_OK) {
-        s = call->io->sync(call->io, fd, &err);
-        call->io->close(call->io, fd);
-    }
+        s = od_io_sync_folder(call->io, call->s3->config.root, &err);
     return s == OD_OK ? OD_OK : od_s3_internal(call, &err);
 }
 
@@ -226,7 +241,12 @@ static enum od_status delete_bucket(struct od_s3_call *call)
     if (call->io->remove(call->io, path.ptr, &err) != OD_OK)
         return od_s3_fail(call, OD_S3_BUCKET_NOT_EMPTY,
                           "The bucket's folder holds something that is no object.");
-    s = od_io_remove_tree(call->io, meta.ptr, &err);
+    s = end_uploads(call);
+    if (s != OD_OK)
+        return s;
+    s = od_io_sync_folder(call->io, call->s3->config.root, &err);
+    if (s == OD_OK)
+        s = od_io_remove_tree(call->io, meta.ptr, &err);
     if (s == OD_OK && od_io_exists(call->io, record.ptr))
         s = call->io->remove(call->io, record.ptr, &err);
     return s == OD_OK ? OD_OK : od_s3_internal(call, &err);

@@ -74,6 +74,11 @@ enum od_status od_s3_copy_open(struct od_s3_call *call, struct od_s3_copy *copy)
         s = read_source(call, &copy->bucket, &copy->key);
     if (s == OD_OK)
         s = od_s3_find(call, copy->bucket, copy->key, &copy->source);
+    if (s == OD_OK && !copy->source.is_marker) {
+        s = od_s3_open(call, copy->bucket, copy->key, &copy->source, &copy->from);
+        if (s != OD_OK)
+            copy->from = -1;
+    }
     if (s == OD_OK)
         s = od_s3_check_read(call, &copy->source.meta, "x-amz-copy-source-", &not_modified);
     if (s == OD_OK && not_modified)
@@ -81,15 +86,13 @@ enum od_status od_s3_copy_open(struct od_s3_call *call, struct od_s3_copy *copy)
     if (s == OD_OK && copy->source.is_marker && !od_str_ends(call->key, OD_STR("/")))
         s = od_s3_fail(call, OD_S3_INVALID_ARGUMENT,
                        "The source is a folder put as an object; its copy must be one too.");
+    if (s == OD_OK && !copy->source.is_marker && od_str_ends(call->key, OD_STR("/")))
+        s = od_s3_fail(call, OD_S3_INVALID_ARGUMENT, OD_S3_FOLDER_KEY);
     if (s != OD_OK || copy->source.is_marker)
         return s;
     struct od_str path = od_s3_temporary(call->s3, call->arena);
     if (!path.ptr)
         return od_s3_no_memory(call);
-    if (call->io->open(call->io, copy->source.path.ptr, OD_OPEN_READ, &copy->from, &err) != OD_OK) {
-        copy->from = -1;
-        return od_s3_fail(call, OD_S3_NO_SUCH_KEY, NULL);
-    }
     if (call->io->open(call->io, path.ptr, OD_OPEN_EXCLUSIVE, &copy->to, &err) != OD_OK) {
         copy->to = -1;
         return od_s3_internal(call, &err);

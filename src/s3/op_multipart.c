@@ -39,8 +39,7 @@ enum od_status od_s3_create_upload(struct od_s3_call *call)
         .bucket = call->bucket, .key = call->key, .created_ms = call->io->now_ms(call->io)};
     enum od_status s = od_s3_need_bucket(call, call->bucket);
     if (s == OD_OK && od_str_ends(call->key, OD_STR("/")))
-        s = od_s3_fail(call, OD_S3_INVALID_ARGUMENT,
-                       "A key that ends in '/' stands for a folder here and can hold no bytes.");
+        s = od_s3_fail(call, OD_S3_INVALID_ARGUMENT, OD_S3_FOLDER_KEY);
     if (s == OD_OK)
         s = od_s3_meta_of_request(call, &upload.meta);
     if (s == OD_OK)
@@ -325,22 +324,61 @@ static enum od_status check_whole(struct od_s3_call *call, const struct od_s3_me
                           "The provided 'x-amz-mp-object-size' header does not match what was "
                           "computed: %llu.",
                           (unsigned long long)bytes);
-    if (!meta->sum_kind || meta->sum_of_parts)
-        return OD_OK;
-    struct od_str sum = od_s3_request_header(call, od_checksum_header(meta->sum_kind));
-    return !sum.ptr || od_str_eq(sum, meta->sum) ? OD_OK : od_s3_fail(call, OD_S3_BAD_DIGEST, NULL);
+    for (int k = OD_CHECKSUM_CRC32; k <= OD_CHECKSUM_SHA256; k++) {
+        struct od_str sum =
+            od_s3_request_header(call, od_checksum_header((enum od_checksum_kind)k));
+        if (sum.ptr && (enum od_checksum_kind)k != meta->sum_kind)
+            return od_s3_fail(call, OD_S3_INVALID_REQUEST,
+                              "The upload was created with another checksum algorithm than %s.",
+                              od_checksum_name((enum od_checksum_kind)k));
+        if (sum.ptr && !od_str_eq(sum, meta->sum))
+            return od_s3_fail(call, OD_S3_BAD_DIGEST,
+                              "The %s you specified did not match the calculated checksum.",
+                              od_checksum_name((enum od_checksum_kind)k));
+    }
+    return OD_OK;
 }
 
-static enum od_status complete(struct od_s3_call *call, const struct od_s3_upload *upload)
+/* A checksum of all bytes may be given for an upload that was created without any. */
+static void adopt_checksum(struct od_s3_call *call, struct od_s3_upload *upload)
+{
+    static const enum od_checksum_kind full[] = {OD_CHECKSUM_CRC32, OD_CHECKSUM_CRC32C,
+                                                 OD_CHECKSUM_CRC64NVME};
+    for (size_t i = 0; !upload->meta.sum_kind && i < sizeof full / sizeof *full; i++)
+        if (od_s3_request_header(call, od_checksum_header(full[i])).ptr) {
+            upload->meta.sum_kind = full[i];
+            upload->full_sum = true;
+        }
+}
+
+static void answer_completion(struct od_s3_call *call, const struct od_s3_meta *meta)
+{
+    struct od_buf *out = od_s3_xml(call, "CompleteMultipartUploadResult");
+    od_xml_put(out, "Location",
+               od_arena_printf(call->arena, "/%.*s/%.*s", OD_STR_ARG(call->bucket),
+                               OD_STR_ARG(call->key)));
+    od_xml_put(out, "Bucket", call->bucket);
+    od_xml_put(out, "Key", call->key);
+    od_buf_printf(out, "<ETag>&quot;%.*s&quot;</ETag>", OD_STR_ARG(meta->etag));
+    if (meta->sum_kind) {
+        od_xml_put(out, od_checksum_element(meta->sum_kind), meta->sum);
+        od_xml_put(out, "ChecksumType",
+                   meta->sum_of_parts ? OD_STR("COMPOSITE") : OD_STR("FULL_OBJECT"));
+    }
+    od_s3_xml_end(call, "CompleteMultipartUploadResult");
+}
+
+static enum od_status complete(struct od_s3_call *call, struct od_s3_upload *upload)
 {
     const struct od_s3_part **parts = NULL;
     size_t count = 0;
     uint64_t bytes = 0;
     struct od_checksum whole = {0};
-    struct od_s3_meta meta = upload->meta;
     enum od_status s = choose_parts(call, upload, &parts, &count);
     if (s != OD_OK)
         return s;
+    adopt_checksum(call, upload);
+    struct od_s3_meta meta = upload->meta;
     if (od_checksum_init(&whole, upload->full_sum ? meta.sum_kind : OD_CHECKSUM_NONE,
                          call->s3->tables) != OD_OK)
         return od_s3_no_memory(call);
@@ -359,25 +397,74 @@ static enum od_status complete(struct od_s3_call *call, const struct od_s3_uploa
     call->intake.temporary = OD_STR_NONE;
     if (od_s3_upload_end(call, upload) != OD_OK)
         call->failed = false; /* the object is there, which is what was asked for */
-    struct od_buf *out = od_s3_xml(call, "CompleteMultipartUploadResult");
-    od_xml_put(out, "Location",
-               od_arena_printf(call->arena, "/%.*s/%.*s", OD_STR_ARG(call->bucket),
-                               OD_STR_ARG(call->key)));
-    od_xml_put(out, "Bucket", call->bucket);
-    od_xml_put(out, "Key", call->key);
-    od_buf_printf(out, "<ETag>&quot;%.*s&quot;</ETag>", OD_STR_ARG(meta.etag));
-    if (meta.sum_kind) {
-        od_xml_put(out, od_checksum_element(meta.sum_kind), meta.sum);
-        od_xml_put(out, "ChecksumType",
-                   meta.sum_of_parts ? OD_STR("COMPOSITE") : OD_STR("FULL_OBJECT"));
-    }
-    od_s3_xml_end(call, "CompleteMultipartUploadResult");
+    answer_completion(call, &meta);
     return OD_OK;
+}
+
+/* ---- completing again ----
+ *
+ * A client whose answer was lost asks again, and finds the upload gone. The object tells: its ETag
+ * is made of those of the parts, which the request names. */
+
+/* "" when the body does not say it. */
+static enum od_status etag_of_body(struct od_s3_call *call, struct od_str *out)
+{
+    const struct od_xml *body;
+    struct od_checksum md5;
+    unsigned char bytes[OD_CHECKSUM_MAX_BYTES];
+    char hex[33];
+    size_t count = 0;
+    bool good = true;
+    *out = OD_STR("");
+    enum od_status s = od_s3_read_xml(call, "CompleteMultipartUpload", &body);
+    if (s != OD_OK)
+        return s;
+    if (od_checksum_init(&md5, OD_CHECKSUM_MD5, call->s3->tables) != OD_OK)
+        return od_s3_no_memory(call);
+    for (const struct od_xml *p = body->first; good && p; p = p->next) {
+        struct od_str etag = od_xml_text(p, "ETag");
+        if (!od_str_eq_c(p->name, "Part"))
+            continue;
+        if (etag.len == 34 && etag.ptr[0] == '"' && etag.ptr[33] == '"')
+            etag = od_str_sub(etag, 1, 32);
+        good = etag.len == 32 && read_hex(etag, bytes, 16);
+        if (good)
+            od_checksum_add(&md5, bytes, 16);
+        count++;
+    }
+    od_checksum_end(&md5, bytes);
+    od_hex(bytes, 16, hex);
+    if (good && count)
+        *out = od_arena_printf(call->arena, "%s-%zu", hex, count);
+    return out->ptr ? OD_OK : od_s3_no_memory(call);
+}
+
+static enum od_status complete_again(struct od_s3_call *call)
+{
+    struct od_s3_object object;
+    struct od_str etag;
+    call->failed = false;
+    enum od_status s = etag_of_body(call, &etag);
+    if (s != OD_OK)
+        return s;
+    if (od_s3_find(call, call->bucket, call->key, &object) != OD_OK ||
+        !od_str_eq(object.meta.etag, etag))
+        return od_s3_fail(call, OD_S3_NO_SUCH_UPLOAD, NULL);
+    s = check_whole(call, &object.meta, object.meta.bytes);
+    if (s == OD_OK)
+        answer_completion(call, &object.meta);
+    return s;
 }
 
 enum od_status od_s3_complete_upload(struct od_s3_call *call)
 {
-    struct od_s3_upload upload;
+    struct od_s3_upload upload = {.folder = OD_STR_NONE};
     enum od_status s = od_s3_upload_find(call, &upload);
-    return s == OD_OK ? complete(call, &upload) : s;
+    if (s == OD_OK)
+        s = complete(call, &upload);
+    else if (call->code != OD_S3_NO_SUCH_UPLOAD)
+        return s;
+    /* Two at once: the parts go while the later one reads them. */
+    bool gone = !upload.folder.ptr || !od_io_exists(call->io, upload.folder.ptr);
+    return s != OD_OK && gone && call->code != OD_S3_INTERNAL ? complete_again(call) : s;
 }

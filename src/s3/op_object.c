@@ -202,9 +202,8 @@ static enum od_status open_object(struct od_s3_call *call, const struct od_s3_ob
     return OD_OK;
 }
 
-/* Opens the file and looks again: what is answered must describe the bytes that are sent, also when
- * the object is replaced at this moment. */
-static enum od_status open_same(struct od_s3_call *call, struct od_s3_object *object, int *out_fd)
+enum od_status od_s3_open(struct od_s3_call *call, struct od_str bucket, struct od_str key,
+                          struct od_s3_object *object, int *out_fd)
 {
     struct od_s3_object again = *object;
     enum od_status s;
@@ -213,7 +212,7 @@ static enum od_status open_same(struct od_s3_call *call, struct od_s3_object *ob
         s = open_object(call, object, out_fd);
         if (s != OD_OK)
             return s;
-        s = od_s3_find(call, call->bucket, call->key, &again);
+        s = od_s3_find(call, bucket, key, &again);
         bool same = again.meta.inode == object->meta.inode &&
                     again.meta.modified_ns == object->meta.modified_ns;
         if (s == OD_OK && same)
@@ -259,7 +258,7 @@ static enum od_status read_object(struct od_s3_call *call, bool head)
     int fd = -1;
     enum od_status s = od_s3_find(call, call->bucket, call->key, &object);
     if (s == OD_OK && !head && !object.is_marker)
-        s = open_same(call, &object, &fd);
+        s = od_s3_open(call, call->bucket, call->key, &object, &fd);
     if (s != OD_OK)
         return s;
     s = od_s3_check_read(call, &object.meta, "", &not_modified);
@@ -292,8 +291,7 @@ enum od_status od_s3_put_object(struct od_s3_call *call)
     struct od_s3_meta meta;
     enum od_status s = od_s3_meta_of_request(call, &meta);
     if (s == OD_OK && od_str_ends(call->key, OD_STR("/")) && in->bytes)
-        s = od_s3_fail(call, OD_S3_INVALID_ARGUMENT,
-                       "A key that ends in '/' stands for a folder here and can hold no bytes.");
+        s = od_s3_fail(call, OD_S3_INVALID_ARGUMENT, OD_S3_FOLDER_KEY);
     if (s != OD_OK)
         return s;
     meta.etag = od_str_c(in->md5_hex);

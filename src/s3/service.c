@@ -28,6 +28,8 @@ static enum od_status make_folders(struct od_s3 *s3, struct od_error *err)
         struct od_str path = od_s3_hidden(s3, &arena, parts[i], OD_STR(""));
         s = path.ptr ? s3->io->make_folder(s3->io, path.ptr, err)
                      : od_fail(err, OD_NO_MEMORY, NULL);
+        if (s == OD_OK) /* names that a killed server had no time for */
+            s = od_io_sync_folder(s3->io, path.ptr, err);
     }
     od_arena_done(&arena);
     return s;

@@ -35,6 +35,15 @@ struct od_str od_s3_path(const struct od_s3 *s3, struct od_arena *arena, struct 
                            key.len ? "/" : "", OD_STR_ARG(key));
 }
 
+enum od_status od_s3_sync(struct od_s3_call *call, struct od_str folder)
+{
+    struct od_error err;
+    if (!folder.ptr)
+        return od_s3_no_memory(call);
+    return od_io_sync_folder(call->io, folder.ptr, &err) == OD_OK ? OD_OK
+                                                                  : od_s3_internal(call, &err);
+}
+
 /* What is at a path; *out_there false when nothing is. */
 static enum od_status stat_at(struct od_s3_call *call, struct od_str path, struct od_io_stat *out,
                               bool *out_there)
@@ -61,10 +70,8 @@ enum od_status od_s3_need_bucket(struct od_s3_call *call, struct od_str bucket)
     return s;
 }
 
-/* Are all the folders above the key folders? *out_blocker: the first thing in the way, absent when
- * none; *out_missing: a folder that is not there. */
-static enum od_status walk_parents(struct od_s3_call *call, struct od_str bucket, struct od_str key,
-                                   struct od_str *out_blocker, bool *out_missing)
+enum od_status od_s3_walk_parents(struct od_s3_call *call, struct od_str bucket, struct od_str key,
+                                  struct od_str *out_blocker, bool *out_missing)
 {
     enum od_status s = OD_OK;
     key = bare(key);
@@ -100,7 +107,7 @@ enum od_status od_s3_look(struct od_s3_call *call, struct od_str bucket, struct 
     struct od_io_stat stat;
     bool there, missing;
     *out = NULL;
-    enum od_status s = walk_parents(call, bucket, key, &blocker, &missing);
+    enum od_status s = od_s3_walk_parents(call, bucket, key, &blocker, &missing);
     if (s != OD_OK || blocker.ptr || missing)
         return s;
     struct od_s3_object *found = OD_NEW(call->arena, struct od_s3_object);
@@ -173,17 +180,7 @@ static struct od_str parent_of(struct od_str key)
 static enum od_status sync_folder(struct od_s3_call *call, struct od_str bucket,
                                   struct od_str folder)
 {
-    struct od_error err;
-    int fd;
-    struct od_str path = od_s3_path(call->s3, call->arena, bucket, folder);
-    if (!path.ptr)
-        return od_s3_no_memory(call);
-    enum od_status s = call->io->open(call->io, path.ptr, OD_OPEN_READ, &fd, &err);
-    if (s != OD_OK)
-        return od_s3_internal(call, &err);
-    s = call->io->sync(call->io, fd, &err);
-    call->io->close(call->io, fd);
-    return s == OD_OK ? OD_OK : od_s3_internal(call, &err);
+    return od_s3_sync(call, od_s3_path(call->s3, call->arena, bucket, folder));
 }
 
 /* The folders a key needs. Those that are new are synced into their parents. */
@@ -216,7 +213,7 @@ static enum od_status check_place(struct od_s3_call *call, struct od_str path, b
 {
     struct od_str blocker;
     bool missing;
-    enum od_status s = walk_parents(call, call->bucket, call->key, &blocker, &missing);
+    enum od_status s = od_s3_walk_parents(call, call->bucket, call->key, &blocker, &missing);
     if (s == OD_OK && blocker.ptr)
         return conflict(call, blocker, "an object already");
     *out_there = false;
@@ -323,10 +320,16 @@ static enum od_status delete_object(struct od_s3_call *call, struct od_str bucke
     if (s != OD_OK || !found)
         return s;
     if (found->is_marker) {
+        /* It is no object any more, even where it holds others: the record was what made it one,
+         * so that must not come back. */
         od_s3_meta_forget(call, bucket, key);
-        if (call->io->remove(call->io, found->path.ptr, NULL) == OD_OK)
+        s = od_s3_sync(call, od_s3_hidden(call->s3, call->arena, "meta", bucket));
+        if (call->io->remove(call->io, found->path.ptr, NULL) == OD_OK) {
+            if (s == OD_OK)
+                s = sync_folder(call, bucket, parent_of(key));
             prune(call, bucket, key);
-        return OD_OK; /* it is no object any more, even where it holds others */
+        }
+        return s;
     }
     if (call->io->remove(call->io, found->path.ptr, &err) != OD_OK)
         return od_s3_internal(call, &err);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_JSON_BYTES (64u * 1024)
+#define MAX_JSON_BYTES (256u * 1024)
 #define ID_CHARS       32
 
 static enum od_status write_json(struct od_s3_call *call, struct od_str path, struct od_buf *text)
@@ -38,7 +38,8 @@ static bool read_json(struct od_s3_call *call, struct od_str path, struct od_jso
     return good;
 }
 
-enum od_status od_s3_upload_new(struct od_s3_call *call, struct od_s3_upload *upload)
+/* Under tree_lock, so that the bucket is not deleted meanwhile. */
+static enum od_status begin(struct od_s3_call *call, struct od_s3_upload *upload)
 {
     unsigned char random[ID_CHARS / 2];
     char id[ID_CHARS + 1];
@@ -51,8 +52,14 @@ enum od_status od_s3_upload_new(struct od_s3_call *call, struct od_s3_upload *up
     upload->folder = od_s3_hidden(call->s3, call->arena, "uploads", upload->id);
     if (!upload->id.ptr || !upload->folder.ptr)
         return od_s3_no_memory(call);
+    enum od_status s = od_s3_need_bucket(call, upload->bucket);
+    if (s != OD_OK)
+        return s;
     if (call->io->make_folder(call->io, upload->folder.ptr, &err) != OD_OK)
         return od_s3_internal(call, &err);
+    s = od_s3_sync(call, od_s3_hidden(call->s3, call->arena, "uploads", OD_STR("")));
+    if (s != OD_OK)
+        return s;
     od_buf_init(&text, MAX_JSON_BYTES);
     od_buf_printf(&text, "{\"created\":%lld,\"full\":%s,\"bucket\":", (long long)upload->created_ms,
                   upload->full_sum ? "true" : "false");
@@ -62,9 +69,16 @@ enum od_status od_s3_upload_new(struct od_s3_call *call, struct od_s3_upload *up
     od_buf_puts(&text, ",\"meta\":");
     od_s3_meta_write(&upload->meta, &text);
     od_buf_puts(&text, "}\n");
-    enum od_status s =
-        write_json(call, od_arena_printf(call->arena, "%s/upload.json", upload->folder.ptr), &text);
+    s = write_json(call, od_arena_printf(call->arena, "%s/upload.json", upload->folder.ptr), &text);
     od_buf_done(&text);
+    return s;
+}
+
+enum od_status od_s3_upload_new(struct od_s3_call *call, struct od_s3_upload *upload)
+{
+    pthread_mutex_lock(&call->s3->tree_lock);
+    enum od_status s = begin(call, upload);
+    pthread_mutex_unlock(&call->s3->tree_lock);
     return s;
 }
 

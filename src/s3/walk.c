@@ -148,6 +148,8 @@ enum od_status od_s3_walk_init(struct od_s3_walk *walk, struct od_s3_call *call,
                                struct od_str skip)
 {
     struct od_io_stat stat;
+    struct od_str blocker;
+    bool missing;
     *walk = (struct od_s3_walk){.call = call,
                                 .bucket = bucket,
                                 .prefix = prefix.ptr ? prefix : OD_STR(""),
@@ -161,8 +163,11 @@ enum od_status od_s3_walk_init(struct od_s3_walk *walk, struct od_s3_call *call,
     if (folder)
         memcpy(walk->key, prefix.ptr, folder);
     walk->key_len = folder;
-    struct od_str path =
-        od_s3_path(call->s3, call->arena, bucket, (struct od_str){walk->key, folder});
+    struct od_str at = {walk->key, folder};
+    enum od_status s = od_s3_walk_parents(call, bucket, at, &blocker, &missing);
+    if (s != OD_OK || blocker.ptr || missing)
+        return s;
+    struct od_str path = od_s3_path(call->s3, call->arena, bucket, at);
     if (!path.ptr)
         return od_s3_no_memory(call);
     if (call->io->stat(call->io, path.ptr, &stat, NULL) != OD_OK || stat.kind != OD_IO_FOLDER)

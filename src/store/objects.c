@@ -29,6 +29,7 @@
 struct folder {
     char *given; /* absolute, as the operator named it */
     char *real;  /* symbolic links followed */
+    char *told;  /* how locations begin that lie below, without a last "/" */
 };
 
 struct od_objects {
@@ -49,7 +50,8 @@ struct place {
 
 /* ---- making one ---- */
 
-static enum od_status open_folder(const char *path, struct folder *out, struct od_error *err)
+static enum od_status open_folder(const char *path, bool is_root, struct folder *out,
+                                  struct od_error *err)
 {
     char here[PATH_MAX] = "";
     struct stat st;
@@ -69,6 +71,10 @@ static enum od_status open_folder(const char *path, struct folder *out, struct o
     size_t len = strlen(out->given);
     while (len > 1 && out->given[len - 1] == '/')
         out->given[--len] = '\0';
+    if (asprintf(&out->told, is_root ? "s3:/" : "file://%s", len > 1 ? out->given : "") < 0) {
+        out->told = NULL;
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    }
     return OD_OK;
 }
 
@@ -76,6 +82,7 @@ static void close_folder(struct folder *folder)
 {
     free(folder->given);
     free(folder->real);
+    free(folder->told);
 }
 
 void od_objects_free(struct od_objects *objects)
@@ -103,9 +110,9 @@ enum od_status od_objects_new(const struct od_io *io, const char *root, const ch
     if (s == OD_OK)
         s = io->make_folder(io, root, err);
     if (s == OD_OK)
-        s = open_folder(root, &objects->root, err);
+        s = open_folder(root, true, &objects->root, err);
     for (size_t i = 0; s == OD_OK && i < allowed_count; i++) {
-        s = open_folder(allowed[i], &objects->allowed[i], err);
+        s = open_folder(allowed[i], false, &objects->allowed[i], err);
         objects->allowed_count = i + 1;
     }
     if (s != OD_OK) {
@@ -269,20 +276,42 @@ enum od_status od_objects_check(const struct od_objects *objects, struct od_str 
 
 #define NO_PRIVILEGES "Insufficient privileges for accessing data in Amazon S3."
 
-static enum od_status unreachable(const char *path, const char *why, struct od_error *err)
+/* Users know locations, and need not know where this machine keeps them. */
+static enum od_status tell(enum od_status code, const struct folder *folder, const char *path,
+                           const char *why, struct od_error *err)
 {
-    return od_fail(err, OD_NOT_FOUND, "%s: %s. " NO_PRIVILEGES, path, why);
+    struct od_str rest = OD_STR("");
+    if (!below(od_str_c(path), folder->real, &rest))
+        (void)below(od_str_c(path), folder->given, &rest);
+    return od_fail(err, code, "%s/%.*s: %s.%s", folder->told, OD_STR_ARG(rest), why,
+                   code == OD_NOT_FOUND ? " " NO_PRIVILEGES : "");
 }
 
-static enum od_status unreachable_errno(const char *path, struct od_error *err)
+static enum od_status unreachable(const struct folder *folder, const char *path, const char *why,
+                                  struct od_error *err)
+{
+    return tell(OD_NOT_FOUND, folder, path, why, err);
+}
+
+static enum od_status unreachable_errno(const struct folder *folder, const char *path,
+                                        struct od_error *err)
 {
     char text[128];
     int saved = errno;
     if (saved == ENOMEM)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    if (saved == EIO)
-        return od_fail(err, OD_IO, "%s: %s.", path, strerror_r(saved, text, sizeof text));
-    return unreachable(path, strerror_r(saved, text, sizeof text), err);
+    return tell(saved == EIO ? OD_IO : OD_NOT_FOUND, folder, path,
+                strerror_r(saved, text, sizeof text), err);
+}
+
+/* A failure of the machine's: its own words name paths, and go to the operator. */
+static enum od_status broken(const struct folder *folder, const char *path, const char *what,
+                             const struct od_error *why, struct od_error *err)
+{
+    if (why->code == OD_NO_MEMORY)
+        return od_error_copy(err, why);
+    fprintf(stderr, "ondol: %s\n", why->message);
+    return tell(why->code, folder, path, what, err);
 }
 
 /* The real path of what lies at path, which must be of the kind wanted, and readable. */
@@ -293,16 +322,18 @@ static enum od_status resolve(const struct folder *folder, const char *path, boo
     struct stat st;
     struct od_str ignored;
     if (!realpath(path, real))
-        return unreachable_errno(path, err);
+        return unreachable_errno(folder, path, err);
     if (!below(od_str_c(real), folder->real, &ignored))
-        return unreachable(path, "a symbolic link leads outside of the folder it must stay in",
-                           err);
+        return unreachable(folder, path,
+                           "a symbolic link leads outside of the folder it must stay in", err);
     if (stat(real, &st) < 0 || eaccess(real, want_folder ? R_OK | X_OK : R_OK) < 0)
-        return unreachable_errno(path, err);
+        return unreachable_errno(folder, path, err);
     if (!want_folder && S_ISDIR(st.st_mode))
-        return unreachable(path, "this is a folder; a location for its files ends in '/'", err);
+        return unreachable(folder, path, "this is a folder; a location for its files ends in '/'",
+                           err);
     if (want_folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
-        return unreachable(path, want_folder ? "this is not a folder" : "this is not a file", err);
+        return unreachable(folder, path,
+                           want_folder ? "this is not a folder" : "this is not a file", err);
     *out = od_arena_str(arena, od_str_c(real));
     return out->ptr ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
 }
@@ -342,13 +373,15 @@ static enum od_status list_folder(const struct od_objects *objects, const struct
                                   struct od_str **out, size_t *out_count, struct od_error *err)
 {
     struct od_str real;
+    struct od_error why;
     struct od_io_entry *entries;
     size_t entry_count, count = 0;
     enum od_status s = resolve(folder, path, true, arena, &real, err);
-    if (s == OD_OK)
-        s = objects->io->list(objects->io, real.ptr, arena, &entries, &entry_count, err);
     if (s != OD_OK)
         return s;
+    s = objects->io->list(objects->io, real.ptr, arena, &entries, &entry_count, &why);
+    if (s != OD_OK)
+        return broken(folder, real.ptr, "the folder cannot be listed", &why, err);
     struct od_str *files = OD_NEW_ARRAY(arena, struct od_str, entry_count);
     if (!files)
         return od_fail(err, OD_NO_MEMORY, NULL);
@@ -356,7 +389,7 @@ static enum od_status list_folder(const struct od_objects *objects, const struct
         if (!choice->is_wanted(&entries[i]))
             continue;
         if (od_utf8_check(entries[i].name) != entries[i].name.len)
-            return unreachable(path, "a file name in this folder is not valid UTF-8", err);
+            return unreachable(folder, path, "a file name in this folder is not valid UTF-8", err);
         struct od_str file =
             od_arena_printf(arena, "%s/%.*s", real.ptr, OD_STR_ARG(entries[i].name));
         s = file.ptr ? resolve(folder, file.ptr, false, arena, &files[count++], err)
@@ -524,12 +557,15 @@ static enum od_status add_tree(struct tree *t, const char *path)
         return s;
     s = io->list(io, real.ptr, t->arena, &entries, &count, &why);
     if (s != OD_OK)
-        return t->place->remote ? unreachable_remote(&why, t->err) : od_error_copy(t->err, &why);
+        return t->place->remote ? unreachable_remote(&why, t->err)
+                                : broken(t->place->folder, real.ptr, "the folder cannot be listed",
+                                         &why, t->err);
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         if (!entries[i].is_folder && !is_csv(&entries[i]))
             continue;
         if (od_utf8_check(entries[i].name) != entries[i].name.len)
-            return unreachable(path, "a name in this folder is not valid UTF-8", t->err);
+            return unreachable(t->place->folder, path, "a name in this folder is not valid UTF-8",
+                               t->err);
         struct od_str next =
             od_arena_printf(t->arena, "%s/%.*s", real.ptr, OD_STR_ARG(entries[i].name));
         if (!next.ptr)
@@ -578,6 +614,7 @@ static enum od_status make_below(const struct od_objects *objects, const struct 
                                  struct od_error *err)
 {
     struct od_str rest = path, part;
+    struct od_error why;
     enum od_status s = OD_OK;
     *real = od_str_c(folder->real);
     while (s == OD_OK && od_str_cut(&rest, '/', &part)) {
@@ -585,10 +622,11 @@ static enum od_status make_below(const struct od_objects *objects, const struct 
             continue;
         struct od_str next =
             od_arena_printf(arena, "%.*s/%.*s", OD_STR_ARG(*real), OD_STR_ARG(part));
-        s = next.ptr ? objects->io->make_folder(objects->io, next.ptr, err)
-                     : od_fail(err, OD_NO_MEMORY, NULL);
-        if (s == OD_OK)
-            s = resolve(folder, next.ptr, true, arena, real, err);
+        if (!next.ptr)
+            return od_fail(err, OD_NO_MEMORY, NULL);
+        if (objects->io->make_folder(objects->io, next.ptr, &why) != OD_OK)
+            return broken(folder, next.ptr, "the folder cannot be made", &why, err);
+        s = resolve(folder, next.ptr, true, arena, real, err);
     }
     return s;
 }

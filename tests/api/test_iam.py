@@ -77,6 +77,18 @@ def test_a_policy_lives_and_dies(iam):
         iam.attach_role_policy(RoleName=role, PolicyArn=arn)
 
 
+def test_many_policies_are_listed_beside_many_roles(iam):
+    roles, policies = [unique("Many") for _ in range(60)], [unique("Many") for _ in range(60)]
+    document = json.dumps({**POLICY, "Id": "x" * 5000})
+    arns = [iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"] for name in policies]
+    for name in roles:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({**TRUST, "Id": "x" * 20_000}))
+        for arn in arns[:3]:
+            iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    counts = {p["Arn"]: p["AttachmentCount"] for page in iam.get_paginator("list_policies").paginate(Scope="Local") for p in page["Policies"]}
+    assert [counts[arn] for arn in arns] == [60] * 3 + [0] * 57
+
+
 def test_what_is_wrong_is_named(iam):
     with refused("MalformedPolicyDocument"):
         iam.create_role(RoleName=unique("Role"), AssumeRolePolicyDocument="no json")

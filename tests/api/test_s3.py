@@ -4,9 +4,10 @@ import binascii
 import hashlib
 import hmac
 import http.client
-import io
+import itertools
 import os
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -223,6 +224,56 @@ def test_copies(s3, bucket):
         s3.copy_object(Bucket=bucket, Key="x", CopySource=f"{bucket}/../{bucket}/kept")
 
 
+def test_a_file_is_not_copied_to_a_folder(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"bytes")
+    with refused("InvalidArgument", "A key that ends in '/' stands for a folder here and can hold no bytes."):
+        s3.copy_object(Bucket=bucket, Key="to/", CopySource={"Bucket": bucket, "Key": "from"})
+    assert keys(s3, bucket) == ["from"] and not temporaries(server)
+
+
+def test_a_copy_is_of_one_object_while_another_is_put(s3, bucket):
+    bodies = [bytes([i]) * (200_000 + i) for i in range(2)]
+    s3.put_object(Bucket=bucket, Key="from", Body=bodies[0], Metadata={"of": "0"})
+    stop = threading.Event()
+
+    def write():
+        for n in itertools.count():
+            if stop.is_set():
+                return
+            s3.put_object(Bucket=bucket, Key="from", Body=bodies[n % 2], Metadata={"of": str(n % 2)})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(60):
+            s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+            got = s3.get_object(Bucket=bucket, Key="to")
+            assert got["Body"].read() == bodies[int(got["Metadata"]["of"])]
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_empty_headers_come_back(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="e", Body=b"x", Metadata={"a": "", "b": "1"}, CacheControl="")
+    for got in (s3.get_object(Bucket=bucket, Key="e"), s3.head_object(Bucket=bucket, Key="e")):
+        assert got["Metadata"] == {"a": "", "b": "1"} and got["CacheControl"] == ""
+    path = f"/{bucket}/e?response-content-type="
+    assert server.send("GET", path, b"", s3_headers(server, "GET", path)).status == 200
+
+
+def test_headers_of_the_largest_size_come_back(server, s3, bucket):
+    path, value = f"/{bucket}/large", '"' * 14_000
+    for _ in range(2):  # the second time beside the record of the first
+        headers = {"Cache-Control": value, "Content-Disposition": value}
+        assert server.send("PUT", path, b"x", s3_headers(server, "PUT", path, b"x", headers)).status == 200
+    assert s3.head_object(Bucket=bucket, Key="large")["CacheControl"] == value
+    answer = server.send("POST", path + "?uploads", b"", s3_headers(server, "POST", path + "?uploads", b"", headers))
+    assert answer.status == 200, answer
+    upload = s3.list_multipart_uploads(Bucket=bucket)["Uploads"][0]["UploadId"]
+    s3.abort_multipart_upload(Bucket=bucket, Key="large", UploadId=upload)
+
+
 def test_many_are_deleted_at_once(s3, bucket):
     for i in range(5):
         s3.put_object(Bucket=bucket, Key=f"d/{i}", Body=b"")
@@ -278,6 +329,11 @@ def test_nothing_is_reached_through_links(server, s3, bucket):
         with refused("InvalidArgument"):
             s3.put_object(Bucket=bucket, Key=key, Body=b"x")
     assert keys(s3, bucket) == [] and secret.read_text() == "secret"
+    (server.folder / "below" / "deeper").mkdir(parents=True)
+    (server.folder / "below" / "deeper" / "file").write_text("secret")
+    for prefix in ("up/", "up/below/", "up/below/deeper/"):
+        assert keys(s3, bucket, Prefix=prefix) == []
+        assert "CommonPrefixes" not in s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
 
 
 # --- lists
@@ -335,77 +391,6 @@ def test_a_token_survives_inserts_and_deletes(s3, bucket):
     s3.put_object(Bucket=bucket, Key="d", Body=b"")
     rest = s3.list_objects_v2(Bucket=bucket, ContinuationToken=page["NextContinuationToken"])
     assert [o["Key"] for o in rest["Contents"]] == ["d", "e"]
-
-
-# --- multipart
-
-
-def part_of(s3, bucket, key, upload, number, body):
-    return {"PartNumber": number, "ETag": s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body)["ETag"]}
-
-
-def test_twenty_megabytes_in_parts(server, s3, bucket):
-    body = os.urandom(20 << 20)
-    s3.upload_fileobj(io.BytesIO(body), bucket, "big")
-    parts = [body[i : i + (8 << 20)] for i in range(0, len(body), 8 << 20)]
-    etag = hashlib.md5(b"".join(hashlib.md5(p).digest() for p in parts)).hexdigest() + f"-{len(parts)}"
-    assert s3.head_object(Bucket=bucket, Key="big")["ETag"] == f'"{etag}"'
-    assert (server.objects / bucket / "big").read_bytes() == body
-    out = io.BytesIO()
-    s3.download_fileobj(bucket, "big", out)
-    assert out.getvalue() == body
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
-    assert not list((server.objects / ".ondol" / "uploads").iterdir()) and not temporaries(server)
-
-
-def test_parts_are_listed_replaced_and_checked(s3, bucket):
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="m", Metadata={"a": "b"})["UploadId"]
-    assert [u["UploadId"] for u in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
-    small = part_of(s3, bucket, "m", upload, 1, b"small")
-    second = part_of(s3, bucket, "m", upload, 2, b"last")
-    with refused("EntityTooSmall"):
-        s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [small, second]})
-    first = part_of(s3, bucket, "m", upload, 1, bytes(5 << 20))
-    listed = s3.list_parts(Bucket=bucket, Key="m", UploadId=upload)["Parts"]
-    assert [(p["PartNumber"], p["Size"]) for p in listed] == [(1, 5 << 20), (2, 4)]
-    page = s3.list_parts(Bucket=bucket, Key="m", UploadId=upload, MaxParts=1)
-    assert page["IsTruncated"] and page["NextPartNumberMarker"] == 1
-    with refused("InvalidPart"):
-        s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [small, second]})
-    with refused("InvalidPartOrder"):
-        s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [second, first]})
-    assert keys(s3, bucket) == [], "nothing is visible before it is complete"
-    done = s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [first, second]})
-    assert done["ETag"].endswith('-2"')
-    got = s3.get_object(Bucket=bucket, Key="m")
-    assert got["Body"].read() == bytes(5 << 20) + b"last" and got["Metadata"] == {"a": "b"}
-    with refused("NoSuchUpload", status=404):
-        s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": [first, second]})
-
-
-def test_an_upload_is_aborted(server, s3, bucket):
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
-    part_of(s3, bucket, "m", upload, 1, b"x")
-    with refused("NoSuchUpload"):
-        s3.abort_multipart_upload(Bucket=bucket, Key="another", UploadId=upload)
-    with refused("NoSuchUpload"):
-        s3.abort_multipart_upload(Bucket=bucket, Key="m", UploadId="../../" + bucket)
-    s3.abort_multipart_upload(Bucket=bucket, Key="m", UploadId=upload)
-    with refused("NoSuchUpload"):
-        s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=1, Body=b"x")
-    assert keys(s3, bucket) == [] and not temporaries(server)
-
-
-def test_parts_are_copied(s3, bucket):
-    s3.put_object(Bucket=bucket, Key="source", Body=bytes(6 << 20))
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
-    copied = [
-        s3.upload_part_copy(Bucket=bucket, Key="m", UploadId=upload, PartNumber=n, CopySource={"Bucket": bucket, "Key": "source"}, CopySourceRange=r)
-        for n, r in ((1, f"bytes=0-{(5 << 20) - 1}"), (2, "bytes=0-9"))
-    ]
-    parts = [{"PartNumber": n + 1, "ETag": c["CopyPartResult"]["ETag"]} for n, c in enumerate(copied)]
-    s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": parts})
-    assert s3.head_object(Bucket=bucket, Key="m")["ContentLength"] == (5 << 20) + 10
 
 
 # --- who asks
@@ -673,7 +658,8 @@ def test_kill_during_an_upload_leaves_no_half_object(tmp_path):
     s3.create_bucket(Bucket="kept")
     s3.put_object(Bucket="kept", Key="whole", Body=b"acknowledged", Metadata={"a": "b"})
     upload = s3.create_multipart_upload(Bucket="kept", Key="later")["UploadId"]
-    part = part_of(s3, "kept", "later", upload, 1, b"part")
+    etag = s3.upload_part(Bucket="kept", Key="later", UploadId=upload, PartNumber=1, Body=b"part")["ETag"]
+    part = {"PartNumber": 1, "ETag": etag}
     body = bytes(1 << 20)
     path = "/kept/whole"
     connection = http.client.HTTPConnection(*server.address, timeout=30)

@@ -3,6 +3,7 @@ import http.client
 import http.server
 import json
 import threading
+import time
 
 import pytest
 from harness import (
@@ -30,6 +31,9 @@ class Network(http.server.BaseHTTPRequestHandler):
     def forward(self):
         plan, body = self.server.plan, self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append((self.command, self.path, self.headers.get("Range")))
+        if self.command == "PUT" and self.server.hold:
+            self.server.held.set()
+            self.server.hold.wait(60)
         fault = plan.pop(0) if plan and self.headers.get("Range") else None
         if fault == "later":
             self.send_response(503)
@@ -69,7 +73,7 @@ def endpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def network(endpoint):
     proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Network)
-    proxy.target, proxy.plan, proxy.seen = endpoint.address, [], []
+    proxy.target, proxy.plan, proxy.seen, proxy.hold, proxy.held = endpoint.address, [], [], None, threading.Event()
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     yield proxy
     proxy.shutdown()
@@ -150,6 +154,37 @@ def test_jobs_write_to_the_endpoint_and_read_what_they_are_about_from_it(endpoin
         lambda d: d["status"] in ("COMPLETED", "FAILED"),
     )
     assert (described["status"], described["numDeleted"]) == ("COMPLETED", 60), described  # 30 events each
+
+
+def test_results_on_their_way_lie_in_the_jobs_own_folder(endpoint, near, network):
+    endpoint.client("s3").put_object(Bucket="far", Key="held/data.csv", Body=rows(1500))
+    dataset = new_dataset(near, new_group(near), body=SCHEMA)
+    assert finish_import(near, start_import(near, dataset, "s3://far/held/data.csv"))["status"] == "ACTIVE"
+    network.held.clear()
+    network.hold = hold = threading.Event()
+    try:
+        job = near.control.create_dataset_export_job(
+            jobName=unique("export"), datasetArn=dataset, ingestionMode="ALL", roleArn=ROLE,
+            jobOutput={"s3DataDestination": {"path": "s3://far/exported"}},
+        )["datasetExportJobArn"]
+        assert network.held.wait(60), "the worker sends its result"
+        assert not list((near.folder / "staging").iterdir())
+        assert len(list(near.folder.glob("work/*/staging/*"))) == 1, "where a deletion and the next start look"
+    finally:
+        network.hold = None
+        hold.set()
+    described = wait_for(lambda: near.control.describe_dataset_export_job(datasetExportJobArn=job)["datasetExportJob"], ended)
+    assert described["status"] == "ACTIVE", described
+    wait_for(lambda: list(near.folder.glob("work/*/staging/*")), lambda left: not left)
+
+
+def test_an_endpoint_out_of_reach_is_told_soon(endpoint, tmp_path):
+    server = Server(tmp_path / "data", "--s3-endpoint", "http://127.0.0.1:9", "--s3-key-id", "k" * 20, "--s3-secret", "x" * 40)
+    began = time.monotonic()
+    job = import_from(server, "s3://far/one/")
+    assert job["status"] == "CREATE FAILED" and "cannot be reached" in job["failureReason"], job
+    assert time.monotonic() - began < 15, "the loader, behind which others wait, does not try for a minute"
+    server.stop()
 
 
 def test_faults_of_the_network_are_overcome(endpoint, near, network):

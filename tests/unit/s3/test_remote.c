@@ -1,5 +1,6 @@
 /* Objects of an endpoint as files: the client side against our own S3 subset, in one process. A
  * handler in between can lose answers and break bodies off, as networks do. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "s3/client.h"
 #include "s3/remote.h"
 #include "s3/s3.h"
 
@@ -28,7 +30,38 @@ static struct world {
     const struct od_io *io;
     atomic_int refuse; /* so many requests are answered 503 */
     atomic_int asked;
+    struct od_io recording; /* the server's: the machine, and what is synced is noted */
+    pthread_mutex_t lock;   /* guards synced */
+    char synced[16384];     /* paths below the root, each with a '\n' behind it */
 } w;
+
+static enum od_status note_sync(const struct od_io *io, int fd, struct od_error *err)
+{
+    char link[64], path[256];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    pthread_mutex_lock(&w.lock);
+    size_t at = strlen(w.synced);
+    if (len > (ssize_t)strlen(w.root) - 1)
+        snprintf(w.synced + at, sizeof w.synced - at, "%.*s\n", (int)len - (int)strlen(w.root),
+                 path + strlen(w.root));
+    pthread_mutex_unlock(&w.lock);
+    return od_io_real.sync(io, fd, err);
+}
+
+/* Was the folder (of what follows the root: "" or "/...") synced since the last question? */
+static bool was_synced(const char *folder)
+{
+    char line[128];
+    snprintf(line, sizeof line, "\n%s\n", folder);
+    pthread_mutex_lock(&w.lock);
+    char all[sizeof w.synced + 1];
+    snprintf(all, sizeof all, "\n%s", w.synced);
+    bool found = strstr(all, line) != NULL;
+    w.synced[0] = '\0';
+    pthread_mutex_unlock(&w.lock);
+    return found;
+}
 
 static bool lookup(void *context, struct od_str key_id, struct od_sigv4_secret *out)
 {
@@ -63,8 +96,8 @@ static struct od_remote *connect_with(const char *secret)
     struct od_error err;
     struct od_remote *remote = NULL;
     snprintf(url, sizeof url, "http://127.0.0.1:%u", od_http_port(w.http));
-    struct od_s3_endpoint endpoint = {od_str_c(url), OD_STR("us-east-1"), OD_STR(KEY),
-                                      od_str_c(secret), false};
+    struct od_s3_endpoint endpoint = {
+        od_str_c(url), OD_STR("us-east-1"), OD_STR(KEY), od_str_c(secret), false, 0, NULL};
     assert_int_equal(od_remote_new(&od_io_real, &endpoint, w.staging, &remote, &err), OD_OK);
     return remote;
 }
@@ -80,7 +113,10 @@ static int set_up(void **state)
     snprintf(bucket, sizeof bucket, "%s/bucket", w.root);
     assert_int_equal(od_io_real.make_folder(&od_io_real, bucket, NULL), OD_OK);
     w.verifier = od_sigv4_new(lookup, NULL);
-    struct od_s3_config s3 = {.io = &od_io_real,
+    pthread_mutex_init(&w.lock, NULL);
+    w.recording = od_io_real;
+    w.recording.sync = note_sync;
+    struct od_s3_config s3 = {.io = &w.recording,
                               .root = w.root,
                               .verifier = w.verifier,
                               .lookup = lookup,
@@ -277,13 +313,77 @@ static void endpoints_that_are_none_are_refused(void **state)
     static const char *const urls[] = {"ftp://host", "host:9000",        "http://",
                                        "http://a/b", "http://user@host", "https://host?x"};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        struct od_s3_endpoint endpoint = {od_str_c(urls[i]), OD_STR("r"), OD_STR("k"), OD_STR("s"),
-                                          false};
+        struct od_s3_endpoint endpoint = {
+            od_str_c(urls[i]), OD_STR("r"), OD_STR("k"), OD_STR("s"), false, 0, NULL};
         struct od_remote *remote = NULL;
         struct od_error err;
         assert_int_equal(od_remote_new(&od_io_real, &endpoint, w.staging, &remote, &err),
                          OD_INVALID_INPUT);
     }
+}
+
+static struct od_s3_client *new_client(unsigned tries, const atomic_bool *stop)
+{
+    char url[64];
+    struct od_error err;
+    struct od_s3_client *client = NULL;
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", od_http_port(w.http));
+    struct od_s3_endpoint endpoint = {
+        od_str_c(url), OD_STR("us-east-1"), OD_STR(KEY), OD_STR(SECRET), false, tries, stop};
+    assert_int_equal(od_s3_client_new(&od_io_real, &endpoint, &client, &err), OD_OK);
+    return client;
+}
+
+/* key NULL: the bucket itself. */
+static enum od_status ask(struct od_s3_client *client, const char *method, const char *bucket,
+                          const char *key, const char *query)
+{
+    struct od_error err;
+    struct od_s3_upload_body body = {.text = OD_STR("")};
+    struct od_s3_ask one = {.method = method,
+                            .bucket = od_str_c(bucket),
+                            .key = key ? od_str_c(key) : OD_STR_NONE,
+                            .query = query,
+                            .body = *method == 'P' ? &body : NULL};
+    struct od_s3_answer answer = {0};
+    return od_s3_ask(client, &one, &answer, &err);
+}
+
+static void a_request_is_tried_as_often_as_said_and_not_when_stopped(void **state)
+{
+    (void)state;
+    atomic_bool stop = false;
+    struct od_s3_client *client = new_client(2, &stop);
+    atomic_store(&w.refuse, 3);
+    atomic_store(&w.asked, 0);
+    assert_int_equal(ask(client, "GET", "bucket", NULL, "list-type=2"), OD_IO);
+    assert_int_equal(atomic_load(&w.asked), 2);
+    assert_int_equal(ask(client, "GET", "bucket", NULL, "list-type=2"), OD_OK);
+    assert_int_equal(atomic_load(&w.asked), 4);
+    atomic_store(&w.refuse, 1);
+    atomic_store(&stop, true);
+    assert_int_equal(ask(client, "GET", "bucket", NULL, "list-type=2"), OD_IO);
+    assert_true(atomic_load(&w.asked) <= 5);
+    atomic_store(&w.refuse, 0);
+    od_s3_client_free(client);
+}
+
+static void names_that_change_are_synced(void **state)
+{
+    (void)state;
+    struct od_s3_client *client = new_client(1, NULL);
+    (void)was_synced("");
+    assert_int_equal(ask(client, "PUT", "synced", NULL, ""), OD_OK);
+    assert_true(was_synced(""));
+    assert_int_equal(ask(client, "PUT", "synced", "folder/", ""), OD_OK);
+    assert_true(was_synced("/.ondol/meta"));
+    assert_int_equal(ask(client, "POST", "synced", "k", "uploads="), OD_OK);
+    assert_true(was_synced("/.ondol/uploads"));
+    assert_int_equal(ask(client, "DELETE", "synced", "folder/", ""), OD_OK);
+    assert_true(was_synced("/.ondol/meta/synced"));
+    assert_int_equal(ask(client, "DELETE", "synced", NULL, ""), OD_OK);
+    assert_true(was_synced(""));
+    od_s3_client_free(client);
 }
 
 int main(void)
@@ -297,6 +397,8 @@ int main(void)
         cmocka_unit_test(lists_go_on_over_pages),
         cmocka_unit_test(a_large_file_goes_in_parts),
         cmocka_unit_test(endpoints_that_are_none_are_refused),
+        cmocka_unit_test(a_request_is_tried_as_often_as_said_and_not_when_stopped),
+        cmocka_unit_test(names_that_change_are_synced),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
