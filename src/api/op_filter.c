@@ -1,4 +1,5 @@
-/* Filters: checked and compiled when created, immutable after. */
+/* Filters: checked and compiled when created, immutable after. --strict refuses what is beyond
+ * AWS's language here alone: a filter that there is stays usable. */
 #include "api/batch.h"
 #include "api/quota.h"
 #include "api/resource.h"
@@ -20,7 +21,7 @@ enum od_status od_op_create_filter(struct od_call *call)
         s = od_quota_check(call, OD_QUOTA_FILTERS, group.arn);
     if (s == OD_OK)
         s = od_serve_filter_add(call->app->serve, resource.arn, group.arn, in->filter_expression,
-                                &call->err);
+                                !call->app->config.strict, &call->err);
     if (s != OD_OK)
         return s;
     struct od_personalize_filter value = {.name = in->name,

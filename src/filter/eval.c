@@ -5,10 +5,9 @@
  *          minus the union of the EXCLUDE expressions
  *
  * An expression does not count when its IF is false or when it is an EXCLUDE whose parameter has no
- * value; its order among the others does not matter (serving.md section 7). All work is done in
- * three bitmaps beside the caller's. Runs on any number of threads at once. */
-#include <string.h>
-
+ * value; its order among the others does not matter (serving.md section 7). A WHERE runs its steps
+ * over a stack of bitmaps: two for conditions joined by AND, three with OR, more by brackets. Runs
+ * on any number of threads at once. */
 #include "base/bitmap.h"
 #include "base/limits.h"
 #include "filter/compiled.h"
@@ -22,57 +21,84 @@ struct evaluation {
     struct od_arena *scratch;
     struct od_error *err;
     size_t row_count;
-    uint64_t *test, *term, *excluded; /* bitmaps over the table's rows */
-    const uint64_t *visible;          /* bitmap over events; NULL: all */
+    uint64_t **stack, *excluded; /* bitmaps over the table's rows; filter->depth of them wait */
+    const uint64_t *visible;     /* bitmap over events; NULL: all */
 };
 
-static enum od_status run_test(struct evaluation *e, size_t index)
+/* Whether a condition holds on the requesting user. An unknown one satisfies none. */
+static enum od_status test_user(const struct evaluation *e, size_t index, bool *out)
+{
+    const struct od_filter_test *test = &e->filter->tests[index];
+    const struct od_table *users = e->context->users;
+    struct od_filter_set set;
+    *out = false;
+    if (!users || e->context->user_row >= od_table_row_count(users))
+        return OD_OK;
+    enum od_status status =
+        od_filter_right_side(test, &e->values->sets[index], e->context, e->scratch, &set, e->err);
+    return status == OD_OK
+               ? od_filter_test_row(test, &set, users, e->context->user_row, out, e->err)
+               : status;
+}
+
+static enum od_status run_test(const struct evaluation *e, size_t index, uint64_t *out)
 {
     const struct od_filter_test *test = &e->filter->tests[index];
     struct od_filter_set set;
+    if (test->current_user) {
+        bool holds;
+        enum od_status status = test_user(e, index, &holds);
+        if (status == OD_OK)
+            od_bitmap_fill(out, e->row_count, holds);
+        return status;
+    }
     enum od_status status =
         od_filter_right_side(test, &e->values->sets[index], e->context, e->scratch, &set, e->err);
     if (status != OD_OK)
         return status;
     if (test->dataset == OD_INTERACTIONS && e->people)
-        return od_filter_test_people(test, &set, e->people, e->scratch, e->test, e->err);
+        return od_filter_test_people(test, &set, e->people, e->scratch, out, e->err);
     if (od_dataset_of_events(test->dataset)) {
-        od_filter_test_events(test, &set, e->context, e->visible, e->test);
+        od_filter_test_events(test, &set, e->context, e->visible, out);
         return OD_OK;
     }
-    return od_filter_test_rows(test, &set, e->table, e->scratch, e->test, e->err);
+    return od_filter_test_rows(test, &set, e->table, e->scratch, out, e->err);
 }
 
 /* ORs the rows of the part's WHERE into to. */
 static enum od_status run_where(struct evaluation *e, const struct od_filter_part *part,
                                 uint64_t *to)
 {
-    for (size_t i = part->where; i < part->where + part->where_count; i++) {
-        bool starts = e->filter->tests[i].starts_term;
-        if (starts && i > part->where)
-            od_bitmap_or(to, e->term, e->row_count);
-        enum od_status status = run_test(e, i);
-        if (status != OD_OK)
-            return status;
-        if (starts)
-            memcpy(e->term, e->test, od_bitmap_words(e->row_count) * sizeof *e->term);
-        else
-            od_bitmap_and(e->term, e->test, e->row_count);
+    size_t waiting = 0, test = part->where;
+    enum od_status status = OD_OK;
+    for (size_t i = part->steps; i < part->steps + part->step_count && status == OD_OK; i++) {
+        uint64_t *last = waiting ? e->stack[waiting - 1] : NULL;
+        switch (e->filter->steps[i]) {
+        case OD_STEP_TEST:
+            status = run_test(e, test++, e->stack[waiting++]);
+            break;
+        case OD_STEP_AND:
+            od_bitmap_and(e->stack[--waiting - 1], last, e->row_count);
+            break;
+        case OD_STEP_OR:
+            od_bitmap_or(e->stack[--waiting - 1], last, e->row_count);
+            break;
+        case OD_STEP_NOT:
+            od_bitmap_not(last, e->row_count);
+            break;
+        }
     }
-    od_bitmap_or(to, e->term, e->row_count);
-    return OD_OK;
+    if (status == OD_OK)
+        od_bitmap_or(to, e->stack[0], e->row_count);
+    return status;
 }
 
-/* An unknown user satisfies no condition. */
 static enum od_status run_only_if(struct evaluation *e, const struct od_filter_part *part,
                                   bool *out)
 {
-    const struct od_table *users = e->context->users;
-    bool known = users && e->context->user_row < od_table_row_count(users);
-    *out = part->only_if_count == 0 || known;
+    *out = true;
     for (size_t i = part->only_if; *out && i < part->only_if + part->only_if_count; i++) {
-        enum od_status status = od_filter_test_row(&e->filter->tests[i], &e->values->sets[i], users,
-                                                   e->context->user_row, out, e->err);
+        enum od_status status = test_user(e, i, out);
         if (status != OD_OK)
             return status;
     }
@@ -105,12 +131,12 @@ static enum od_status make_bitmaps(struct evaluation *e)
 {
     e->row_count = od_table_row_count(e->table);
     size_t words = od_bitmap_words(e->row_count);
-    e->test = OD_NEW_ARRAY(e->scratch, uint64_t, words);
-    e->term = OD_NEW_ARRAY(e->scratch, uint64_t, words);
+    bool made = true;
+    e->stack = OD_NEW_ARRAY(e->scratch, uint64_t *, e->filter->depth);
     e->excluded = OD_NEW_ARRAY(e->scratch, uint64_t, words);
-    if (!e->test || !e->term || !e->excluded)
-        return od_fail(e->err, OD_NO_MEMORY, NULL);
-    return OD_OK;
+    for (size_t i = 0; e->stack && made && i < e->filter->depth; i++)
+        made = (e->stack[i] = OD_NEW_ARRAY(e->scratch, uint64_t, words)) != NULL;
+    return e->stack && e->excluded && made ? OD_OK : od_fail(e->err, OD_NO_MEMORY, NULL);
 }
 
 static uint32_t events_per_type(const struct od_filter *filter)
@@ -147,7 +173,8 @@ enum od_status od_filter_eval_users(const struct od_filter *filter,
     if (filter->target != OD_TARGET_USER)
         return od_fail(err, OD_INVALID_INPUT, "The filter is over %s and cannot be used for users.",
                        filter->target == OD_TARGET_ITEM ? "ItemID" : "ActionID");
-    const struct od_filter_context nobody = {.user_row = OD_NO_ROW, .current_item_row = OD_NO_ROW};
+    const struct od_filter_context nobody = {
+        .user_row = OD_NO_ROW, .current_item_row = OD_NO_ROW, .now_s = people->now_s};
     struct evaluation e = {.filter = filter,
                            .values = values,
                            .context = &nobody,

@@ -14,9 +14,11 @@ struct od_filter;
 
 enum od_filter_target { OD_TARGET_ITEM, OD_TARGET_USER, OD_TARGET_ACTION };
 
-/* The schemas of the dataset group, NULL where there is no such dataset. */
+/* What an expression may speak of. */
 struct od_filter_schemas {
-    const struct od_schema *by_type[OD_DATASET_TYPES];
+    const struct od_schema *by_type[OD_DATASET_TYPES]; /* NULL where there is no such dataset */
+    bool extended; /* also what is beyond AWS's language (docs/filters.md); it means the same
+                      wherever AWS accepts it */
 };
 
 /* Parses, checks and compiles. Failures are OD_INVALID_INPUT: "Could not create filter. ..." with
@@ -37,6 +39,7 @@ enum od_filter_target od_filter_target(const struct od_filter *filter);
 bool od_filter_uses_current_item(const struct od_filter *filter);
 bool od_filter_uses_current_user(const struct od_filter *filter);
 bool od_filter_uses_interactions(const struct od_filter *filter);
+bool od_filter_uses_now(const struct od_filter *filter); /* $NOW; events within a time as well */
 /* Parameter names in order of first use, without $. */
 size_t od_filter_param_count(const struct od_filter *filter);
 struct od_str od_filter_param_name(const struct od_filter *filter, size_t index);
@@ -60,17 +63,19 @@ struct od_filter_event {
     uint32_t item_row;  /* row in the table of the context */
     struct od_str type; /* "" when the event has none; compared ignoring case, and for action
                            interactions ignoring spaces and _ as well */
+    int64_t time_s;     /* since 1970 */
 };
 
 struct od_filter_context {
     const struct od_table *items;
-    const struct od_table *users; /* may be NULL */
-    uint32_t user_row;            /* OD_NO_ROW: unknown user */
-    uint32_t current_item_row;    /* OD_NO_ROW: none */
-    const struct od_filter_event
-        *events; /* newest first; at most the newest 100 of a type are used, 300 on actions */
+    const struct od_table *users;         /* may be NULL */
+    uint32_t user_row;                    /* OD_NO_ROW: unknown user */
+    uint32_t current_item_row;            /* OD_NO_ROW: none */
+    const struct od_filter_event *events; /* newest first; at most the newest 100 of a type are
+                                             used, 300 on actions, but by WITHIN all */
     size_t event_count;
     enum od_filter_target target; /* what the rows of items are: items or actions */
+    int64_t now_s;                /* of the request, since 1970 */
 };
 
 /* Sets bit r of keep for every row r of items that passes. keep has od_bitmap_words(row count)
@@ -87,7 +92,9 @@ struct od_filter_people {
     size_t type_count;
     const uint32_t *event_row;  /* [event_count] row in users */
     const uint16_t *event_type; /* [event_count] place in types */
+    const int64_t *event_s;     /* [event_count] time of the newest such event, since 1970 */
     size_t event_count;
+    int64_t now_s; /* of the request */
 };
 /* The same for OD_TARGET_USER: keep has a bit a row of users. Interactions.EVENT_TYPE means any
  * event of that type. */

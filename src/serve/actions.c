@@ -51,7 +51,8 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
         struct od_str type = live->types.texts[events[i].type];
         uint32_t action = od_campaign_item(ask->campaign, events[i].item_row);
         uint8_t code = od_action_type(type);
-        ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
+        ask->events[count - 1 - i] =
+            (struct od_filter_event){events[i].item_row, type, events[i].time};
         if (action != OD_NO_CODE && code != OD_ACTION_OTHER)
             past[ask->model_query.action_event_count++] =
                 (struct od_past_event){action, code, events[i].time};

@@ -86,7 +86,8 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
     for (uint32_t i = 0; i < count; i++) {
         struct od_str type = live->types.texts[events[i].type];
         uint32_t item = od_campaign_event_item(ask->campaign, events[i].item_row);
-        ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
+        ask->events[count - 1 - i] =
+            (struct od_filter_event){events[i].item_row, type, events[i].time};
         uint16_t model_type = od_inputs_type(&memo, ask->campaign, live, events[i].type);
         if (item != OD_NO_CODE && od_inputs_counts(ask->campaign, model_type))
             past[ask->model_query.event_count++] =
@@ -176,6 +177,7 @@ static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filt
         .events = ask->events,
         .event_count = ask->event_count,
         .target = ask->actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
+        .now_s = ask->query->now_ms / 1000,
     };
     struct od_keep_ask keep = {filter, values, value_count, &context};
     return od_keep_get(&ask->campaign->keeps, live, &ask->campaign->map, &keep, ask->arena, out,

@@ -71,9 +71,10 @@ enum od_status od_reload_commit(struct od_reload *reload,
 void od_reload_abort(struct od_reload *reload);
 
 /* ---- filters ---- */
+/* extended: the expression may go beyond AWS's language. */
 enum od_status
 od_serve_filter_add(struct od_serve *serve, struct od_str filter_arn, struct od_str group_arn,
-                    struct od_str expression,
+                    struct od_str expression, bool extended,
                     struct od_error *err) OD_MUST_USE; /* also checks it: CreateFilter */
 void od_serve_filter_remove(struct od_serve *serve, struct od_str filter_arn);
 
@@ -172,6 +173,7 @@ struct od_segment_ask {
     struct od_str attributes; /* aws-item-attribute-affinity: ITEMS.x = "y" AND ... */
     const struct od_filter_value *filter_values;
     size_t filter_value_count;
+    int64_t now_ms;
     uint32_t most;
 };
 /* The best users first, ids in the mapped image. OD_INVALID_INPUT: the recipe asks for the other
