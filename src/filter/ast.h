@@ -144,7 +144,7 @@ enum od_status od_filter_check(struct od_str source, struct od_ast_part *parts,
 /* --- messages --- */
 
 #define OD_BAD_EXPRESSION "Invalid Expression: "
-/* OD_INVALID_INPUT, "Could not create filter. <text> At byte N: ...>>>span<<<...". */
+/* OD_INVALID_INPUT, "Could not create filter. <text> At byte N:" and the place, by carets. */
 OD_PRINTF(4, 5)
 enum od_status od_filter_fault(struct od_str source, struct od_filter_span span,
                                struct od_error *err, const char *fmt, ...);

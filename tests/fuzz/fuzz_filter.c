@@ -141,7 +141,9 @@ static enum od_status make(struct od_str expression, const struct od_filter_sche
         return status;
     struct od_str message = {err.message, strlen(err.message)};
     check(status == OD_INVALID_INPUT && message.len > 25);
-    check(od_utf8_check(message) == message.len && !strchr(err.message, '\n'));
+    check(od_utf8_check(message) == message.len);
+    const char *text = strchr(err.message, '\n'), *carets = text ? strchr(text + 1, '\n') : NULL;
+    check(!text || (carets && strchr(carets, '^') && !strchr(carets + 1, '\n')));
     check(err.column <= size + 1);
     return status;
 }
