@@ -60,7 +60,7 @@ struct od_ast_condition {
     bool current_user;            /* CurrentUser.X; dataset is OD_USERS then */
     enum od_dataset_type dataset; /* whose field is tested */
     struct od_str field_name;
-    struct od_filter_span dataset_span, field_span, op_span;
+    struct od_filter_span span, dataset_span, field_span, op_span;
     enum od_filter_op op;
     struct od_ast_operand *operands; /* at least one; more than one only for IN and NOT IN */
     enum od_filter_window window;
@@ -81,7 +81,7 @@ struct od_ast_step {
 struct od_ast_part {
     bool include;
     enum od_filter_target target;
-    struct od_filter_span target_span;
+    struct od_filter_span span, target_span;
     struct od_ast_condition *where; /* at least one, in the order of the text */
     struct od_ast_step *steps;      /* how they are joined */
     struct od_ast_condition *only_if;

@@ -15,6 +15,7 @@
 struct compiler {
     struct od_filter *filter;
     const struct od_filter_schemas *schemas;
+    struct od_str source; /* lives as long as the filter */
 };
 
 static size_t count_conditions(const struct od_ast_condition *cond)
@@ -85,6 +86,7 @@ static bool add_test(struct compiler *c, const struct od_ast_condition *cond)
     const struct od_field *field = &c->schemas->by_type[cond->dataset]->fields[cond->field];
     *test = (struct od_filter_test){
         .current_user = cond->current_user,
+        .text = od_str_sub(c->source, cond->span.at, cond->span.len),
         .dataset = cond->dataset,
         .column = cond->field,
         .type = field->type,
@@ -145,16 +147,17 @@ static bool add_tests(struct compiler *c, const struct od_ast_condition *cond, s
     return true;
 }
 
-static bool compile(struct od_filter *filter, const struct od_ast_part *ast,
+static bool compile(struct od_filter *filter, struct od_str source, const struct od_ast_part *ast,
                     const struct od_filter_schemas *schemas)
 {
-    struct compiler c = {filter, schemas};
+    struct compiler c = {filter, schemas, source};
     if (!make_room(filter, ast))
         return false;
     filter->target = ast->target;
     for (; ast; ast = ast->next) {
         struct od_filter_part *part = &filter->parts[filter->part_count++];
         part->include = ast->include;
+        part->text = od_str_sub(source, ast->span.at, ast->span.len);
         add_steps(filter, ast->steps, part);
         if (!add_tests(&c, ast->where, &part->where, &part->where_count) ||
             !add_tests(&c, ast->only_if, &part->only_if, &part->only_if_count))
@@ -178,7 +181,7 @@ static enum od_status build(struct od_filter *filter, struct od_str expression, 
         status = od_filter_check_attributes(source, ast, err);
     if (status == OD_OK)
         status = od_filter_check(source, ast, schemas, max_fields, err);
-    if (status == OD_OK && !compile(filter, ast, schemas))
+    if (status == OD_OK && !compile(filter, source, ast, schemas))
         status = od_fail(err, OD_NO_MEMORY, NULL);
     return status;
 }

@@ -25,6 +25,7 @@ struct od_filter_test {
     enum od_dataset_type dataset;
     size_t column; /* place in the dataset's schema */
     enum od_field_type type;
+    struct od_str text;   /* as written */
     struct od_str name;   /* of the field, as in the schema */
     enum od_filter_op op; /* positive: NE is EQ negated, NOT IN is IN negated */
     bool negated;
@@ -40,6 +41,7 @@ struct od_filter_test {
 /* One INCLUDE or EXCLUDE. */
 struct od_filter_part {
     bool include;
+    struct od_str text;        /* as written */
     size_t where, where_count; /* tests[where] ... */
     size_t steps, step_count;  /* steps[steps] ...: OD_STEP_TEST stands for each test in turn */
     size_t only_if, only_if_count;

@@ -84,6 +84,39 @@ enum od_status od_filter_eval(const struct od_filter *filter, const struct od_fi
                               const struct od_filter_context *context, struct od_arena *scratch,
                               uint64_t *keep, struct od_error *err) OD_MUST_USE;
 
+/* What each expression of a filter did, to be shown to people. Counts are of the rows asked for. */
+struct od_filter_clause {
+    struct od_str text; /* a condition as written */
+    size_t holds;       /* rows on which it holds by itself */
+};
+enum od_filter_effect {
+    OD_EFFECT_COUNTS,
+    OD_EFFECT_NO_VALUE, /* an EXCLUDE whose parameter has no value: skipped */
+    OD_EFFECT_IF_FALSE
+};
+struct od_filter_step_report {
+    struct od_str text; /* the expression as written */
+    bool include;
+    enum od_filter_effect effect;
+    size_t matches; /* rows that its WHERE holds for */
+    size_t drops;   /* EXCLUDE: those of them that no expression before it had dropped */
+    struct od_filter_clause *conditions; /* of its WHERE; not looked at without effect */
+    size_t condition_count;
+};
+struct od_filter_report {
+    size_t rows, kept;
+    size_t outside; /* dropped because no INCLUDE holds; rows = kept + outside + the sum of drops */
+    struct od_filter_step_report *steps;
+    size_t step_count;
+};
+/* As od_filter_eval, for the rows in the bitmap `rows` alone, and tells how it came about. What out
+ * points to lives in scratch and in the filter. */
+enum od_status od_filter_explain(const struct od_filter *filter,
+                                 const struct od_filter_values *values,
+                                 const struct od_filter_context *context, const uint64_t *rows,
+                                 struct od_arena *scratch, struct od_filter_report *out,
+                                 struct od_error *err) OD_MUST_USE;
+
 /* The users of a segment: rows of a table, and which of them have events of which type, each pair
  * once. */
 struct od_filter_people {

@@ -12,6 +12,7 @@ struct parser {
     struct od_lexer lexer;
     struct od_arena *arena;
     struct od_error *err;
+    size_t end;                         /* of the last token taken */
     struct od_ast_condition **cond_end; /* of the WHERE being parsed: where the next goes */
     struct od_ast_step **step_end;
 };
@@ -23,6 +24,7 @@ static const struct od_token *current(const struct parser *p)
 
 static enum od_status next(struct parser *p)
 {
+    p->end = current(p)->span.at + current(p)->span.len;
     return od_lexer_next(&p->lexer, p->err);
 }
 
@@ -300,8 +302,10 @@ static enum od_status parse_condition(struct parser *p, bool only_if, struct od_
     *out = cond;
     status = list && !at_word(p, "CurrentItem") ? parse_list(p, &cond->operands)
                                                 : parse_scalar(p, &cond->operands);
-    return status == OD_OK && p->lexer.extended && at_word(p, "WITHIN") ? parse_window(p, cond)
-                                                                        : status;
+    if (status == OD_OK && p->lexer.extended && at_word(p, "WITHIN"))
+        status = parse_window(p, cond);
+    cond->span = (struct od_filter_span){cond->dataset_span.at, p->end - cond->dataset_span.at};
+    return status;
 }
 
 /* --- how conditions are joined --- */
@@ -447,11 +451,13 @@ static enum od_status parse_part(struct parser *p, struct od_ast_part **out)
     if (!part)
         return od_fail(p->err, OD_NO_MEMORY, NULL);
     *out = part;
+    size_t at = current(p)->span.at;
     enum od_status status = parse_head(p, part);
     if (status == OD_OK)
         status = parse_where(p, part);
     if (status == OD_OK && at_word(p, "IF"))
         status = parse_only_if(p, &part->only_if);
+    part->span = (struct od_filter_span){at, p->end - at};
     return status;
 }
 

@@ -98,8 +98,7 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
     return OD_OK;
 }
 
-/* The Users row of the id, or of the user that the id, a session, was joined to. */
-static uint32_t find_user_row(const struct od_live *live, struct od_str id, uint32_t name)
+uint32_t od_ask_user_row(const struct od_live *live, struct od_str id, uint32_t name)
 {
     if (!live->users)
         return OD_NO_ROW;
@@ -119,7 +118,7 @@ static enum od_status gather_user(struct od_ask *ask)
     if (!id.ptr)
         return OD_OK;
     uint32_t name = od_histories_find(live->activity->histories, id);
-    ask->user_row = find_user_row(live, id, name);
+    ask->user_row = od_ask_user_row(live, id, name);
     enum od_status status = name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
     return status == OD_OK && ask->actions ? od_actions_gather(ask, name) : status;
 }

@@ -78,6 +78,23 @@ od_serve_filter_add(struct od_serve *serve, struct od_str filter_arn, struct od_
                     struct od_error *err) OD_MUST_USE; /* also checks it: CreateFilter */
 void od_serve_filter_remove(struct od_serve *serve, struct od_str filter_arn);
 
+struct od_filter_try {
+    struct od_str filter_arn; /* absent: expression, for the group */
+    struct od_str group_arn, expression;
+    struct od_str user, item; /* absent: none */
+    const struct od_filter_value *values;
+    size_t value_count;
+    int64_t now_ms;
+};
+/* What the filter keeps of all the items (actions) that the group knows, as JSON appended to out
+ * (docs/filters.md, Trying a filter). Any thread. Fails as a query with the filter would. */
+enum od_status od_serve_filter_try(struct od_serve *serve, const struct od_filter_try *query,
+                                   struct od_arena *arena, struct od_buf *out,
+                                   struct od_error *err) OD_MUST_USE;
+/* The same counts without values, user and item; false when the filter asks for one of them. */
+bool od_serve_filter_count(struct od_serve *serve, struct od_str filter_arn, int64_t now_ms,
+                           size_t *out_known, size_t *out_kept);
+
 /* ---- campaigns ---- */
 struct od_campaign_setup {
     struct od_str campaign_arn;

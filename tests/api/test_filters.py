@@ -1,8 +1,12 @@
-"""Filters beyond AWS's language (docs/filters.md): what they keep, and that --strict refuses them with AWS's words."""
+"""Filters beyond AWS (docs/filters.md): what the extended language keeps, that --strict refuses it with AWS's words, and
+trying a filter before it serves."""
+import json
+import subprocess
 import time
 
 import pytest
 from harness import (
+    BINARY,
     CLUSTERS,
     ITEMS_PER_CLUSTER,
     SCHEMAS,
@@ -99,3 +103,97 @@ def test_the_whole_history_beyond_the_newest_hundred(world):
     assert ask(seen) == western
     assert ask(seen + " WITHIN ALL") == western | {"drama-00"}
     assert ask(seen + " WITHIN 1 DAY") == western | {"drama-00"}
+
+
+# --- trying a filter
+
+
+def attempt(server, *options):
+    return subprocess.run(
+        [BINARY, "filter", "try", "--data", str(server.folder), *options], capture_output=True, text=True, timeout=100
+    )
+
+
+def report(server, *options):
+    done = attempt(server, "--json", *options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_trying_an_expression(server, world):
+    text = 'INCLUDE ItemID WHERE Items.GENRES IN ($G) AND Items.YEAR < 1990 | EXCLUDE ItemID WHERE Items.YEAR = 1980'
+    got = report(server, "--group", world.group, "--expression", text, 'G="drama","western"')
+    assert got["of"] == "items" and got["known"] >= len(ALL_ITEMS), "other tests may have added some"
+    assert got["kept"] == 18 and got["inNoInclude"] == got["known"] - 20
+    include, exclude = got["expressions"]
+    assert include["include"] and include["matches"] == 20
+    assert [c["text"] for c in include["conditions"]] == ["Items.GENRES IN ($G)", "Items.YEAR < 1990"]
+    assert [c["holds"] for c in include["conditions"]] == [2 * ITEMS_PER_CLUSTER, 10 * len(CLUSTERS)]
+    assert not exclude["include"] and exclude["matches"] == len(CLUSTERS) and exclude["drops"] == 2
+    assert exclude["text"] == "EXCLUDE ItemID WHERE Items.YEAR = 1980"
+    shown = attempt(server, "--group", world.group, "--expression", text, 'G="drama","western"').stdout
+    assert "20 included" in shown and "2 dropped" in shown and "18 kept" in shown, shown
+
+
+def test_trying_a_filter_for_a_user(server, world):
+    user = unique("user")
+    world.put(user, ["drama-00", "drama-01"], "book")
+    arn = world.filter(
+        'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("book") | EXCLUDE ItemID WHERE Items.GENRES IN ("drama") IF '
+        "CurrentUser.AGE > 20 | EXCLUDE ItemID WHERE Items.YEAR > $Y"
+    )
+    got = report(server, "--filter", arn, "--user", user)
+    assert got["events"] == 2 and got["userHasRecord"] is False and got["kept"] == got["known"] - 2
+    assert [e["effect"] for e in got["expressions"]] == ["counts", "its IF does not hold", "a parameter has no value"]
+    got = report(server, "--filter", arn, "--user", "drama-fan-9", "Y=1990")
+    assert got["userHasRecord"] is True and [e["effect"] for e in got["expressions"]] == ["counts"] * 3
+    assert sum(e["drops"] for e in got["expressions"]) == got["known"] - got["kept"]
+
+
+def test_trying_what_cannot_be_tried(server, world, tmp_path):
+    for options, words in (
+        ((), "--filter"),
+        (("--filter", "x", "--group", "y", "--expression", "z"), "--filter"),
+        (("--filter", world.group + "x"), "does not exist"),
+        (("--group", world.group, "--expression", "INCLUDE ItemID WHERE Items.NOPE = 1"), "^^^"),
+        (("--group", world.group, "--expression", "INCLUDE UserID WHERE Users.AGE = 1"), "UserID"),
+        (("--group", world.group, "--expression", "INCLUDE ItemID WHERE CurrentUser.AGE = 1"), "A user is required"),
+        (("--group", world.group, "--expression", "INCLUDE ItemID WHERE Items.YEAR = CurrentItem.YEAR"), "An item is required"),
+        (("--group", world.group, "--expression", "INCLUDE ItemID WHERE Items.YEAR = $Y"), "Missing value"),
+        (("--group", world.group, "--expression", "INCLUDE ItemID WHERE Items.YEAR = 1", "Y"), "PARAMETER=VALUES"),
+        (("--group", world.group, "--expression", "INCLUDE ItemID WHERE Items.YEAR = 1", "Y=1"), "no parameter Y"),
+    ):
+        done = attempt(server, *options)
+        assert done.returncode != 0 and words in done.stderr, (options, done)
+    nobody = subprocess.run(
+        [BINARY, "filter", "try", "--data", str(tmp_path), "--filter", "x"], capture_output=True, text=True, timeout=20
+    )
+    assert nobody.returncode == 1 and "No server listens" in nobody.stderr
+
+
+def test_creating_tells_how_many_pass(server, world):
+    def header(expression):
+        body = {"name": unique("f"), "datasetGroupArn": world.group, "filterExpression": expression}
+        return server.call("CreateFilter", body).headers.get("x-ondol-filter-keeps")
+
+    kept, of, known = header('INCLUDE ItemID WHERE Items.GENRES IN ("drama")').split()
+    assert int(kept) == ITEMS_PER_CLUSTER and of == "of" and int(known) >= len(ALL_ITEMS)
+    assert header("INCLUDE ItemID WHERE Items.YEAR > 3000").startswith("0 of ")
+    assert header("INCLUDE ItemID WHERE Items.YEAR > $Y") is None
+    assert header("EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (*)") is None
+
+
+def test_a_filter_beyond_aws_outlives_a_restart_with_strict(tmp_path):
+    server = Server(tmp_path / "data")
+    group = new_group(server)
+    for kind in SCHEMAS:
+        new_dataset(server, group, kind)
+    arn = create(server, group, "INCLUDE ItemID WHERE NOT (Items.IS_NEW = true)")
+    server.stop()
+    server.options = ["--strict"]
+    server.start()
+    try:
+        assert server.control.describe_filter(filterArn=arn)["filter"]["status"] == "ACTIVE"
+        assert report(server, "--filter", arn)["kept"] == 0
+    finally:
+        server.stop()

@@ -124,6 +124,54 @@ static const char *keep(const char *expression)
     return keep_for(expression, &(struct ask){.user_row = 0, .current_item_row = OD_NO_ROW});
 }
 
+static void a_report_tells_which_clause_dropped_what(void **state)
+{
+    (void)state;
+    struct od_filter *filter = NULL;
+    const struct od_filter_values *values = NULL;
+    struct od_error err = {.message = ""};
+    struct od_filter_report report;
+    const uint64_t rows = 0x1F;
+    struct od_filter_context context = {.items = items,
+                                        .users = users,
+                                        .user_row = 0,
+                                        .current_item_row = OD_NO_ROW,
+                                        .events = events,
+                                        .event_count = 5,
+                                        .now_s = 500};
+    assert_int_equal(
+        od_filter_new(
+            OD_STR(" EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"view\") WITHIN 150 "
+                   "SECONDS OR Items.YEAR = $V | INCLUDE ItemID WHERE NOT  "
+                   "(Interactions.EVENT_TYPE = \"\") | EXCLUDE ItemID WHERE Items.YEAR = $V "
+                   "| EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (*) | EXCLUDE ItemID "
+                   "WHERE Items.YEAR = 1 IF CurrentUser.AGE > 20 "),
+            &extended_shop, 0, &filter, &err),
+        OD_OK);
+    assert_int_equal(od_filter_bind(filter, NULL, 0, &arena, &values, &err), OD_OK);
+    assert_int_equal(od_filter_explain(filter, values, &context, &rows, &arena, &report, &err),
+                     OD_OK);
+    assert_int_equal(report.rows, 5);
+    assert_int_equal(report.outside, 1); /* a has an event without a type */
+    assert_int_equal(report.kept, 2);
+    assert_int_equal(report.step_count, 5);
+    assert_int_equal(report.steps[0].effect, OD_EFFECT_NO_VALUE);
+    assert_true(report.steps[1].include);
+    assert_int_equal(report.steps[1].matches, 4);
+    assert_true(od_str_eq_c(report.steps[1].text,
+                            "INCLUDE ItemID WHERE NOT  (Interactions.EVENT_TYPE = \"\")"));
+    assert_int_equal(report.steps[1].condition_count, 1);
+    assert_true(od_str_eq_c(report.steps[1].conditions[0].text, "Interactions.EVENT_TYPE = \"\""));
+    assert_int_equal(report.steps[1].conditions[0].holds, 1);
+    assert_int_equal(report.steps[3].effect, OD_EFFECT_COUNTS);
+    assert_int_equal(report.steps[3].matches, 3);
+    assert_int_equal(report.steps[3].drops, 2);
+    assert_int_equal(report.steps[4].effect, OD_EFFECT_IF_FALSE);
+    assert_true(od_str_eq_c(report.steps[4].text,
+                            "EXCLUDE ItemID WHERE Items.YEAR = 1 IF CurrentUser.AGE > 20"));
+    od_filter_free(filter);
+}
+
 #define IN  "INCLUDE ItemID WHERE "
 #define OUT "EXCLUDE ItemID WHERE "
 
@@ -469,6 +517,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(multi_values_match_by_any),
+        cmocka_unit_test(a_report_tells_which_clause_dropped_what),
         cmocka_unit_test(nulls_fail_all_but_the_negations),
         cmocka_unit_test(numbers_compare_in_the_fields_type),
         cmocka_unit_test(and_binds_before_or),

@@ -538,6 +538,29 @@ static bool ambiguous(const struct cond *conds, size_t count)
     return false;
 }
 
+/* The report of how it came about: its sums are those of the result. */
+static void check_report(const struct od_filter *filter, const struct od_filter_values *values,
+                         const struct od_filter_context *context, const uint64_t *keep,
+                         struct od_arena *arena)
+{
+    uint64_t asked[MOST_ITEMS / 64 + 1];
+    struct od_filter_report report;
+    struct od_error err;
+    size_t count = od_table_row_count(context->items), kept = 0, dropped = 0;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        asked[i] = od_random_u64(&rng);
+    assert_int_equal(od_filter_explain(filter, values, context, asked, arena, &report, &err),
+                     OD_OK);
+    for (size_t row = 0; row < count; row++)
+        kept += od_bitmap_get(asked, row) && od_bitmap_get(keep, row);
+    for (size_t i = 0; i < report.step_count; i++) {
+        assert_true(report.steps[i].drops <= report.steps[i].matches);
+        dropped += report.steps[i].drops;
+    }
+    assert_int_equal(report.kept, kept);
+    assert_int_equal(report.rows, kept + report.outside + dropped);
+}
+
 static void check_rule(struct world *w, const struct rule *rule, struct od_arena *arena,
                        size_t *kept)
 {
@@ -577,6 +600,8 @@ static void check_rule(struct world *w, const struct rule *rule, struct od_arena
             assert_int_equal(od_bitmap_get(keep, row), want);
             *kept += want;
         }
+        if (chance(10))
+            check_report(filter, values, &context, keep, arena);
     }
     od_filter_free(filter);
     od_buf_done(&text);
