@@ -3,7 +3,7 @@
  *
  * Input: the expression, then the value texts of its parameters in order, each after a NUL. The
  * catalogue, the user and the history are fixed and made once. What AWS's language accepts is
- * accepted beyond it too and keeps the same rows. */
+ * accepted beyond it too and keeps the same rows, and a report adds up to what is kept. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +96,28 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+/* The sums of a report are those of the result. */
+static void explain(const struct od_filter *filter, const struct od_filter_values *values,
+                    const struct od_filter_context *context, const uint64_t *keep,
+                    struct od_arena *arena)
+{
+    const uint64_t asked[2] = {0xF0F0F0F0F0F0F0F1ULL, 0x2A};
+    struct od_filter_report report;
+    struct od_error err;
+    uint32_t rows = od_table_row_count(context->items);
+    size_t kept = 0, dropped = 0;
+    check(od_filter_explain(filter, values, context, asked, arena, &report, &err) == OD_OK);
+    for (uint32_t row = 0; row < rows; row++)
+        kept += od_bitmap_get(asked, row) && od_bitmap_get(keep, row);
+    for (size_t i = 0; i < report.step_count; i++) {
+        check(od_utf8_check(report.steps[i].text) == report.steps[i].text.len);
+        dropped += report.steps[i].drops;
+        for (size_t k = 0; k < report.steps[i].condition_count; k++)
+            check(report.steps[i].conditions[k].text.len > 0);
+    }
+    check(report.kept == kept && report.rows == kept + report.outside + dropped);
+}
+
 /* Whether the filter keeps items (actions): then *keep says which. */
 static bool evaluate(const struct od_filter *filter, struct od_str texts, uint64_t *keep)
 {
@@ -127,6 +149,8 @@ static bool evaluate(const struct od_filter *filter, struct od_str texts, uint64
         check(status == (target == OD_TARGET_USER ? OD_INVALID_INPUT : OD_OK));
         check(status != OD_OK || of_actions || keep[1] >> (ITEMS - 64) == 0);
         check(status != OD_OK || !of_actions || keep[0] >> 3 == 0);
+        if (status == OD_OK)
+            explain(filter, values, &context, keep, &arena);
     }
     od_arena_done(&arena);
     return status == OD_OK;
