@@ -37,7 +37,7 @@ struct od_app_config {
     uint16_t port;
     unsigned threads;    /* HTTP threads; 0: one a core */
     bool no_auth;        /* loopback only */
-    bool strict;         /* AWS's own quotas */
+    bool strict;         /* AWS's own quotas and filter language */
     const char *region;  /* for requests without a signature */
     const char *account; /* 12 digits */
     uint64_t worker_memory_bytes;

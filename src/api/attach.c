@@ -117,7 +117,7 @@ enum od_status od_attach_filter(struct od_call *call, const struct od_resource *
     enum od_status s = od_resource_read(call, &od_kind_filter, filter, &value);
     if (s == OD_OK)
         s = od_serve_filter_add(call->app->serve, filter->arn, filter->group,
-                                value.filter_expression, &call->err);
+                                value.filter_expression, true, &call->err);
     return s;
 }
 

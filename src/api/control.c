@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/runner.h"
+#include "base/limits.h"
 
 #define SOCKET_NAME    "control.sock"
 #define LINE_MAX_BYTES 65536
@@ -170,10 +171,46 @@ static enum od_status answer_on_store(struct od_app *app, void *context, struct 
     return s == OD_OK ? od_app_reload_keys(app, err) : s;
 }
 
-/* What runs is known without the store. */
+static enum od_status try_filter(struct od_app *app, const struct question *q, struct od_error *err)
+{
+    struct od_filter_value given[OD_MAX_FILTER_VALUES];
+    struct od_arena arena;
+    const struct od_json *values = od_json_get(q->request, OD_STR("values"));
+    size_t count = values ? values->count : 0;
+    struct od_filter_try query = {.filter_arn = od_json_get_str(q->request, "filter", OD_STR_NONE),
+                                  .group_arn = od_json_get_str(q->request, "group", OD_STR("")),
+                                  .expression =
+                                      od_json_get_str(q->request, "expression", OD_STR("")),
+                                  .user = od_json_get_str(q->request, "user", OD_STR_NONE),
+                                  .item = od_json_get_str(q->request, "item", OD_STR_NONE),
+                                  .values = given,
+                                  .value_count = count,
+                                  .now_ms = app->io->now_ms(app->io)};
+    if (!atomic_load(&app->ready))
+        return od_fail(err, OD_UNAVAILABLE, "The server is loading its data.");
+    if (values && (values->kind != OD_JSON_OBJECT || count > OD_MAX_FILTER_VALUES))
+        return od_fail(err, OD_INVALID_INPUT, "values is an object of at most %d texts.",
+                       OD_MAX_FILTER_VALUES);
+    for (size_t i = 0; i < count; i++) {
+        const struct od_json_member *member = &values->members[i];
+        if (member->value.kind != OD_JSON_STRING)
+            return od_fail(err, OD_INVALID_INPUT, "The value of %.*s is no text.",
+                           OD_STR_ARG(member->key));
+        given[i] = (struct od_filter_value){member->key, member->value.text};
+    }
+    od_arena_init(&arena, OD_MAX_REQUEST_MEMORY);
+    enum od_status s = od_serve_filter_try(app->serve, &query, &arena, q->reply, err);
+    od_arena_done(&arena);
+    return s;
+}
+
+/* What runs, and what is served, is known without the store. */
 static enum od_status answer(struct od_app *app, struct question *q, struct od_error *err)
 {
-    if (!od_str_eq_c(od_json_get_str(q->request, "do", OD_STR("")), "list-jobs"))
+    struct od_str verb = od_json_get_str(q->request, "do", OD_STR(""));
+    if (od_str_eq_c(verb, "try-filter"))
+        return try_filter(app, q, err);
+    if (!od_str_eq_c(verb, "list-jobs"))
         return od_app_on_store(app, answer_on_store, q, err);
     od_buf_puts(q->reply, "{\"jobs\":");
     od_runner_progress(app, q->reply);

@@ -1,5 +1,5 @@
-/* The control socket: how `ondol keys` and `ondol jobs` speak to a running server, which alone may
- * open its database.
+/* The control socket: how `ondol keys`, `ondol jobs` and `ondol filter` speak to a running server,
+ * which alone may open its database.
  *
  * A Unix socket in the data folder (mode 0600, so the folder's owner only). One JSON object a
  * connection each way, ended by a newline:
@@ -7,6 +7,8 @@
  *   {"do":"list-keys"}                   {"keys":[{"id":..,"note":..,"created":ms,"revoked":ms}]}
  *   {"do":"revoke-key","id":"..."}       {}
  *   {"do":"list-jobs"}                   {"jobs":[as /ondol/jobs]}; only of a running server
+ *   {"do":"try-filter","filter":ARN,"user":..,"item":..,"values":{"P":".."}}, or "group" and
+ *     "expression" in place of "filter"  docs/filters.md; only of a running server
  * or {"error":"..."}. */
 #ifndef OD_API_CONTROL_H
 #define OD_API_CONTROL_H

@@ -107,7 +107,7 @@ static enum od_status check_use(struct od_call *call, const struct od_filter *fi
 static enum od_status compile(struct od_call *call, struct od_str group, struct od_str expression,
                               struct od_filter **out)
 {
-    struct od_filter_schemas schemas = {{NULL}};
+    struct od_filter_schemas schemas = {.extended = true};
     enum od_status s = OD_OK;
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
         struct od_dataset_info info;

@@ -46,6 +46,9 @@
 #define OD_FILTER_ACTION_EVENTS    300  /* (AWS) likewise of action interactions */
 #define OD_MAX_FILTER_CHARS        2500 /* (AWS) */
 #define OD_MAX_FILTER_DEPTH        64   /* nested brackets around a scalar */
+#define OD_MAX_FILTER_BRACKETS     16   /* around conditions: each may cost two bitmaps more */
+#define OD_MAX_FILTER_SPAN                                                                         \
+    1000000000 /* of $NOW and WITHIN, in their unit: no overflow in seconds */
 
 #define OD_MAX_CONTEXT          150                /* (AWS) entries of context */
 #define OD_MAX_CONTEXT_KEY      150                /* (AWS) characters */

@@ -99,6 +99,7 @@ static enum od_status answer_users(const struct od_batch_group *group,
         .attributes = line->attributes,
         .filter_values = line->values,
         .filter_value_count = line->value_count,
+        .now_ms = job->now_ms,
         .most = (uint32_t)(job->results < 0 ? OD_DEFAULT_RESULTS : job->results),
     };
     struct od_str *users;

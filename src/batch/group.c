@@ -214,7 +214,7 @@ static enum od_status open_all(struct od_batch_group *group, const struct od_bat
     enum od_status s = path.ptr ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
     if (s == OD_OK && job->filter_arn.ptr)
         s = od_serve_filter_add(group->serve, job->filter_arn, job->group_arn,
-                                job->filter_expression, err);
+                                job->filter_expression, true, err);
     if (s == OD_OK)
         s = find_spec(group, job, io, path.ptr, err);
     if (s == OD_OK)

@@ -31,7 +31,7 @@ static struct od_option options[] = {
      NULL},
     {"no-auth", "false", "accept unsigned requests (loopback addresses only)", NULL, false, 0,
      NULL},
-    {"strict", "false", "enforce AWS's own quotas", NULL, false, 0, NULL},
+    {"strict", "false", "enforce AWS's own quotas and filter language", NULL, false, 0, NULL},
     {"region", "us-east-1", "region of ARNs when requests carry none", "NAME", false, 0, NULL},
     {"account", "000000000000", "account in ARNs, 12 digits", "NUMBER", false, 0, NULL},
     {"threads", "0", "HTTP threads; 0 for one a core", "N", false, 0, NULL},

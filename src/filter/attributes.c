@@ -3,14 +3,11 @@
 #include "filter/ast.h"
 
 static enum od_status check_condition(struct od_str source, const struct od_ast_condition *cond,
-                                      bool first, struct od_error *err)
+                                      struct od_error *err)
 {
     if (cond->dataset != OD_ITEMS)
         return od_filter_fault(source, cond->dataset_span, err,
                                OD_BAD_EXPRESSION "attributes are fields of Items.");
-    if (cond->starts_term && !first)
-        return od_filter_fault(source, cond->dataset_span, err,
-                               OD_BAD_EXPRESSION "attributes are joined by AND only.");
     if (cond->op != OD_OP_EQ)
         return od_filter_fault(source, cond->op_span, err,
                                OD_BAD_EXPRESSION "attributes are compared by = only.");
@@ -28,6 +25,10 @@ enum od_status od_filter_check_attributes(struct od_str source, const struct od_
     enum od_status status = OD_OK;
     for (const struct od_ast_condition *cond = part->where; cond && status == OD_OK;
          cond = cond->next)
-        status = check_condition(source, cond, cond == part->where, err);
+        status = check_condition(source, cond, err);
+    for (const struct od_ast_step *step = part->steps; step && status == OD_OK; step = step->next)
+        if (step->kind == OD_STEP_OR)
+            status = od_filter_fault(source, step->span, err,
+                                     OD_BAD_EXPRESSION "attributes are joined by AND only.");
     return status;
 }

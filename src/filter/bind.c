@@ -72,12 +72,13 @@ static enum od_status bind_numbers(struct binder *b, const struct od_filter_test
         return no_memory(b->err);
     size_t first = set->whole_or_parts ? 1 : 0; /* the whole is no number: it holds a comma */
     for (size_t i = first; i < list->count; i++) {
-        if (!od_filter_number(list->texts[i], &numbers[i - first]))
+        bool boolean = test->type == OD_FIELD_BOOLEAN;
+        if (!od_filter_read(test->type, list->texts[i], &numbers[i - first]))
             return od_fail(b->err, OD_INVALID_INPUT,
-                           "The value '%.*s' of filter parameter %.*s is not a number, but %.*s is "
-                           "numeric.",
+                           "The value '%.*s' of filter parameter %.*s is not %s, but %.*s is %s.",
                            OD_STR_ARG(list->texts[i]), OD_STR_ARG(b->filter->params[test->param]),
-                           OD_STR_ARG(test->name));
+                           boolean ? "true or false" : "a number", OD_STR_ARG(test->name),
+                           boolean ? "boolean" : "numeric");
     }
     set->count = list->count - first;
     set->numbers = numbers;
@@ -101,7 +102,7 @@ static enum od_status bind_param(struct binder *b, const struct od_filter_test *
         status = split_whole(b, &list);
         set = (struct od_filter_set){list.count, list.texts, .whole_or_parts = true};
     }
-    if (status == OD_OK && od_filter_is_number(test->type))
+    if (status == OD_OK && od_filter_is_kept_as_number(test->type))
         status = bind_numbers(b, test, &list, &set);
     if (status != OD_OK)
         return status;

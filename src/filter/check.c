@@ -67,8 +67,12 @@ static enum od_status check_field(struct checker *c, struct od_filter_span span,
     const struct od_schema *schema = c->schemas->by_type[dataset];
     bool events = dataset == OD_INTERACTIONS || dataset == OD_ACTION_INTERACTIONS;
     if (events && !od_str_eq_nocase(name, OD_STR("EVENT_TYPE")))
-        return FAULT(c, span, "of %s only EVENT_TYPE can be filtered by, not %.*s.",
-                     shown_name(dataset), OD_STR_ARG(name));
+        return FAULT(c, span, "of %s only EVENT_TYPE can be filtered by, not %.*s%s.",
+                     shown_name(dataset), OD_STR_ARG(name),
+                     !c->schemas->extended ? ""
+                     : od_str_eq_nocase(name, OD_STR("TIMESTAMP"))
+                         ? "; put WITHIN 30 DAYS after the condition on EVENT_TYPE"
+                         : "; live histories keep no other column");
     if (!schema)
         return FAULT(c, span, "the dataset group has no %s dataset.", shown_name(dataset));
     size_t field = od_schema_find(schema, name);
@@ -78,7 +82,7 @@ static enum od_status check_field(struct checker *c, struct od_filter_span span,
         return FAULT(c, span, "the schema of %s has no field %.*s.", shown_name(dataset),
                      OD_STR_ARG(name));
     const struct od_field *found = &schema->fields[field];
-    if (found->type == OD_FIELD_BOOLEAN)
+    if (found->type == OD_FIELD_BOOLEAN && !c->schemas->extended)
         return FAULT(c, span, "%s.%.*s is boolean; boolean fields cannot be filtered by.",
                      shown_name(dataset), OD_STR_ARG(found->name));
     if (found->textual)
@@ -102,7 +106,7 @@ static const struct od_field *field_of(const struct checker *c, const struct od_
 static enum od_status check_param(struct checker *c, const struct od_ast_condition *cond,
                                   const struct od_ast_operand *operand)
 {
-    if (cond->op == OD_OP_NOT_IN)
+    if (cond->op == OD_OP_NOT_IN && !c->schemas->extended)
         return od_filter_fault(c->source, operand->span, c->err,
                                "Invalid input symbol: $%.*s. Placeholders are not allowed with "
                                "NOT_IN operator.",
@@ -145,10 +149,28 @@ static enum od_status check_current_item(struct checker *c, const struct od_ast_
         return status;
     const struct od_field *field = field_of(c, cond);
     const struct od_field *other = &c->schemas->by_type[OD_ITEMS]->fields[operand->item_field];
-    if (od_filter_is_number(field->type) != od_filter_is_number(other->type))
+    if (!od_filter_comparable(field->type, other->type) &&
+        (field->type == OD_FIELD_BOOLEAN || other->type == OD_FIELD_BOOLEAN))
+        return FAULT(c, operand->span, "%.*s and %.*s cannot be compared: only one is boolean.",
+                     OD_STR_ARG(field->name), OD_STR_ARG(other->name));
+    if (!od_filter_comparable(field->type, other->type))
         return FAULT(c, operand->span,
                      "%.*s and %.*s cannot be compared: one is text, one numeric.",
                      OD_STR_ARG(field->name), OD_STR_ARG(other->name));
+    return OD_OK;
+}
+
+static enum od_status check_now(const struct checker *c, const struct od_ast_condition *cond,
+                                const struct od_ast_operand *operand)
+{
+    const struct od_field *field = field_of(c, cond);
+    if (!od_filter_is_number(field->type))
+        return FAULT(c, operand->span,
+                     "%.*s is not numeric and cannot be compared with a time; $NOW stands for "
+                     "seconds since 1970.",
+                     OD_STR_ARG(field->name));
+    if (cond->op == OD_OP_IN || cond->op == OD_OP_NOT_IN)
+        return FAULT(c, operand->span, "$NOW is compared by =, !=, <, <=, > or >=, not by a list.");
     return OD_OK;
 }
 
@@ -157,6 +179,11 @@ static enum od_status check_literal(const struct checker *c, const struct od_ast
 {
     const struct od_field *field = field_of(c, cond);
     struct od_filter_number number;
+    if (field->type == OD_FIELD_BOOLEAN)
+        return od_filter_read(field->type, operand->text, &number)
+                   ? OD_OK
+                   : FAULT(c, operand->span, "%.*s is boolean; write true or false.",
+                           OD_STR_ARG(field->name));
     bool numeric = od_filter_is_number(field->type);
     if (operand->kind == OD_OPERAND_WORD)
         return FAULT(
@@ -185,6 +212,8 @@ static enum od_status check_operand(struct checker *c, const struct od_ast_condi
         return check_star(c, cond, operand);
     case OD_OPERAND_ITEM:
         return check_current_item(c, cond, operand);
+    case OD_OPERAND_NOW:
+        return check_now(c, cond, operand);
     case OD_OPERAND_TEXT:
     case OD_OPERAND_NUMBER:
     case OD_OPERAND_WORD:
@@ -203,8 +232,11 @@ static enum od_status check_condition(struct checker *c, struct od_ast_condition
                    cond->op == OD_OP_GE;
     const struct od_field *field = field_of(c, cond);
     if (ordered && !od_filter_is_number(field->type))
-        return FAULT(c, cond->op_span, "%.*s is text; <, <=, > and >= need a numeric field.",
-                     OD_STR_ARG(field->name));
+        return FAULT(c, cond->op_span, "%.*s is %s; <, <=, > and >= need a numeric field.",
+                     OD_STR_ARG(field->name), field->type == OD_FIELD_BOOLEAN ? "boolean" : "text");
+    if (cond->window != OD_WINDOW_NEWEST && !od_dataset_of_events(cond->dataset))
+        return FAULT(c, cond->window_span, "WITHIN stands after conditions on events, not on %s.",
+                     cond->current_user ? "CurrentUser" : shown_name(cond->dataset));
     for (struct od_ast_operand *operand = cond->operands; operand; operand = operand->next) {
         status = check_operand(c, cond, operand);
         if (status != OD_OK)
@@ -233,11 +265,20 @@ static enum od_status check_dataset(const struct checker *c, const struct od_ast
                               "Actions and Action_Interactions",
                               {[OD_ACTIONS] = true, [OD_ACTION_INTERACTIONS] = true}},
     };
+    if (cond->current_user && part->target == OD_TARGET_USER)
+        return FAULT(c, cond->dataset_span,
+                     "a filter over UserID has no current user; write Users.%.*s.",
+                     OD_STR_ARG(cond->field_name));
+    if (cond->current_user)
+        return OD_OK;
     if (!targets[part->target].datasets[cond->dataset])
-        return FAULT(c, cond->dataset_span, "%s is filtered by %s, not by %s.",
+        return FAULT(c, cond->dataset_span, "%s is filtered by %s, not by %s%s.",
                      targets[part->target].target, targets[part->target].allowed,
-                     shown_name(cond->dataset));
-    if (cond->dataset != part->where->dataset)
+                     shown_name(cond->dataset),
+                     c->schemas->extended && cond->dataset == OD_USERS
+                         ? "; CurrentUser is the user of the request"
+                         : "");
+    if (cond->dataset != part->where->dataset && !c->schemas->extended)
         return FAULT(
             c, cond->dataset_span,
             "conditions joined by AND or OR are all on one dataset, here %s; put the other "

@@ -1,9 +1,9 @@
 /* From a checked tree to flat arrays, and the filter as others see it.
  *
- * A filter is parts (INCLUDE or EXCLUDE expressions), a part is a run of tests. Within a part AND
- * binds before OR: each test says whether it starts a new term, so the run needs no tree and no
- * stack. Literals are unescaped and converted here, once; parameters wait for bind.c. The arena
- * holds the expression's copy, its tree and the arrays: a few tens of kilobytes at most. */
+ * A filter is parts (INCLUDE or EXCLUDE expressions), a part is a run of tests and a run of steps
+ * that join them, in postfix order: no tree, a stack whose depth is known. Literals are unescaped
+ * and converted here, once; parameters wait for bind.c. The arena holds the expression's copy, its
+ * tree and the arrays: a few tens of kilobytes at most. */
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -15,6 +15,7 @@
 struct compiler {
     struct od_filter *filter;
     const struct od_filter_schemas *schemas;
+    struct od_str source; /* lives as long as the filter */
 };
 
 static size_t count_conditions(const struct od_ast_condition *cond)
@@ -27,15 +28,18 @@ static size_t count_conditions(const struct od_ast_condition *cond)
 
 static bool make_room(struct od_filter *filter, const struct od_ast_part *parts)
 {
-    size_t part_count = 0, test_count = 0;
+    size_t part_count = 0, test_count = 0, step_count = 0;
     for (const struct od_ast_part *part = parts; part; part = part->next) {
         part_count++;
         test_count += count_conditions(part->where) + count_conditions(part->only_if);
+        for (const struct od_ast_step *step = part->steps; step; step = step->next)
+            step_count++;
     }
+    filter->steps = OD_NEW_ARRAY(&filter->arena, enum od_filter_step_kind, step_count);
     filter->parts = OD_NEW_ARRAY(&filter->arena, struct od_filter_part, part_count);
     filter->tests = OD_NEW_ARRAY(&filter->arena, struct od_filter_test, test_count);
     filter->params = OD_NEW_ARRAY(&filter->arena, struct od_str, OD_MAX_FILTER_VALUES);
-    return filter->parts && filter->tests && filter->params;
+    return filter->parts && filter->tests && filter->steps && filter->params;
 }
 
 static size_t param_place(struct od_filter *filter, struct od_str name)
@@ -57,7 +61,7 @@ static bool add_literals(struct od_filter *filter, const struct od_ast_operand *
     struct od_filter_set set = {.count = count};
     struct od_filter_number *numbers = NULL;
     struct od_str *texts = NULL;
-    if (od_filter_is_number(test->type))
+    if (od_filter_is_kept_as_number(test->type))
         set.numbers = numbers = OD_NEW_ARRAY(&filter->arena, struct od_filter_number, count);
     else
         set.texts = texts = OD_NEW_ARRAY(&filter->arena, struct od_str, count);
@@ -68,7 +72,7 @@ static bool add_literals(struct od_filter *filter, const struct od_ast_operand *
         set.any |= o->kind == OD_OPERAND_STAR || (texts && od_str_eq_c(o->text, "*"));
         if (texts)
             texts[count] = o->text;
-        else if (!od_filter_number(o->text, &numbers[count]))
+        else if (!od_filter_read(test->type, o->text, &numbers[count]))
             return false; /* the checker has read it before */
     }
     test->literals = set;
@@ -82,6 +86,7 @@ static bool add_test(struct compiler *c, const struct od_ast_condition *cond)
     const struct od_field *field = &c->schemas->by_type[cond->dataset]->fields[cond->field];
     *test = (struct od_filter_test){
         .current_user = cond->current_user,
+        .text = od_str_sub(c->source, cond->span.at, cond->span.len),
         .dataset = cond->dataset,
         .column = cond->field,
         .type = field->type,
@@ -90,7 +95,8 @@ static bool add_test(struct compiler *c, const struct od_ast_condition *cond)
               : cond->op == OD_OP_NOT_IN ? OD_OP_IN
                                          : cond->op,
         .negated = cond->op == OD_OP_NE || cond->op == OD_OP_NOT_IN,
-        .starts_term = cond->starts_term,
+        .window = cond->window,
+        .window_s = cond->window_s,
     };
     if (!test->name.ptr)
         return false;
@@ -105,7 +111,28 @@ static bool add_test(struct compiler *c, const struct od_ast_condition *cond)
         test->item_column = first->item_field;
         return true;
     }
+    if (first->kind == OD_OPERAND_NOW) {
+        test->source = OD_FROM_NOW;
+        test->offset_s = first->offset_s;
+        return true;
+    }
     return add_literals(filter, first, test);
+}
+
+static void add_steps(struct od_filter *filter, const struct od_ast_step *step,
+                      struct od_filter_part *part)
+{
+    size_t waiting = 0;
+    part->steps = filter->step_count;
+    for (; step; step = step->next) {
+        filter->steps[filter->step_count++] = step->kind;
+        if (step->kind == OD_STEP_TEST)
+            waiting++;
+        else if (step->kind != OD_STEP_NOT)
+            waiting--;
+        filter->depth = waiting > filter->depth ? waiting : filter->depth;
+    }
+    part->step_count = filter->step_count - part->steps;
 }
 
 static bool add_tests(struct compiler *c, const struct od_ast_condition *cond, size_t *out_at,
@@ -120,16 +147,18 @@ static bool add_tests(struct compiler *c, const struct od_ast_condition *cond, s
     return true;
 }
 
-static bool compile(struct od_filter *filter, const struct od_ast_part *ast,
+static bool compile(struct od_filter *filter, struct od_str source, const struct od_ast_part *ast,
                     const struct od_filter_schemas *schemas)
 {
-    struct compiler c = {filter, schemas};
+    struct compiler c = {filter, schemas, source};
     if (!make_room(filter, ast))
         return false;
     filter->target = ast->target;
     for (; ast; ast = ast->next) {
         struct od_filter_part *part = &filter->parts[filter->part_count++];
         part->include = ast->include;
+        part->text = od_str_sub(source, ast->span.at, ast->span.len);
+        add_steps(filter, ast->steps, part);
         if (!add_tests(&c, ast->where, &part->where, &part->where_count) ||
             !add_tests(&c, ast->only_if, &part->only_if, &part->only_if_count))
             return false;
@@ -145,14 +174,14 @@ static enum od_status build(struct od_filter *filter, struct od_str expression, 
     struct od_ast_part *ast = NULL;
     if (!source.ptr)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status status = attributes
-                                ? od_filter_parse_conditions(source, &filter->arena, &ast, err)
-                                : od_filter_parse(source, &filter->arena, &ast, err);
+    enum od_status status =
+        attributes ? od_filter_parse_conditions(source, &filter->arena, &ast, err)
+                   : od_filter_parse(source, schemas->extended, &filter->arena, &ast, err);
     if (status == OD_OK && attributes)
         status = od_filter_check_attributes(source, ast, err);
     if (status == OD_OK)
         status = od_filter_check(source, ast, schemas, max_fields, err);
-    if (status == OD_OK && !compile(filter, ast, schemas))
+    if (status == OD_OK && !compile(filter, source, ast, schemas))
         status = od_fail(err, OD_NO_MEMORY, NULL);
     return status;
 }
@@ -247,6 +276,15 @@ bool od_filter_uses_interactions(const struct od_filter *filter)
     for (size_t i = 0; i < filter->test_count; i++) {
         enum od_dataset_type dataset = filter->tests[i].dataset;
         if (dataset == OD_INTERACTIONS || dataset == OD_ACTION_INTERACTIONS)
+            return true;
+    }
+    return false;
+}
+
+bool od_filter_uses_now(const struct od_filter *filter)
+{
+    for (size_t i = 0; i < filter->test_count; i++) {
+        if (filter->tests[i].source == OD_FROM_NOW || filter->tests[i].window == OD_WINDOW_SPAN)
             return true;
     }
     return false;

@@ -18,28 +18,32 @@ struct od_filter_set {
     bool whole_or_parts;
 };
 
-enum od_filter_source { OD_FROM_LITERALS, OD_FROM_PARAM, OD_FROM_CURRENT_ITEM };
+enum od_filter_source { OD_FROM_LITERALS, OD_FROM_PARAM, OD_FROM_CURRENT_ITEM, OD_FROM_NOW };
 
 struct od_filter_test {
     bool current_user; /* tested on the requesting user's row */
     enum od_dataset_type dataset;
     size_t column; /* place in the dataset's schema */
     enum od_field_type type;
+    struct od_str text;   /* as written */
     struct od_str name;   /* of the field, as in the schema */
     enum od_filter_op op; /* positive: NE is EQ negated, NOT IN is IN negated */
     bool negated;
-    bool starts_term; /* the conditions before it, back to the last such, are ANDed; terms are ORed
-                       */
     enum od_filter_source source;
     struct od_filter_set literals;
-    size_t param;       /* OD_FROM_PARAM: place among the filter's parameters */
-    size_t item_column; /* OD_FROM_CURRENT_ITEM: place in the Items schema */
+    size_t param;                 /* OD_FROM_PARAM: place among the filter's parameters */
+    size_t item_column;           /* OD_FROM_CURRENT_ITEM: place in the Items schema */
+    int64_t offset_s;             /* OD_FROM_NOW: added to the time of the request */
+    enum od_filter_window window; /* on events */
+    int64_t window_s;             /* OD_WINDOW_SPAN */
 };
 
 /* One INCLUDE or EXCLUDE. */
 struct od_filter_part {
     bool include;
+    struct od_str text;        /* as written */
     size_t where, where_count; /* tests[where] ... */
+    size_t steps, step_count;  /* steps[steps] ...: OD_STEP_TEST stands for each test in turn */
     size_t only_if, only_if_count;
 };
 
@@ -52,6 +56,9 @@ struct od_filter {
     size_t part_count;
     struct od_filter_test *tests;
     size_t test_count;
+    enum od_filter_step_kind *steps;
+    size_t step_count;
+    size_t depth; /* results that wait at once, at most, in any part */
 };
 
 struct od_filter_values {
@@ -86,8 +93,8 @@ enum od_status od_filter_test_rows(const struct od_filter_test *test,
 enum od_status od_filter_test_row(const struct od_filter_test *test,
                                   const struct od_filter_set *set, const struct od_table *table,
                                   uint32_t row, bool *out, struct od_error *err) OD_MUST_USE;
-/* The same for EVENT_TYPE of interactions and action interactions. visible: bitmap over events,
- * NULL when all are. */
+/* The same for EVENT_TYPE of interactions and action interactions. visible: bitmap over events that
+ * conditions without WITHIN see, NULL when all are. */
 void od_filter_test_events(const struct od_filter_test *test, const struct od_filter_set *set,
                            const struct od_filter_context *context, const uint64_t *visible,
                            uint64_t *out);

@@ -2,7 +2,8 @@
  * requesting user has an event of a type; or, of a filter over UserID, the users who have one.
  *
  * The cost is that of the user's history, not of the catalogue. Of each type, compared ignoring
- * case as everywhere, only the newest OD_FILTER_EVENTS_PER_TYPE (OD_FILTER_ACTION_EVENTS) count.
+ * case as everywhere, only the newest OD_FILTER_EVENTS_PER_TYPE (OD_FILTER_ACTION_EVENTS) count;
+ * a condition with WITHIN sees the whole live history, and by a span of it what is not older.
  * The types of action interactions are written in several ways ("Not Taken", NOT_TAKEN), so there
  * spaces and underscores do not count either (data.md section 3). */
 #include "base/bitmap.h"
@@ -84,16 +85,27 @@ static bool names_type(const struct od_filter_test *test, const struct od_filter
     return set->any;
 }
 
+/* The time from which on events count. */
+static int64_t since(const struct od_filter_test *test, int64_t now_s)
+{
+    int64_t at;
+    if (test->window != OD_WINDOW_SPAN || __builtin_sub_overflow(now_s, test->window_s, &at))
+        return INT64_MIN;
+    return at;
+}
+
 void od_filter_test_events(const struct od_filter_test *test, const struct od_filter_set *set,
                            const struct od_filter_context *context, const uint64_t *visible,
                            uint64_t *out)
 {
     size_t row_count = od_table_row_count(context->items);
+    int64_t from_s = since(test, context->now_s);
+    bool all = !visible || test->window != OD_WINDOW_NEWEST;
     od_bitmap_fill(out, row_count, false);
     for (size_t i = 0; i < context->event_count; i++) {
         const struct od_filter_event *event = &context->events[i];
-        if (event->item_row < row_count && (!visible || od_bitmap_get(visible, i)) &&
-            names_type(test, set, event->type))
+        if (event->item_row < row_count && (all || od_bitmap_get(visible, i)) &&
+            event->time_s >= from_s && names_type(test, set, event->type))
             od_bitmap_set(out, event->item_row);
     }
     if (test->negated)
@@ -112,8 +124,10 @@ enum od_status od_filter_test_people(const struct od_filter_test *test,
     for (size_t i = 0; i < people->type_count; i++)
         meant[i] = names_type(test, set, people->types[i]);
     od_bitmap_fill(out, row_count, false);
+    int64_t from_s = since(test, people->now_s);
     for (size_t i = 0; i < people->event_count; i++)
-        if (meant[people->event_type[i]])
+        if (meant[people->event_type[i]] &&
+            (test->window != OD_WINDOW_SPAN || people->event_s[i] >= from_s))
             od_bitmap_set(out, people->event_row[i]);
     if (test->negated)
         od_bitmap_not(out, row_count);

@@ -1,6 +1,13 @@
-/* Messages about an expression: what is wrong, at which byte, and the text around it with the fault
- * between >>> and <<<. One line of plain characters, so that it survives JSON, logs and consoles;
- * a caret on a line of its own would not. */
+/* Messages about an expression: what is wrong and at which byte; then on a line of its own the text
+ * around it, and below that a caret under each column of the fault:
+ *
+ *   Could not create filter. Invalid Expression: the schema of Items has no field GENER. At byte
+ * 22: INCLUDE ItemID WHERE Items.GENER IN ("a")
+ *                        ^^^^^^^^^^^
+ *
+ * The first line tells all by itself, for logs and programs that keep no more. Line ends and other
+ * control characters of the expression are shown as blanks. A column is what a terminal gives a
+ * character: two for those of East Asia and most pictures, else one. */
 #include "filter/ast.h"
 
 #include <stdio.h>
@@ -39,19 +46,60 @@ static struct od_str cut(struct od_str source, size_t from, size_t to)
     return od_str_sub(source, from, to - from);
 }
 
-static void show(struct od_str source, struct od_filter_span span, struct excerpt *e)
+/* Whether a terminal gives the character two columns (the blocks of Unicode's East Asian Width W
+ * and F, roughly). */
+static bool is_wide(uint32_t c)
+{
+    static const uint32_t blocks[][2] = {
+        {0x1100, 0x115F}, {0x2E80, 0x303E},   {0x3041, 0xA4CF},   {0xA960, 0xA97F},
+        {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
+        {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        if (c >= blocks[i][0] && c <= blocks[i][1])
+            return true;
+    }
+    return false;
+}
+
+/* Of valid UTF-8. */
+static size_t columns(struct od_str s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s.len;) {
+        unsigned char first = (unsigned char)s.ptr[i];
+        size_t len = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+        uint32_t c = len == 1 ? first : first & (0x7Fu >> len);
+        for (size_t k = 1; k < len && i + k < s.len; k++)
+            c = c << 6 | ((unsigned char)s.ptr[i + k] & 0x3Fu);
+        count += is_wide(c) ? 2 : 1;
+        i += len;
+    }
+    return count;
+}
+
+static void repeat(struct excerpt *e, char c, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        put(e, (struct od_str){&c, 1});
+}
+
+/* The text around the fault, then the line of carets. */
+static void show(struct od_str source, struct od_filter_span span, struct excerpt *text,
+                 struct excerpt *carets)
 {
     size_t from = span.at > BEFORE + DOTS ? span.at - BEFORE : 0;
     size_t end = span.at + span.len;
     size_t shown_end = span.len > FAULT + DOTS ? span.at + FAULT : end;
     size_t to = source.len - end > AFTER + DOTS ? end + AFTER : source.len;
-    put(e, from ? OD_STR("...") : OD_STR(""));
-    put(e, cut(source, from, span.at));
-    put(e, OD_STR(">>>"));
-    put(e, cut(source, span.at, shown_end));
-    put(e, shown_end < end ? OD_STR("...<<<") : OD_STR("<<<"));
-    put(e, cut(source, end, to));
-    put(e, to < source.len ? OD_STR("...") : OD_STR(""));
+    struct od_str fault = cut(source, span.at, shown_end);
+    put(text, from ? OD_STR("...") : OD_STR(""));
+    put(text, cut(source, from, span.at));
+    repeat(carets, ' ', columns((struct od_str){text->text, text->len}));
+    put(text, fault);
+    repeat(carets, '^', fault.len ? columns(fault) : 1);
+    put(text, shown_end < end ? OD_STR("...") : OD_STR(""));
+    put(text, cut(source, end, to));
+    put(text, to < source.len ? OD_STR("...") : OD_STR(""));
 }
 
 enum od_status od_filter_fault(struct od_str source, struct od_filter_span span,
@@ -62,11 +110,11 @@ enum od_status od_filter_fault(struct od_str source, struct od_filter_span span,
     va_start(ap, fmt);
     (void)vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    struct excerpt e = {.len = 0};
-    show(source, span, &e);
+    struct excerpt text = {.len = 0}, carets = {.len = 0};
+    show(source, span, &text, &carets);
     enum od_status status =
-        od_fail(err, OD_INVALID_INPUT, "Could not create filter. %s At byte %zu: %s", what,
-                span.at + 1, e.text);
+        od_fail(err, OD_INVALID_INPUT, "Could not create filter. %s At byte %zu:\n%s\n%s", what,
+                span.at + 1, text.text, carets.text);
     if (err)
         err->column = (uint32_t)(span.at + 1);
     return status;

@@ -165,6 +165,8 @@ enum od_status od_lexer_next(struct od_lexer *lexer, struct od_error *err)
         return take_text(lexer, at, err);
     if (c == '$')
         return take_param(lexer, at, err);
+    if (lexer->extended && (c == '-' || c == '+') && is_space(peek(lexer, at + 1)))
+        return take(lexer, OD_TOKEN_SIGN, at, at + 1);
     if (is_digit(c) || c == '-' || c == '+' || (c == '.' && is_digit(peek(lexer, at + 1))))
         return take_number(lexer, at, err);
     if (is_word(c))

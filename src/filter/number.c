@@ -24,6 +24,29 @@ bool od_filter_is_number(enum od_field_type type)
            type == OD_FIELD_DOUBLE;
 }
 
+bool od_filter_is_kept_as_number(enum od_field_type type)
+{
+    return od_filter_is_number(type) || type == OD_FIELD_BOOLEAN;
+}
+
+bool od_filter_comparable(enum od_field_type a, enum od_field_type b)
+{
+    return od_filter_is_number(a) == od_filter_is_number(b) &&
+           (a == OD_FIELD_BOOLEAN) == (b == OD_FIELD_BOOLEAN);
+}
+
+bool od_filter_read(enum od_field_type type, struct od_str text, struct od_filter_number *out)
+{
+    if (type != OD_FIELD_BOOLEAN)
+        return od_filter_number(text, out);
+    text = od_str_trim(text);
+    bool yes = od_str_eq_nocase(text, OD_STR("true"));
+    if (!yes && !od_str_eq_nocase(text, OD_STR("false")))
+        return false;
+    *out = (struct od_filter_number){.is_integer = true, .integer = yes, .real = yes};
+    return true;
+}
+
 static const struct od_filter_range nothing = {.empty = true};
 
 /* The integers below value (strict) or up to it. From 2^53 on a double minus 1 may round back, so

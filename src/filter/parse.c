@@ -1,6 +1,9 @@
 /* The parser: recursive descent over the grammar of serving.md section 6, one function a rule. It
- * knows words and order, not schemas: names are checked in check.c. The only rule that nests,
- * brackets around a scalar, is a counted loop. */
+ * knows words and order, not schemas: names are checked in check.c. Brackets around a scalar are a
+ * counted loop; brackets around conditions recurse, to a bounded depth.
+ *
+ * What is not in AWS's language (docs/filters.md, Beyond AWS) is parsed only when asked for, so
+ * that otherwise the message is that of a language without it. */
 #include "filter/ast.h"
 
 #include "base/limits.h"
@@ -9,6 +12,9 @@ struct parser {
     struct od_lexer lexer;
     struct od_arena *arena;
     struct od_error *err;
+    size_t end;                         /* of the last token taken */
+    struct od_ast_condition **cond_end; /* of the WHERE being parsed: where the next goes */
+    struct od_ast_step **step_end;
 };
 
 static const struct od_token *current(const struct parser *p)
@@ -18,6 +24,7 @@ static const struct od_token *current(const struct parser *p)
 
 static enum od_status next(struct parser *p)
 {
+    p->end = current(p)->span.at + current(p)->span.len;
     return od_lexer_next(&p->lexer, p->err);
 }
 
@@ -59,6 +66,87 @@ static enum od_status new_operand(struct parser *p, enum od_operand_kind kind,
     return next(p);
 }
 
+/* --- spans of time --- */
+
+/* The unit that the current token names, in seconds; 0: it names none. */
+static int64_t unit_of(const struct parser *p)
+{
+    static const struct {
+        const char *one, *many;
+        int64_t seconds;
+    } units[] = {{"SECOND", "SECONDS", 1},
+                 {"MINUTE", "MINUTES", 60},
+                 {"HOUR", "HOURS", 3600},
+                 {"DAY", "DAYS", 86400},
+                 {"WEEK", "WEEKS", 604800}};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (at_word(p, units[i].one) || at_word(p, units[i].many))
+            return units[i].seconds;
+    }
+    return 0;
+}
+
+/* 30 DAYS, the current token being the number, which may have a sign. */
+static enum od_status parse_duration(struct parser *p, int64_t *out)
+{
+    int64_t count;
+    if (current(p)->kind != OD_TOKEN_NUMBER || !od_str_to_i64(current(p)->text, &count) ||
+        count < -OD_MAX_FILTER_SPAN || count > OD_MAX_FILTER_SPAN)
+        return expected(p, "a whole number up to 1000000000, such as 30 in 30 DAYS,");
+    enum od_status status = next(p);
+    if (status != OD_OK)
+        return status;
+    int64_t unit = unit_of(p);
+    if (!unit)
+        return expected(p, "SECONDS, MINUTES, HOURS, DAYS or WEEKS");
+    *out = count * unit;
+    return next(p);
+}
+
+/* What follows $NOW, if it is the clock: + or - and a duration. Alone, $NOW is a parameter of that
+ * name, as on AWS. */
+static enum od_status parse_now(struct parser *p, struct od_ast_operand *operand)
+{
+    struct od_filter_span span = current(p)->span;
+    bool sign = current(p)->kind == OD_TOKEN_SIGN;
+    char first = span.len ? p->lexer.source.ptr[span.at] : '\0';
+    bool number = current(p)->kind == OD_TOKEN_NUMBER && (first == '+' || first == '-');
+    if (!sign && !number)
+        return OD_OK;
+    enum od_status status = sign ? next(p) : OD_OK;
+    char second = current(p)->span.len ? p->lexer.source.ptr[current(p)->span.at] : '\0';
+    if (status == OD_OK && sign && (second == '+' || second == '-'))
+        return expected(p, "a whole number without a sign");
+    if (status == OD_OK)
+        status = parse_duration(p, &operand->offset_s);
+    if (status != OD_OK)
+        return status;
+    operand->kind = OD_OPERAND_NOW;
+    if (sign && first == '-')
+        operand->offset_s = -operand->offset_s;
+    return OD_OK;
+}
+
+/* WITHIN 30 DAYS or WITHIN ALL, the current token being WITHIN. */
+static enum od_status parse_window(struct parser *p, struct od_ast_condition *cond)
+{
+    cond->window_span = current(p)->span;
+    enum od_status status = next(p);
+    if (status != OD_OK)
+        return status;
+    if (at_word(p, "ALL")) {
+        cond->window = OD_WINDOW_ALL;
+        return next(p);
+    }
+    struct od_filter_span number = current(p)->span;
+    cond->window = OD_WINDOW_SPAN;
+    status = parse_duration(p, &cond->window_s);
+    if (status == OD_OK && cond->window_s <= 0)
+        return od_filter_fault(p->lexer.source, number, p->err,
+                               OD_BAD_EXPRESSION "the time after WITHIN is more than 0.");
+    return status;
+}
+
 /* CurrentItem.name, the current token being CurrentItem. */
 static enum od_status parse_current_item(struct parser *p, struct od_ast_operand **out)
 {
@@ -77,6 +165,13 @@ static enum od_status parse_current_item(struct parser *p, struct od_ast_operand
     return OD_OK;
 }
 
+static enum od_status parse_param(struct parser *p, struct od_ast_operand **out)
+{
+    bool now = p->lexer.extended && od_str_eq_c(current(p)->text, "NOW");
+    enum od_status status = new_operand(p, OD_OPERAND_PARAM, out);
+    return status == OD_OK && now ? parse_now(p, *out) : status;
+}
+
 static enum od_status parse_operand(struct parser *p, const char *what, struct od_ast_operand **out)
 {
     switch (current(p)->kind) {
@@ -85,7 +180,7 @@ static enum od_status parse_operand(struct parser *p, const char *what, struct o
     case OD_TOKEN_NUMBER:
         return new_operand(p, OD_OPERAND_NUMBER, out);
     case OD_TOKEN_PARAM:
-        return new_operand(p, OD_OPERAND_PARAM, out);
+        return parse_param(p, out);
     case OD_TOKEN_STAR:
         return new_operand(p, OD_OPERAND_STAR, out);
     case OD_TOKEN_WORD:
@@ -145,7 +240,7 @@ static enum od_status parse_dataset(struct parser *p, bool only_if, struct od_as
     cond->dataset_span = token.span;
     cond->current_user = at_word(p, "CurrentUser");
     cond->dataset = OD_USERS;
-    bool known = only_if && cond->current_user;
+    bool known = (only_if || p->lexer.extended) && cond->current_user;
     for (size_t i = 0; i < sizeof datasets / sizeof datasets[0] && !only_if; i++) {
         if (!at_word(p, datasets[i].name))
             continue;
@@ -205,26 +300,97 @@ static enum od_status parse_condition(struct parser *p, bool only_if, struct od_
         return status;
     bool list = cond->op == OD_OP_IN || cond->op == OD_OP_NOT_IN;
     *out = cond;
-    return list && !at_word(p, "CurrentItem") ? parse_list(p, &cond->operands)
-                                              : parse_scalar(p, &cond->operands);
+    status = list && !at_word(p, "CurrentItem") ? parse_list(p, &cond->operands)
+                                                : parse_scalar(p, &cond->operands);
+    if (status == OD_OK && p->lexer.extended && at_word(p, "WITHIN"))
+        status = parse_window(p, cond);
+    cond->span = (struct od_filter_span){cond->dataset_span.at, p->end - cond->dataset_span.at};
+    return status;
 }
 
-static enum od_status parse_where(struct parser *p, struct od_ast_condition **out)
+/* --- how conditions are joined --- */
+
+static enum od_status add_step(struct parser *p, enum od_filter_step_kind kind,
+                               struct od_filter_span span)
 {
-    bool starts_term = true;
-    for (;;) {
-        enum od_status status = parse_condition(p, false, out);
-        if (status != OD_OK)
-            return status;
-        (*out)->starts_term = starts_term;
-        starts_term = at_word(p, "OR");
-        if (!starts_term && !at_word(p, "AND"))
-            return OD_OK;
+    struct od_ast_step *step = OD_NEW(p->arena, struct od_ast_step);
+    if (!step)
+        return od_fail(p->err, OD_NO_MEMORY, NULL);
+    *step = (struct od_ast_step){.kind = kind, .span = span};
+    *p->step_end = step;
+    p->step_end = &step->next;
+    return OD_OK;
+}
+
+static enum od_status parse_any(struct parser *p, unsigned depth);
+
+/* A condition or conditions in brackets, NOT any number of times before it. */
+static enum od_status parse_one(struct parser *p, unsigned depth)
+{
+    struct od_filter_span not_span = {0, 0};
+    bool negated = false;
+    enum od_status status = OD_OK;
+    while (status == OD_OK && p->lexer.extended && at_word(p, "NOT")) {
+        not_span = current(p)->span;
+        negated = !negated;
         status = next(p);
-        if (status != OD_OK)
-            return status;
-        out = &(*out)->next;
     }
+    if (status != OD_OK)
+        return status;
+    if (p->lexer.extended && current(p)->kind == OD_TOKEN_OPEN) {
+        if (depth == OD_MAX_FILTER_BRACKETS)
+            return od_filter_fault(p->lexer.source, current(p)->span, p->err,
+                                   OD_BAD_EXPRESSION
+                                   "brackets around conditions nest at most %u deep.",
+                                   OD_MAX_FILTER_BRACKETS);
+        status = next(p);
+        if (status == OD_OK)
+            status = parse_any(p, depth + 1);
+        if (status == OD_OK)
+            status = take(p, OD_TOKEN_CLOSE, "AND, OR or ')'", NULL);
+    } else {
+        status = parse_condition(p, false, p->cond_end);
+        if (status == OD_OK) {
+            p->cond_end = &(*p->cond_end)->next;
+            status = add_step(p, OD_STEP_TEST, not_span);
+        }
+    }
+    return status == OD_OK && negated ? add_step(p, OD_STEP_NOT, not_span) : status;
+}
+
+static enum od_status parse_all(struct parser *p, unsigned depth)
+{
+    enum od_status status = parse_one(p, depth);
+    while (status == OD_OK && at_word(p, "AND")) {
+        struct od_filter_span span = current(p)->span;
+        status = next(p);
+        if (status == OD_OK)
+            status = parse_one(p, depth);
+        if (status == OD_OK)
+            status = add_step(p, OD_STEP_AND, span);
+    }
+    return status;
+}
+
+static enum od_status parse_any(struct parser *p, unsigned depth)
+{
+    enum od_status status = parse_all(p, depth);
+    while (status == OD_OK && at_word(p, "OR")) {
+        struct od_filter_span span = current(p)->span;
+        status = next(p);
+        if (status == OD_OK)
+            status = parse_all(p, depth);
+        if (status == OD_OK)
+            status = add_step(p, OD_STEP_OR, span);
+    }
+    return status;
+}
+
+static enum od_status parse_where(struct parser *p, struct od_ast_part *part)
+{
+    p->cond_end = &part->where;
+    p->step_end = &part->steps;
+    return parse_any(p, 0);
 }
 
 static enum od_status parse_only_if(struct parser *p, struct od_ast_condition **out)
@@ -235,7 +401,6 @@ static enum od_status parse_only_if(struct parser *p, struct od_ast_condition **
             status = parse_condition(p, true, out);
         if (status != OD_OK)
             return status;
-        (*out)->starts_term = false;
         if (at_word(p, "OR"))
             return od_filter_fault(p->lexer.source, current(p)->span, p->err,
                                    OD_BAD_EXPRESSION "conditions after IF are joined by AND only.");
@@ -286,18 +451,22 @@ static enum od_status parse_part(struct parser *p, struct od_ast_part **out)
     if (!part)
         return od_fail(p->err, OD_NO_MEMORY, NULL);
     *out = part;
+    size_t at = current(p)->span.at;
     enum od_status status = parse_head(p, part);
     if (status == OD_OK)
-        status = parse_where(p, &part->where);
+        status = parse_where(p, part);
     if (status == OD_OK && at_word(p, "IF"))
         status = parse_only_if(p, &part->only_if);
+    part->span = (struct od_filter_span){at, p->end - at};
     return status;
 }
 
-enum od_status od_filter_parse(struct od_str source, struct od_arena *arena,
+enum od_status od_filter_parse(struct od_str source, bool extended, struct od_arena *arena,
                                struct od_ast_part **out, struct od_error *err)
 {
-    struct parser p = {.lexer = {.source = source, .arena = arena}, .arena = arena, .err = err};
+    struct parser p = {.lexer = {.source = source, .arena = arena, .extended = extended},
+                       .arena = arena,
+                       .err = err};
     struct od_ast_part *first = NULL, **at = &first;
     enum od_status status;
     do {
@@ -324,7 +493,7 @@ enum od_status od_filter_parse_conditions(struct od_str source, struct od_arena 
     *part = (struct od_ast_part){.include = true, .target = OD_TARGET_ITEM};
     enum od_status status = next(&p);
     if (status == OD_OK)
-        status = parse_where(&p, &part->where);
+        status = parse_where(&p, part);
     if (status != OD_OK)
         return status;
     if (current(&p)->kind != OD_TOKEN_END)

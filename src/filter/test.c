@@ -52,6 +52,22 @@ static enum od_status current_values(const struct od_table_column *column, uint3
     return OD_OK;
 }
 
+/* Clocks are far from the ends of 64 bits, but the caller's is foreign: at an end it stays there.
+ */
+static enum od_status time_of_request(const struct od_filter_test *test, int64_t now_s,
+                                      struct od_arena *scratch, struct od_filter_set *out)
+{
+    struct od_filter_number *number = OD_NEW(scratch, struct od_filter_number);
+    int64_t at;
+    if (!number)
+        return OD_NO_MEMORY;
+    if (__builtin_add_overflow(now_s, test->offset_s, &at))
+        at = test->offset_s < 0 ? INT64_MIN : INT64_MAX;
+    *number = (struct od_filter_number){true, at, (double)at};
+    *out = (struct od_filter_set){.count = 1, .numbers = number};
+    return OD_OK;
+}
+
 enum od_status od_filter_right_side(const struct od_filter_test *test,
                                     const struct od_filter_set *bound,
                                     const struct od_filter_context *context,
@@ -60,6 +76,10 @@ enum od_status od_filter_right_side(const struct od_filter_test *test,
 {
     struct od_table_column column;
     *out = (struct od_filter_set){.count = 0};
+    if (test->source == OD_FROM_NOW) {
+        enum od_status status = time_of_request(test, context->now_s, scratch, out);
+        return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
+    }
     if (test->source != OD_FROM_CURRENT_ITEM) {
         *out = *bound;
         return OD_OK;
@@ -70,8 +90,7 @@ enum od_status od_filter_right_side(const struct od_filter_test *test,
     if (test->item_column >= od_table_column_count(context->items))
         return od_fail(err, OD_INTERNAL, "The filter was made for another schema.");
     od_table_column(context->items, test->item_column, &column);
-    if (od_filter_is_number(column.field->type) != od_filter_is_number(test->type) ||
-        column.field->type == OD_FIELD_BOOLEAN)
+    if (!od_filter_comparable(column.field->type, test->type))
         return od_fail(err, OD_INTERNAL, "The filter was made for another schema.");
     if (od_bitmap_get(column.nulls, row))
         return OD_OK;

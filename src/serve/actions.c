@@ -22,9 +22,7 @@
 
 /* ---- gathering, under the group's lock ---- */
 
-/* The name in the histories of actions: the id's own, or that of the user that the id, a session,
- * was joined to by an event on an item. item_name: the id in the histories of items. */
-static uint32_t find_name(const struct od_live *live, struct od_str id, uint32_t item_name)
+uint32_t od_actions_name(const struct od_live *live, struct od_str id, uint32_t item_name)
 {
     const struct od_histories *of_items = live->activity->histories;
     const struct od_histories *of_actions = live->action_activity->histories;
@@ -51,7 +49,8 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
         struct od_str type = live->types.texts[events[i].type];
         uint32_t action = od_campaign_item(ask->campaign, events[i].item_row);
         uint8_t code = od_action_type(type);
-        ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
+        ask->events[count - 1 - i] =
+            (struct od_filter_event){events[i].item_row, type, events[i].time};
         if (action != OD_NO_CODE && code != OD_ACTION_OTHER)
             past[ask->model_query.action_event_count++] =
                 (struct od_past_event){action, code, events[i].time};
@@ -77,21 +76,22 @@ static enum od_status gather_facts(struct od_ask *ask)
 }
 
 /* A session that was joined to its user by an action interaction alone has the user's record. */
-static void find_record(struct od_ask *ask, uint32_t name)
+uint32_t od_actions_user_row(const struct od_live *live, uint32_t name)
 {
-    const struct od_live *live = ask->campaign->group;
     const struct od_histories *histories = live->action_activity->histories;
-    if (live->users && ask->user_row == OD_NO_ROW && name != OD_NO_CODE)
-        ask->user_row = od_table_find(
-            live->users, od_histories_text(histories, od_histories_owner(histories, name)));
+    if (!live->users || name == OD_NO_CODE)
+        return OD_NO_ROW;
+    return od_table_find(live->users,
+                         od_histories_text(histories, od_histories_owner(histories, name)));
 }
 
 enum od_status od_actions_gather(struct od_ask *ask, uint32_t item_name)
 {
-    uint32_t name = find_name(ask->campaign->group, ask->query->user, item_name);
+    uint32_t name = od_actions_name(ask->campaign->group, ask->query->user, item_name);
     ask->events = NULL; /* of items: a filter over ActionID does not look at them */
     ask->event_count = 0;
-    find_record(ask, name);
+    if (ask->user_row == OD_NO_ROW)
+        ask->user_row = od_actions_user_row(ask->campaign->group, name);
     enum od_status status = name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
     return status == OD_OK ? gather_facts(ask) : status;
 }

@@ -86,7 +86,8 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
     for (uint32_t i = 0; i < count; i++) {
         struct od_str type = live->types.texts[events[i].type];
         uint32_t item = od_campaign_event_item(ask->campaign, events[i].item_row);
-        ask->events[count - 1 - i] = (struct od_filter_event){events[i].item_row, type};
+        ask->events[count - 1 - i] =
+            (struct od_filter_event){events[i].item_row, type, events[i].time};
         uint16_t model_type = od_inputs_type(&memo, ask->campaign, live, events[i].type);
         if (item != OD_NO_CODE && od_inputs_counts(ask->campaign, model_type))
             past[ask->model_query.event_count++] =
@@ -97,8 +98,7 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
     return OD_OK;
 }
 
-/* The Users row of the id, or of the user that the id, a session, was joined to. */
-static uint32_t find_user_row(const struct od_live *live, struct od_str id, uint32_t name)
+uint32_t od_ask_user_row(const struct od_live *live, struct od_str id, uint32_t name)
 {
     if (!live->users)
         return OD_NO_ROW;
@@ -118,7 +118,7 @@ static enum od_status gather_user(struct od_ask *ask)
     if (!id.ptr)
         return OD_OK;
     uint32_t name = od_histories_find(live->activity->histories, id);
-    ask->user_row = find_user_row(live, id, name);
+    ask->user_row = od_ask_user_row(live, id, name);
     enum od_status status = name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
     return status == OD_OK && ask->actions ? od_actions_gather(ask, name) : status;
 }
@@ -176,6 +176,7 @@ static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filt
         .events = ask->events,
         .event_count = ask->event_count,
         .target = ask->actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
+        .now_s = ask->query->now_ms / 1000,
     };
     struct od_keep_ask keep = {filter, values, value_count, &context};
     return od_keep_get(&ask->campaign->keeps, live, &ask->campaign->map, &keep, ask->arena, out,

@@ -57,6 +57,9 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
                            const struct od_recommend_query *query, enum od_ask_operation operation,
                            struct od_arena *arena, struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+/* The Users row of the id, or of the user that the id, a session, was joined to. name: the id in
+ * the histories of items, OD_NO_CODE: none. Under the group's lock. */
+uint32_t od_ask_user_row(const struct od_live *live, struct od_str id, uint32_t name);
 /* Whether the automatic filter of the campaign's use case keeps a row from the user. */
 bool od_ask_consumed(const struct od_ask *ask, uint32_t row);
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
@@ -81,6 +84,10 @@ enum od_status od_inputs_gather(struct od_ask *ask) OD_MUST_USE;
 /* actions.c: the user's action interactions for filter and model, and what holds of each action
  * now; after the item history, whose name is name (OD_NO_CODE: none). Under the group's lock. */
 enum od_status od_actions_gather(struct od_ask *ask, uint32_t name) OD_MUST_USE;
+/* The name in the histories of actions: the id's own, or that of the user that the id, a session,
+ * was joined to by an event on an item; and the Users row by that name. */
+uint32_t od_actions_name(const struct od_live *live, struct od_str id, uint32_t item_name);
+uint32_t od_actions_user_row(const struct od_live *live, uint32_t name);
 
 /* check.c: the rules that need nothing but the request, the campaign and the filters. */
 enum od_status od_ask_check(struct od_ask *ask, struct od_error *err) OD_MUST_USE;

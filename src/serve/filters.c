@@ -19,13 +19,14 @@ static struct od_str copy(struct od_str s)
     return (struct od_str){bytes, s.len};
 }
 
-static enum od_status compile(const struct od_live *group, struct od_str expression,
-                              struct od_filter **out, struct od_error *err)
+static enum od_status compile(const struct od_serve_filter *filter, struct od_filter **out,
+                              struct od_error *err)
 {
-    struct od_filter_schemas schemas;
+    const struct od_live *group = filter->group;
+    struct od_filter_schemas schemas = {.extended = filter->extended};
     for (int type = 0; type < OD_DATASET_TYPES; type++)
         schemas.by_type[type] = group->datasets[type] ? &group->datasets[type]->schema : NULL;
-    return od_filter_new(expression, &schemas, OD_MAX_FILTER_FIELDS, out, err);
+    return od_filter_new(filter->expression, &schemas, OD_MAX_FILTER_FIELDS, out, err);
 }
 
 void od_filters_recompile(struct od_serve_filter *filter)
@@ -33,7 +34,7 @@ void od_filters_recompile(struct od_serve_filter *filter)
     struct od_filter *compiled = NULL;
     od_filter_free(filter->compiled);
     filter->compiled = NULL;
-    if (compile(filter->group, filter->expression, &compiled, &filter->broken) == OD_OK)
+    if (compile(filter, &compiled, &filter->broken) == OD_OK)
         filter->compiled = compiled;
     filter->serial = ++filter->group->filter_serials;
 }
@@ -49,7 +50,7 @@ static enum od_status register_filter(struct od_live *group, struct od_serve_fil
         group->filters = filters;
         group->filter_cap = cap;
     }
-    enum od_status status = compile(group, filter->expression, &filter->compiled, err);
+    enum od_status status = compile(filter, &filter->compiled, err);
     if (status != OD_OK)
         return status;
     filter->serial = ++group->filter_serials;
@@ -58,7 +59,7 @@ static enum od_status register_filter(struct od_live *group, struct od_serve_fil
 }
 
 enum od_status od_filters_new(struct od_live *group, struct od_str arn, struct od_str expression,
-                              struct od_serve_filter **out, struct od_error *err)
+                              bool extended, struct od_serve_filter **out, struct od_error *err)
 {
     struct od_serve_filter *filter = calloc(1, sizeof *filter);
     if (!filter)
@@ -67,6 +68,7 @@ enum od_status od_filters_new(struct od_live *group, struct od_str arn, struct o
     filter->group = od_live_ref(group);
     filter->arn = copy(arn);
     filter->expression = copy(expression);
+    filter->extended = extended;
     enum od_status status = OD_OK;
     if (!filter->arn.ptr || !filter->expression.ptr) {
         status = od_fail(err, OD_NO_MEMORY, NULL);

@@ -5,8 +5,10 @@
  * used again; beyond OD_KEEP_CACHE_BYTES or _ENTRIES the least recently used goes.
  *
  * Results that depend on the user, on the user's events or on the current item are made anew each
- * time. Turning rows into item codes costs by what is rarer: an "already seen" filter takes out at
- * most 200 items from a full bitmap. */
+ * time. One that depends on the clock ($NOW) serves the requests of its second; the next second's
+ * takes its place, so that such filters do not push out the others. Turning rows into item codes
+ * costs by what is rarer: an "already seen" filter takes out at most 200 items from a full bitmap.
+ */
 #include "serve/keep.h"
 
 #include <stdlib.h>
@@ -119,7 +121,8 @@ static enum od_status make_key(const struct od_keep_ask *ask, struct od_buf *key
 
 /* With the cache's lock held. NULL when it has no such entry; empties it when it is of the past. */
 static struct od_keep *look_up(struct od_keep_cache *cache, const struct od_live *live,
-                               const struct od_table *table, struct od_str key, uint64_t hash)
+                               const struct od_table *table, struct od_str key, uint64_t hash,
+                               int64_t now_s)
 {
     uint64_t version = od_table_version(table);
     uint64_t epoch = table == live->actions ? live->actions_epoch : live->items_epoch;
@@ -135,6 +138,10 @@ static struct od_keep *look_up(struct od_keep_cache *cache, const struct od_live
         if (slot->key_hash != hash ||
             !od_str_eq((struct od_str){(const char *)slot->key, slot->key_len}, key))
             continue;
+        if (slot->now_s != now_s) {
+            drop(cache, i);
+            return NULL;
+        }
         slot->used = ++cache->tick;
         atomic_fetch_add_explicit(&slot->keep->refs, 1, memory_order_relaxed);
         return slot->keep;
@@ -154,7 +161,7 @@ static void drop_least_used(struct od_keep_cache *cache)
 
 /* With the cache's lock held. Failing to remember is no failure. */
 static void remember(struct od_keep_cache *cache, struct od_keep *keep, struct od_str key,
-                     uint64_t hash)
+                     uint64_t hash, int64_t now_s)
 {
     size_t bytes = keep->bytes + key.len;
     if (bytes > OD_KEEP_CACHE_BYTES)
@@ -175,7 +182,8 @@ static void remember(struct od_keep_cache *cache, struct od_keep *keep, struct o
         return;
     memcpy(copy, key.ptr, key.len);
     atomic_fetch_add_explicit(&keep->refs, 1, memory_order_relaxed);
-    cache->slots[cache->count++] = (struct od_keep_slot){keep, copy, key.len, hash, ++cache->tick};
+    cache->slots[cache->count++] =
+        (struct od_keep_slot){keep, copy, key.len, hash, now_s, ++cache->tick};
     cache->bytes += bytes;
 }
 
@@ -187,7 +195,8 @@ static enum od_status get_cached(struct od_keep_cache *cache, const struct od_li
     uint64_t hash = od_hash(key.ptr, key.len, 0);
     pthread_mutex_lock(&cache->lock);
     const struct od_table *table = ask->context->items;
-    struct od_keep *keep = look_up(cache, live, table, key, hash);
+    int64_t now_s = od_filter_uses_now(ask->filter->compiled) ? ask->context->now_s : 0;
+    struct od_keep *keep = look_up(cache, live, table, key, hash, now_s);
     if (keep)
         cache->hits++;
     else
@@ -201,11 +210,11 @@ static enum od_status get_cached(struct od_keep_cache *cache, const struct od_li
     if (status != OD_OK)
         return status;
     pthread_mutex_lock(&cache->lock);
-    struct od_keep *twin = look_up(cache, live, table, key, hash);
+    struct od_keep *twin = look_up(cache, live, table, key, hash, now_s);
     if (twin)
         od_keep_unref(twin);
     else
-        remember(cache, keep, key, hash);
+        remember(cache, keep, key, hash, now_s);
     pthread_mutex_unlock(&cache->lock);
     *out = keep;
     return OD_OK;

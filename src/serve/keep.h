@@ -21,6 +21,7 @@ struct od_keep_slot {
     uint8_t *key; /* what was asked: filter, values */
     size_t key_len;
     uint64_t key_hash;
+    int64_t now_s; /* what it was made for, when the filter uses the clock; else 0 */
     uint64_t used; /* tick of the last use */
 };
 /* Of one campaign. All entries belong to one state of the item table. */

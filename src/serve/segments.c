@@ -22,6 +22,7 @@ struct od_segments {
     struct od_filter_people people; /* with the group's lock for reading */
     uint32_t *event_row;            /* what people points to */
     uint16_t *event_type;
+    int64_t *event_s;
     size_t event_cap;
 };
 
@@ -35,6 +36,7 @@ void od_segments_close(struct od_segments *segments)
     free(segments->row_of);
     free(segments->event_row);
     free(segments->event_type);
+    free(segments->event_s);
     free(segments);
 }
 
@@ -49,7 +51,7 @@ static enum od_status give_rows(struct od_segments *s, struct od_table *table)
     return status;
 }
 
-static enum od_status add_event(struct od_segments *s, uint32_t row, uint16_t type)
+static enum od_status add_event(struct od_segments *s, uint32_t row, uint16_t type, int64_t time_s)
 {
     size_t count = s->people.event_count;
     if (count == s->event_cap) {
@@ -60,17 +62,22 @@ static enum od_status add_event(struct od_segments *s, uint32_t row, uint16_t ty
         uint16_t *types = realloc(s->event_type, cap * sizeof *types);
         if (types)
             s->event_type = types;
-        if (!rows || !types)
+        int64_t *times = realloc(s->event_s, cap * sizeof *times);
+        if (times)
+            s->event_s = times;
+        if (!rows || !types || !times)
             return OD_NO_MEMORY;
         s->event_cap = cap;
     }
     s->event_row[count] = row;
     s->event_type[count] = type;
+    s->event_s[count] = time_s;
     s->people.event_count++;
     return OD_OK;
 }
 
-/* Which user has events of which type, each pair once: last[type] is the user seen last, plus 1. */
+/* Which user has events of which type, each pair once, by its newest event: last[type] is the user
+ * seen last, plus 1. */
 static enum od_status note_events(struct od_segments *s, const struct od_live *live, uint32_t *last)
 {
     const struct od_histories *histories = live->activity->histories;
@@ -81,17 +88,18 @@ static enum od_status note_events(struct od_segments *s, const struct od_live *l
         uint32_t count = name == OD_NO_CODE ? 0 : od_histories_length(histories, name);
         if (count)
             od_histories_copy(histories, name, count, events);
-        for (uint32_t e = 0; e < count && status == OD_OK; e++) {
+        for (uint32_t e = count; e-- > 0 && status == OD_OK;) {
             if (last[events[e].type] == u + 1)
                 continue;
             last[events[e].type] = u + 1;
-            status = add_event(s, s->row_of[u], events[e].type);
+            status = add_event(s, s->row_of[u], events[e].type, events[e].time);
         }
     }
     s->people.types = live->types.texts;
     s->people.type_count = live->types.count;
     s->people.event_row = s->event_row;
     s->people.event_type = s->event_type;
+    s->people.event_s = s->event_s;
     return status;
 }
 
@@ -184,7 +192,7 @@ static enum od_status items_with(const struct od_segments *s, struct od_str attr
 {
     const struct od_live *live = s->campaign->group;
     const struct od_item_map *map = &s->campaign->map;
-    struct od_filter_schemas schemas;
+    struct od_filter_schemas schemas = {.extended = false};
     struct od_filter *filter;
     const struct od_filter_values *none;
     for (int type = 0; type < OD_DATASET_TYPES; type++)
@@ -247,8 +255,10 @@ static enum od_status users_kept(const struct od_segments *s, const struct od_se
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status status = od_filter_bind(s->filter->compiled, ask->filter_values,
                                            ask->filter_value_count, arena, &bound, err);
+    struct od_filter_people people = s->people;
+    people.now_s = ask->now_ms / 1000;
     if (status == OD_OK)
-        status = od_filter_eval_users(s->filter->compiled, bound, &s->people, arena, rows, err);
+        status = od_filter_eval_users(s->filter->compiled, bound, &people, arena, rows, err);
     for (uint32_t u = 0; u < s->users->count && status == OD_OK; u++)
         if (od_bitmap_get(rows, s->row_of[u]))
             od_bitmap_set(users, u);

@@ -248,7 +248,7 @@ static void retire_filter(struct od_serve_filter *filter)
 }
 
 enum od_status od_serve_filter_add(struct od_serve *serve, struct od_str filter_arn,
-                                   struct od_str group_arn, struct od_str expression,
+                                   struct od_str group_arn, struct od_str expression, bool extended,
                                    struct od_error *err)
 {
     struct od_live *live = od_serve_live(serve, group_arn);
@@ -256,7 +256,7 @@ enum od_status od_serve_filter_add(struct od_serve *serve, struct od_str filter_
         return unknown(err, group_arn);
     struct od_serve_filter *filter;
     void *old = NULL;
-    enum od_status status = od_filters_new(live, filter_arn, expression, &filter, err);
+    enum od_status status = od_filters_new(live, filter_arn, expression, extended, &filter, err);
     od_live_unref(live);
     if (status != OD_OK)
         return status;

@@ -71,11 +71,29 @@ enum od_status od_reload_commit(struct od_reload *reload,
 void od_reload_abort(struct od_reload *reload);
 
 /* ---- filters ---- */
+/* extended: the expression may go beyond AWS's language. */
 enum od_status
 od_serve_filter_add(struct od_serve *serve, struct od_str filter_arn, struct od_str group_arn,
-                    struct od_str expression,
+                    struct od_str expression, bool extended,
                     struct od_error *err) OD_MUST_USE; /* also checks it: CreateFilter */
 void od_serve_filter_remove(struct od_serve *serve, struct od_str filter_arn);
+
+struct od_filter_try {
+    struct od_str filter_arn; /* absent: expression, for the group */
+    struct od_str group_arn, expression;
+    struct od_str user, item; /* absent: none */
+    const struct od_filter_value *values;
+    size_t value_count;
+    int64_t now_ms;
+};
+/* What the filter keeps of all the items (actions) that the group knows, as JSON appended to out
+ * (docs/filters.md, Trying a filter). Any thread. Fails as a query with the filter would. */
+enum od_status od_serve_filter_try(struct od_serve *serve, const struct od_filter_try *query,
+                                   struct od_arena *arena, struct od_buf *out,
+                                   struct od_error *err) OD_MUST_USE;
+/* The same counts without values, user and item; false when the filter asks for one of them. */
+bool od_serve_filter_count(struct od_serve *serve, struct od_str filter_arn, int64_t now_ms,
+                           size_t *out_known, size_t *out_kept);
 
 /* ---- campaigns ---- */
 struct od_campaign_setup {
@@ -172,6 +190,7 @@ struct od_segment_ask {
     struct od_str attributes; /* aws-item-attribute-affinity: ITEMS.x = "y" AND ... */
     const struct od_filter_value *filter_values;
     size_t filter_value_count;
+    int64_t now_ms;
     uint32_t most;
 };
 /* The best users first, ids in the mapped image. OD_INVALID_INPUT: the recipe asks for the other

@@ -1,5 +1,5 @@
 """What refusals say: the documented messages of errors.md section 4 and 5, and the house's own of section 6. A message may
-go on after these words, to tell the place or the rule. Texts about states and quotas: test_states.py, test_quotas.py."""
+go on after these words, to tell the place or the rule. Texts about states and quotas: test_states.py, test_quotas.py; about filters under --strict: test_filters.py."""
 import json
 import types
 
@@ -122,11 +122,6 @@ CONTROL = {
         II, "HOTELS is not a supported dataset type.",
     ),
     "a token of nobody's": (lambda w: (w.control.list_filters, {"nextToken": "x"}), INT, "The token is not valid."),
-    "a placeholder with NOT_IN": (
-        lambda w: filter_of(w, "INCLUDE ItemID WHERE Items.GENRES NOT IN ($G)"),
-        II,
-        "Could not create filter. Invalid input symbol: $G. Placeholders are not allowed with NOT_IN operator.",
-    ),
 }  # fmt: skip
 
 
@@ -142,8 +137,9 @@ STARTS = {
     "no record": (lambda w: schema_of(w, '"string"'), "Invalid schema: "),
     "a field twice": (lambda w: schema_of(w, {**ITEMS, "fields": [*ITEMS["fields"], ITEMS["fields"][0]]}), "Invalid schema: "),
     "a required field missing": (lambda w: schema_of(w, {**ITEMS, "fields": ITEMS["fields"][1:]}), "Invalid schema: "),
-    "a filter on a boolean": (
-        lambda w: filter_of(w, "INCLUDE ItemID WHERE Items.IS_NEW IN (\"true\")"), "Could not create filter. Invalid Expression",
+    "a filter on a textual field": (
+        lambda w: filter_of(w, "INCLUDE ItemID WHERE Items.DESCRIPTION IN (\"x\")"),
+        "Could not create filter. Invalid Expression",
     ),
     "a hyperparameter too large": (
         lambda w: solution(w, solutionConfig={"algorithmHyperParameters": {"popularity_discount_factor": "2"}}),

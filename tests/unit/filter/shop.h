@@ -36,9 +36,13 @@ static struct od_field item_fields[] = {
     NUMBER("WEIGHT", OD_FIELD_DOUBLE),
     NUMBER("IS_NEW", OD_FIELD_BOOLEAN),
     {.name = OD_STR("DESCRIPTION_TEXT"), .type = OD_FIELD_STRING, .textual = true}};
-static struct od_field user_fields[] = {TEXT("USER_ID"),        NUMBER("AGE", OD_FIELD_INT),
-                                        TEXT("MEMBERSHIP"),     CATEGORICAL("MEMBERSHIP_STATUS"),
-                                        CATEGORICAL("COUNTRY"), NUMBER("SCORE", OD_FIELD_FLOAT)};
+static struct od_field user_fields[] = {TEXT("USER_ID"),
+                                        NUMBER("AGE", OD_FIELD_INT),
+                                        TEXT("MEMBERSHIP"),
+                                        CATEGORICAL("MEMBERSHIP_STATUS"),
+                                        CATEGORICAL("COUNTRY"),
+                                        NUMBER("SCORE", OD_FIELD_FLOAT),
+                                        NUMBER("VIP", OD_FIELD_BOOLEAN)};
 static struct od_field action_fields[] = {TEXT("ACTION_ID"), NUMBER("VALUE", OD_FIELD_LONG),
                                           NUMBER("REPEAT_FREQUENCY", OD_FIELD_LONG),
                                           NUMBER("EXPIRATION_TIMESTAMP", OD_FIELD_LONG)};
@@ -57,6 +61,9 @@ static const struct od_schema shop[OD_DATASET_TYPES] = {
     [OD_ACTION_INTERACTIONS] = SCHEMA(OD_ACTION_INTERACTIONS, action_interaction_fields),
 };
 static const struct od_filter_schemas shop_schemas = {
-    {&shop[0], &shop[1], &shop[2], &shop[3], &shop[4]}};
+    .by_type = {&shop[0], &shop[1], &shop[2], &shop[3], &shop[4]}};
+/* The same with the language beyond AWS. */
+static const struct od_filter_schemas extended_shop = {
+    .by_type = {&shop[0], &shop[1], &shop[2], &shop[3], &shop[4]}, .extended = true};
 
 #endif

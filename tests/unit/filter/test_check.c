@@ -65,7 +65,7 @@ static const char *const more_good[] = {
 
 struct bad {
     const char *expression;
-    const char *fault;  /* what stands between >>> and <<< */
+    const char *fault;  /* what the carets stand under */
     const char *reason; /* part of the message */
 };
 
@@ -157,36 +157,146 @@ static const struct bad more_bad[] = {
     {ITEM "Items.YEAR = 1 IF CurrentUser.NOPE = 1", "CurrentUser.NOPE", "Users has no field NOPE"},
 };
 
-static void expect_good(const char *expression)
+/* Beyond AWS: each is refused in AWS's language, with its words at its place, and accepted beyond
+ * it. */
+#define EVENT "Interactions.EVENT_TYPE IN (\"a\")"
+static const struct bad only_extended[] = {
+    {"EXCLUDE ItemID WHERE Items.GENRE NOT IN ($GENRE)", "$GENRE", "Placeholders are not allowed"},
+    {"EXCLUDE ItemID WHERE Items.GENRE IN (\"a\") AND Interactions.EVENT_TYPE IN (\"b\")",
+     "Interactions", "all on one dataset"},
+    {ITEM "Items.IS_NEW = true", "Items.IS_NEW", "boolean"},
+    {ITEM "Items.IS_NEW IN (TRUE, 'false')", "Items.IS_NEW", "boolean"},
+    {ITEM "Items.IS_NEW != $NEW", "Items.IS_NEW", "boolean"},
+    {ITEM "Items.YEAR = 1 IF CurrentUser.VIP = true", "CurrentUser.VIP", "boolean"},
+    {ITEM "Items.IS_NEW = CurrentItem.IS_NEW", "Items.IS_NEW", "boolean"},
+    {ITEM "(Items.YEAR = 1)", "(", "a condition"},
+    {ITEM "Items.YEAR = 1 AND (Items.YEAR = (2) OR NOT Items.YEAR = 3)", "(", "a condition"},
+    {ITEM "NOT Items.YEAR = 1", "NOT", "no dataset"},
+    {ITEM "NOT NOT (" EVENT " AND Items.YEAR = 1)", "NOT", "no dataset"},
+    {ITEM "CurrentUser.AGE > 18 OR Items.YEAR = 1", "CurrentUser", "come after IF"},
+    {ITEM EVENT " WITHIN 30 DAYS", "WITHIN", "the end of the expression"},
+    {ITEM EVENT " within 1 week OR Items.YEAR = 1", "within", "the end of the expression"},
+    {ITEM EVENT " WITHIN ALL", "WITHIN", "the end of the expression"},
+    {ITEM "Interactions.EVENT_TYPE = $T WITHIN 3 HOURS", "WITHIN", "the end of the expression"},
+    {ITEM "Items.CREATION_TIMESTAMP > $NOW - 30 DAYS", "-", "not a number"},
+    {ITEM "Items.CREATION_TIMESTAMP > $NOW-30 DAYS", "-30", "the end of the expression"},
+    {ITEM "Items.CREATION_TIMESTAMP > ($NOW + 0 SECONDS)", "+", "not a number"},
+    {ITEM "Items.YEAR = 1 IF CurrentUser.AGE < $NOW - 2 weeks", "-", "not a number"},
+    {"INCLUDE UserID WHERE Users.AGE > 1 OR " EVENT, "Interactions", "all on one dataset"},
+    {"INCLUDE ActionID WHERE Actions.VALUE > 1 AND NOT Action_Interactions.EVENT_TYPE IN "
+     "(\"Taken\")",
+     "NOT", "no dataset"},
+};
+
+/* Refused beyond AWS as well. */
+static const struct bad extended_bad[] = {
+    {ITEM "()", ")", "a condition"},
+    {ITEM "(Items.YEAR = 1", "", "AND, OR or ')'"},
+    {ITEM "(Items.YEAR = 1 IF CurrentUser.AGE = 1)", "IF", "AND, OR or ')'"},
+    {ITEM "Items.YEAR = 1)", ")", "AND, OR, IF, '|' or the end"},
+    {ITEM "NOT", "", "a condition"},
+    {ITEM "NOT IN (1)", "IN", "no dataset"},
+    {ITEM "Items.YEAR = 1 NOT Items.YEAR = 2", "NOT", "AND, OR, IF"},
+    {ITEM "Items.IS_NEW = 1", "1", "write true or false"},
+    {ITEM "Items.IS_NEW = \"*\"", "\"*\"", "write true or false"},
+    {ITEM "Items.IS_NEW IN (*)", "*", "any event type"},
+    {ITEM "Items.IS_NEW = yes", "yes", "write true or false"},
+    {ITEM "Items.IS_NEW > false", ">", "is boolean; <, <=, > and >= need a numeric field"},
+    {ITEM "Items.IS_NEW = CurrentItem.YEAR", "CurrentItem.YEAR", "only one is boolean"},
+    {ITEM "Items.GENRE IN CurrentItem.IS_NEW", "CurrentItem.IS_NEW", "only one is boolean"},
+    {ITEM "Items.OWNER = true", "true", "write \"true\""},
+    {ITEM "Users.AGE > 1", "Users", "CurrentUser is the user of the request"},
+    {ITEM "Actions.VALUE = 1", "Actions", "not by Actions."},
+    {"INCLUDE UserID WHERE CurrentUser.AGE = 1", "CurrentUser", "write Users.AGE"},
+    {"INCLUDE UserID WHERE Items.YEAR = 1", "Items", "UserID is filtered by Users"},
+    {ITEM "Interactions.DEVICE IN (\"x\")", "Interactions.DEVICE", "keep no other column"},
+    {ITEM "Interactions.TIMESTAMP > 1", "Interactions.TIMESTAMP", "WITHIN 30 DAYS"},
+    {ITEM "Items.DESCRIPTION_TEXT IN (\"x\")", "Items.DESCRIPTION_TEXT", "textual"},
+    {ITEM "Items.YEAR = 1 WITHIN 3 DAYS", "WITHIN", "after conditions on events, not on Items"},
+    {ITEM "Items.YEAR = 1 IF CurrentUser.AGE = 1 WITHIN ALL", "WITHIN", "not on CurrentUser"},
+    {ITEM EVENT " WITHIN", "", "a whole number"},
+    {ITEM EVENT " WITHIN 3", "", "SECONDS, MINUTES, HOURS, DAYS or WEEKS"},
+    {ITEM EVENT " WITHIN 3 YEARS", "YEARS", "SECONDS, MINUTES"},
+    {ITEM EVENT " WITHIN 0 DAYS", "0", "more than 0"},
+    {ITEM EVENT " WITHIN -3 DAYS", "-3", "more than 0"},
+    {ITEM EVENT " WITHIN 1.5 DAYS", "1.5", "a whole number"},
+    {ITEM EVENT " WITHIN 1000000001 SECONDS", "1000000001", "up to 1000000000"},
+    {ITEM EVENT " WITHIN $N DAYS", "$N", "a whole number"},
+    {ITEM EVENT " WITHIN 3 DAYS WITHIN ALL", "WITHIN", "AND, OR, IF"},
+    {ITEM "Items.OWNER = $NOW - 1 DAY", "$NOW", "not numeric"},
+    {ITEM "Items.YEAR IN ($NOW - 1 DAY)", "$NOW", "not by a list"},
+    {ITEM "Items.YEAR > $NOW -", "-", "not a number"},
+    {ITEM "Items.YEAR > $NOW - ", "", "a whole number"},
+    {ITEM "Items.YEAR > $NOW - -3 DAYS", "-3", "without a sign"},
+    {ITEM "Items.YEAR > $NOW - 3", "", "SECONDS, MINUTES"},
+    {ITEM "Items.YEAR > $now - 3 DAYS", "-", "AND, OR, IF"},
+    {ITEM "Items.YEAR > - 3", "-", "a value"},
+};
+
+static void expect_good_in(const char *expression, const struct od_filter_schemas *schemas)
 {
     struct od_filter *filter = NULL;
     struct od_error err = {.code = OD_OK};
     enum od_status status =
-        od_filter_new(od_str_c(expression), &shop_schemas, OD_MAX_FILTER_FIELDS, &filter, &err);
+        od_filter_new(od_str_c(expression), schemas, OD_MAX_FILTER_FIELDS, &filter, &err);
     if (status != OD_OK)
         print_error("%s\n%s\n", expression, err.message);
     assert_int_equal(status, OD_OK);
     od_filter_free(filter);
 }
 
-static void expect_bad(const struct bad *bad)
+/* What AWS accepts is accepted beyond it too. */
+static void expect_good(const char *expression)
+{
+    expect_good_in(expression, &shop_schemas);
+    expect_good_in(expression, &extended_shop);
+}
+
+/* What the carets of a message stand under, the text being one column a character; NULL when the
+ * message has another form. */
+static const char *marked(const char *message)
+{
+    static char fault[256];
+    const char *text = strchr(message, '\n'), *carets = text ? strchr(text + 1, '\n') : NULL;
+    size_t len = 0;
+    if (!carets || strchr(carets + 1, '\n') || strspn(carets + 1, " ^") != strlen(carets + 1))
+        return NULL;
+    for (carets++, text++; *carets; carets++) {
+        do {
+            if (*carets == '^' && *text != '\n' && len < sizeof fault - 1)
+                fault[len++] = *text;
+            text += *text != '\n';
+        } while (((unsigned char)*text & 0xC0) == 0x80);
+    }
+    fault[len] = '\0';
+    return fault;
+}
+
+static void expect_bad_in(const struct bad *bad, const struct od_filter_schemas *schemas)
 {
     struct od_filter *filter = NULL;
     struct od_error err = {.code = OD_OK};
-    char marked[256];
-    enum od_status status = od_filter_new(od_str_c(bad->expression), &shop_schemas,
-                                          OD_MAX_FILTER_FIELDS, &filter, &err);
+    enum od_status status =
+        od_filter_new(od_str_c(bad->expression), schemas, OD_MAX_FILTER_FIELDS, &filter, &err);
+    if (status == OD_OK)
+        print_error("accepted: %s\n", bad->expression);
     assert_int_equal(status, OD_INVALID_INPUT);
     assert_null(filter);
-    snprintf(marked, sizeof marked, ">>>%s<<<", bad->fault);
-    if (!strstr(err.message, marked) || !strstr(err.message, bad->reason))
-        print_error("%s\n%s\nexpected %s %s\n", bad->expression, err.message, marked, bad->reason);
-    assert_non_null(strstr(err.message, marked));
+    const char *fault = marked(err.message);
+    if (!fault || strcmp(fault, bad->fault) != 0 || !strstr(err.message, bad->reason))
+        print_error("%s\n%s\nexpected %s %s\n", bad->expression, err.message, bad->fault,
+                    bad->reason);
+    assert_non_null(fault);
+    assert_string_equal(fault, bad->fault);
     assert_non_null(strstr(err.message, bad->reason));
     assert_int_equal(strncmp(err.message, "Could not create filter. ", 25), 0);
-    assert_null(strchr(err.message, '\n'));
     assert_in_range(err.column, 1, strlen(bad->expression) + 1);
     assert_int_equal(strncmp(bad->expression + err.column - 1, bad->fault, strlen(bad->fault)), 0);
+}
+
+static void expect_bad(const struct bad *bad)
+{
+    expect_bad_in(bad, &shop_schemas);
 }
 
 static void accepts_the_documented_examples(void **state)
@@ -216,6 +326,65 @@ static void refuses_everything_else_at_the_right_place(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof more_bad / sizeof more_bad[0]; i++)
         expect_bad(&more_bad[i]);
+}
+
+static void what_is_beyond_aws_is_accepted_only_there(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof only_extended / sizeof only_extended[0]; i++) {
+        expect_bad(&only_extended[i]);
+        expect_good_in(only_extended[i].expression, &extended_shop);
+    }
+}
+
+static void what_is_wrong_beyond_aws_is_told_at_its_place(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof extended_bad / sizeof extended_bad[0]; i++)
+        expect_bad_in(&extended_bad[i], &extended_shop);
+}
+
+/* A parameter called NOW is one on AWS, so it is one here. */
+static void now_alone_is_a_parameter(void **state)
+{
+    (void)state;
+    struct od_filter *filter = NULL;
+    assert_int_equal(od_filter_new(OD_STR(ITEM "Items.YEAR < $NOW OR Items.PRICE > ($NOW)"),
+                                   &extended_shop, 0, &filter, NULL),
+                     OD_OK);
+    assert_int_equal(od_filter_param_count(filter), 1);
+    assert_false(od_filter_uses_now(filter));
+    od_filter_free(filter);
+    assert_int_equal(
+        od_filter_new(OD_STR(ITEM "Items.YEAR < $NOW + 1 DAY"), &extended_shop, 0, &filter, NULL),
+        OD_OK);
+    assert_int_equal(od_filter_param_count(filter), 0);
+    assert_true(od_filter_uses_now(filter));
+    od_filter_free(filter);
+}
+
+static void brackets_around_conditions_are_bounded(void **state)
+{
+    (void)state;
+    struct od_error err;
+    char text[400];
+    for (unsigned depth = OD_MAX_FILTER_BRACKETS; depth <= OD_MAX_FILTER_BRACKETS + 1; depth++) {
+        struct od_filter *filter = NULL;
+        struct od_buf out;
+        od_buf_init(&out, sizeof text);
+        od_buf_puts(&out, ITEM);
+        for (unsigned i = 0; i < depth; i++)
+            od_buf_puts(&out, "NOT (Items.YEAR=1 OR ");
+        od_buf_puts(&out, "Items.YEAR=2");
+        for (unsigned i = 0; i < depth; i++)
+            od_buf_puts(&out, ")");
+        enum od_status status = od_filter_new(od_buf_view(&out), &extended_shop, 0, &filter, &err);
+        bool fits = depth <= OD_MAX_FILTER_BRACKETS;
+        assert_int_equal(status, fits ? OD_OK : OD_INVALID_INPUT);
+        od_filter_free(filter);
+        od_buf_done(&out);
+    }
+    assert_non_null(strstr(err.message, "16 deep"));
 }
 
 static enum od_status try(struct od_str expression, size_t max_fields, struct od_error *err)
@@ -281,10 +450,29 @@ static void long_expressions_are_shown_in_part(void **state)
     snprintf(text + at, sizeof text - (size_t)at, "Items.NOPE=\"購入購入購入購入\"");
     assert_int_equal(try(od_str_c(text), 0, &err), OD_INVALID_INPUT);
     assert_int_equal(err.column, place + 1);
-    assert_non_null(strstr(err.message, "OR >>>Items.NOPE<<<=\""));
+    assert_non_null(strstr(err.message, "OR Items.NOPE=\""));
+    assert_string_equal(strchr(err.message, '^'), "^^^^^^^^^^");
     assert_true(strlen(err.message) < 400);
     struct od_str shown = od_str_c(err.message);
     assert_int_equal(od_utf8_check(shown), shown.len);
+}
+
+/* East Asian characters take two columns of a terminal, an accented one takes one. */
+static void carets_stand_under_the_fault(void **state)
+{
+    (void)state;
+    struct od_error err;
+    assert_int_equal(try(OD_STR(ITEM "Items.OWNER=\"購é\" OR Items.NOPE=1"), 0, &err),
+                     OD_INVALID_INPUT);
+    assert_string_equal(strchr(err.message, '\n'),
+                        "\n...UDE ItemID WHERE Items.OWNER=\"購é\" OR Items.NOPE=1\n"
+                        "                                         ^^^^^^^^^^");
+    assert_int_equal(try(OD_STR(ITEM "Items.OWNER\n= \"a\""
+                                     "\tOR"),
+                         0, &err),
+                     OD_INVALID_INPUT);
+    assert_string_equal(strchr(err.message, '\n'), "\nINCLUDE ItemID WHERE Items.OWNER = \"a\" OR\n"
+                                                   "                                         ^");
 }
 
 static void brackets_are_bounded(void **state)
@@ -313,7 +501,8 @@ static void distinct_fields_are_limited(void **state)
     assert_int_equal(try(three, 3, &err), OD_OK);
     assert_int_equal(try(three, 2, &err), OD_INVALID_INPUT);
     assert_non_null(strstr(err.message, "at most 2 different fields"));
-    assert_non_null(strstr(err.message, ">>>CurrentUser.AGE<<<"));
+    assert_non_null(marked(err.message));
+    assert_string_equal(marked(err.message), "CurrentUser.AGE");
 }
 
 static void parameters_are_limited_and_counted_once(void **state)
@@ -401,10 +590,15 @@ int main(void)
         cmocka_unit_test(accepts_the_rest_of_the_grammar),
         cmocka_unit_test(refuses_the_documented_examples),
         cmocka_unit_test(refuses_everything_else_at_the_right_place),
+        cmocka_unit_test(what_is_beyond_aws_is_accepted_only_there),
+        cmocka_unit_test(what_is_wrong_beyond_aws_is_told_at_its_place),
+        cmocka_unit_test(now_alone_is_a_parameter),
+        cmocka_unit_test(brackets_around_conditions_are_bounded),
         cmocka_unit_test(every_prefix_is_refused_or_a_filter),
         cmocka_unit_test(length_is_counted_in_characters),
         cmocka_unit_test(ill_formed_utf8_is_refused_with_its_place),
         cmocka_unit_test(long_expressions_are_shown_in_part),
+        cmocka_unit_test(carets_stand_under_the_fault),
         cmocka_unit_test(brackets_are_bounded),
         cmocka_unit_test(distinct_fields_are_limited),
         cmocka_unit_test(parameters_are_limited_and_counted_once),

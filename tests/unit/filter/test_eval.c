@@ -16,7 +16,7 @@ static struct od_arena arena;
 
 /* The fields by their place in the schema of shop.h. */
 enum { ITEM_ID, GENRE, CATEGORY, OWNER = 5, PRICE = 9, YEAR, CREATED, WEIGHT, ITEM_FIELDS = 15 };
-enum { USER_ID, AGE, MEMBERSHIP, COUNTRY = 4, SCORE, USER_FIELDS };
+enum { USER_ID, AGE, MEMBERSHIP, COUNTRY = 4, SCORE, VIP, USER_FIELDS };
 
 static void put_item(const char *id, const char *genre, const char *owner, const int *year,
                      const double *price)
@@ -39,6 +39,7 @@ static void put_user(const char *id, const int *age, const char *country)
         [AGE] = {.kind = age ? OD_VALUE_INTEGER : OD_VALUE_NULL, .integer = age ? *age : 0},
         [COUNTRY] = {.kind = country ? OD_VALUE_TEXT : OD_VALUE_NULL, .text = od_str_c(country)},
         [SCORE] = {.kind = OD_VALUE_REAL, .real = 0.1},
+        [VIP] = {.kind = age ? OD_VALUE_BOOLEAN : OD_VALUE_NULL, .integer = 1},
     };
     assert_int_equal(od_table_put(users, values), OD_OK);
 }
@@ -73,11 +74,11 @@ static int drop_shop(void **state)
 }
 
 static const struct od_filter_event events[] = {
-    {1, OD_STR("Click")},
-    {2, OD_STR("view")},
-    {1, OD_STR("view")},
-    {0, OD_STR("")},
-    {99, OD_STR("click")} /* no such row */
+    {1, OD_STR("Click"), 500},
+    {2, OD_STR("view"), 400},
+    {1, OD_STR("view"), 300},
+    {0, OD_STR(""), 200},
+    {99, OD_STR("click"), 100} /* no such row */
 };
 
 struct ask {
@@ -99,9 +100,10 @@ static const char *keep_for(const char *expression, const struct ask *ask)
                                         .user_row = ask->user_row,
                                         .current_item_row = ask->current_item_row,
                                         .events = events,
-                                        .event_count = ask->no_events ? 0 : 5};
+                                        .event_count = ask->no_events ? 0 : 5,
+                                        .now_s = 500};
     uint64_t keep[1] = {~0ULL};
-    if (od_filter_new(od_str_c(expression), &shop_schemas, 0, &filter, &err) != OD_OK ||
+    if (od_filter_new(od_str_c(expression), &extended_shop, 0, &filter, &err) != OD_OK ||
         od_filter_bind(filter, &value, ask->value ? 1 : 0, &arena, &values, &err) != OD_OK ||
         od_filter_eval(filter, values, &context, &arena, keep, &err) != OD_OK)
         print_error("%s: %s\n", expression, err.message);
@@ -120,6 +122,54 @@ static const char *keep_for(const char *expression, const struct ask *ask)
 static const char *keep(const char *expression)
 {
     return keep_for(expression, &(struct ask){.user_row = 0, .current_item_row = OD_NO_ROW});
+}
+
+static void a_report_tells_which_clause_dropped_what(void **state)
+{
+    (void)state;
+    struct od_filter *filter = NULL;
+    const struct od_filter_values *values = NULL;
+    struct od_error err = {.message = ""};
+    struct od_filter_report report;
+    const uint64_t rows = 0x1F;
+    struct od_filter_context context = {.items = items,
+                                        .users = users,
+                                        .user_row = 0,
+                                        .current_item_row = OD_NO_ROW,
+                                        .events = events,
+                                        .event_count = 5,
+                                        .now_s = 500};
+    assert_int_equal(
+        od_filter_new(
+            OD_STR(" EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"view\") WITHIN 150 "
+                   "SECONDS OR Items.YEAR = $V | INCLUDE ItemID WHERE NOT  "
+                   "(Interactions.EVENT_TYPE = \"\") | EXCLUDE ItemID WHERE Items.YEAR = $V "
+                   "| EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (*) | EXCLUDE ItemID "
+                   "WHERE Items.YEAR = 1 IF CurrentUser.AGE > 20 "),
+            &extended_shop, 0, &filter, &err),
+        OD_OK);
+    assert_int_equal(od_filter_bind(filter, NULL, 0, &arena, &values, &err), OD_OK);
+    assert_int_equal(od_filter_explain(filter, values, &context, &rows, &arena, &report, &err),
+                     OD_OK);
+    assert_int_equal(report.rows, 5);
+    assert_int_equal(report.outside, 1); /* a has an event without a type */
+    assert_int_equal(report.kept, 2);
+    assert_int_equal(report.step_count, 5);
+    assert_int_equal(report.steps[0].effect, OD_EFFECT_NO_VALUE);
+    assert_true(report.steps[1].include);
+    assert_int_equal(report.steps[1].matches, 4);
+    assert_true(od_str_eq_c(report.steps[1].text,
+                            "INCLUDE ItemID WHERE NOT  (Interactions.EVENT_TYPE = \"\")"));
+    assert_int_equal(report.steps[1].condition_count, 1);
+    assert_true(od_str_eq_c(report.steps[1].conditions[0].text, "Interactions.EVENT_TYPE = \"\""));
+    assert_int_equal(report.steps[1].conditions[0].holds, 1);
+    assert_int_equal(report.steps[3].effect, OD_EFFECT_COUNTS);
+    assert_int_equal(report.steps[3].matches, 3);
+    assert_int_equal(report.steps[3].drops, 2);
+    assert_int_equal(report.steps[4].effect, OD_EFFECT_IF_FALSE);
+    assert_true(od_str_eq_c(report.steps[4].text,
+                            "EXCLUDE ItemID WHERE Items.YEAR = 1 IF CurrentUser.AGE > 20"));
+    od_filter_free(filter);
 }
 
 #define IN  "INCLUDE ItemID WHERE "
@@ -213,8 +263,9 @@ static void the_newest_hundred_of_a_type_count(void **state)
     static const char *const names[] = {"click", "CLICK"};
     size_t count = sizeof many / sizeof many[0];
     for (size_t i = 0; i + 1 < count; i++) /* click and view take turns */
-        many[i] = (struct od_filter_event){1, i % 2 ? OD_STR("view") : od_str_c(names[i / 2 % 2])};
-    many[count - 1] = (struct od_filter_event){2, OD_STR("click")}; /* the 101st click */
+        many[i] =
+            (struct od_filter_event){1, i % 2 ? OD_STR("view") : od_str_c(names[i / 2 % 2]), 0};
+    many[count - 1] = (struct od_filter_event){2, OD_STR("click"), 0}; /* the 101st click */
     struct od_filter *filter = NULL;
     const struct od_filter_values *values = NULL;
     struct od_filter_context context = {.items = items, .events = many, .event_count = count};
@@ -358,7 +409,7 @@ static const char *keep_actions(const char *expression, const struct od_filter_e
     assert_int_equal(od_table_row(actions, OD_STR("d"), &row), OD_OK);
     context.events = done;
     context.event_count = count;
-    if (od_filter_new(od_str_c(expression), &shop_schemas, 0, &filter, &err) != OD_OK ||
+    if (od_filter_new(od_str_c(expression), &extended_shop, 0, &filter, &err) != OD_OK ||
         od_filter_bind(filter, NULL, 0, &arena, &values, &err) != OD_OK ||
         od_filter_eval(filter, values, &context, &arena, kept, &err) != OD_OK)
         fail_msg("%s: %s", expression, err.message);
@@ -375,10 +426,10 @@ static const char *keep_actions(const char *expression, const struct od_filter_e
 static void actions_are_filtered_like_items(void **state)
 {
     (void)state;
-    static const struct od_filter_event done[] = {{0, OD_STR("NOT_TAKEN")},
-                                                  {1, OD_STR("Not Taken")},
-                                                  {2, OD_STR("taken")},
-                                                  {3, OD_STR("Viewed")}};
+    static const struct od_filter_event done[] = {{0, OD_STR("NOT_TAKEN"), 0},
+                                                  {1, OD_STR("Not Taken"), 0},
+                                                  {2, OD_STR("taken"), 0},
+                                                  {3, OD_STR("Viewed"), 0}};
 #define EVENTS "ActionID WHERE Action_Interactions.EVENT_TYPE "
     static const char *const cases[][2] = {
         {"INCLUDE ActionID WHERE Actions.VALUE >= 2", "bc"},
@@ -401,7 +452,7 @@ static void the_newest_300_action_interactions_of_a_type_count(void **state)
     (void)state;
     struct od_filter_event done[302];
     for (uint32_t i = 0; i < 302; i++)
-        done[i] = (struct od_filter_event){0, OD_STR("Viewed")};
+        done[i] = (struct od_filter_event){0, OD_STR("Viewed"), 0};
     done[299].item_row = 1;
     done[301].item_row = 2;
     assert_string_equal(keep_actions("INCLUDE " EVENTS "IN (*)", done, 302), "ab");
@@ -466,6 +517,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(multi_values_match_by_any),
+        cmocka_unit_test(a_report_tells_which_clause_dropped_what),
         cmocka_unit_test(nulls_fail_all_but_the_negations),
         cmocka_unit_test(numbers_compare_in_the_fields_type),
         cmocka_unit_test(and_binds_before_or),

@@ -13,7 +13,7 @@
 static struct od_table *users;
 static struct od_arena arena;
 
-enum { USER_ID, AGE, COUNTRY = 4, USER_FIELDS = 6 };
+enum { USER_ID, AGE, COUNTRY = 4, USER_FIELDS = 7 };
 
 static int make_users(void **state)
 {
@@ -50,13 +50,14 @@ static const char *kept(const char *expression, const char *value)
     static const uint32_t rows[] = {0, 0, 1, 3};
     static const uint16_t codes[] = {1, 2, 1, 0};
     static char letters[8];
-    const struct od_filter_people people = {users, types, 3, rows, codes, 4};
+    static const int64_t times[] = {900, 1000, 100, 500};
+    const struct od_filter_people people = {users, types, 3, rows, codes, times, 4, 1000};
     const struct od_filter_value given = {OD_STR("V"), od_str_c(value)};
     const struct od_filter_values *values;
     struct od_filter *filter = NULL;
     struct od_error err = {.message = ""};
     uint64_t keep[1] = {~0ULL};
-    if (od_filter_new(od_str_c(expression), &shop_schemas, 0, &filter, &err) != OD_OK ||
+    if (od_filter_new(od_str_c(expression), &extended_shop, 0, &filter, &err) != OD_OK ||
         od_filter_bind(filter, &given, value ? 1 : 0, &arena, &values, &err) != OD_OK ||
         od_filter_eval_users(filter, values, &people, &arena, keep, &err) != OD_OK)
         print_error("%s: %s\n", expression, err.message);
@@ -98,6 +99,24 @@ static void users_are_kept_by_any_event_of_a_type(void **state)
         "b");
 }
 
+static void beyond_aws_datasets_mix_and_events_have_a_time(void **state)
+{
+    (void)state;
+#define OVER "INCLUDE UserID WHERE "
+    assert_string_equal(kept(OVER "Users.AGE > 20 AND Interactions.EVENT_TYPE IN (\"view\")", NULL),
+                        "b");
+    assert_string_equal(
+        kept(OVER "NOT (Users.AGE > 20 OR Interactions.EVENT_TYPE = \"buy\")", NULL), "d");
+    assert_string_equal(kept(OVER "Interactions.EVENT_TYPE IN (\"view\") WITHIN 100 SECONDS", NULL),
+                        "a");
+    assert_string_equal(kept(OVER "Interactions.EVENT_TYPE IN (\"view\") WITHIN 99 SECONDS", NULL),
+                        "");
+    assert_string_equal(kept(OVER "Interactions.EVENT_TYPE IN (*) WITHIN 10 MINUTES", NULL), "ad");
+    assert_string_equal(kept(OVER "Interactions.EVENT_TYPE NOT IN ($V) WITHIN ALL", "\"view\""),
+                        "cd");
+    assert_string_equal(kept(OVER "Users.AGE = $NOW - 960 SECONDS", NULL), "c");
+}
+
 static void a_filter_over_items_is_none_over_users(void **state)
 {
     (void)state;
@@ -135,6 +154,9 @@ static void attributes_are_equalities_joined_by_and(void **state)
         {"Interactions.EVENT_TYPE = \"a\"", "fields of Items"},
         {"ITEMS.GENRE = \"a\" IF CurrentUser.AGE = 3", "end of the expression"},
         {"ITEMS.GENRE = \"a\" | INCLUDE ItemID WHERE Items.YEAR = 1", "end of the expression"},
+        {"(ITEMS.GENRE = \"a\")", "a condition"},
+        {"NOT ITEMS.GENRE = \"a\"", "NOT"},
+        {"ITEMS.YEAR = $NOW - 1 DAY", "not a number"},
         {"ITEMS.NONE = \"a\"", "NONE"},
         {"ITEMS.DESCRIPTION_TEXT = \"a\"", "textual"},
         {"ITEMS.YEAR = \"a\"", "numeric"},
@@ -167,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(users_are_kept_by_their_record),
         TEST(users_are_kept_by_any_event_of_a_type),
+        TEST(beyond_aws_datasets_mix_and_events_have_a_time),
         TEST(a_filter_over_items_is_none_over_users),
         TEST(attributes_are_equalities_joined_by_and),
     };

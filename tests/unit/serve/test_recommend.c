@@ -231,6 +231,59 @@ static void events_count_in_filters_at_once_whatever_their_case(void **state)
     assert_string_equal(ids(f), "i004 i008 i012");
 }
 
+/* One result a second, kept for all requests of that second. */
+static void a_filter_by_the_clock_is_made_anew_as_time_goes(void **state)
+{
+    struct fixture *f = *state;
+    stock(f);
+    put_item(f, "i003", "odd", 3, NOW - 5, NULL);
+    put_item(f, "i004", "even", 4, NOW - 10, NULL);
+    add_filter(f, FILTER,
+               "INCLUDE ItemID WHERE Items.CREATION_TIMESTAMP >= $NOW - 10 SECONDS AND "
+               "Items.CREATION_TIMESTAMP <= $NOW + 0 DAYS");
+    struct od_recommend_query query = query_of("u", 4);
+    query.filter_arn = FILTER;
+    static const struct {
+        int64_t ms;
+        const char *ids;
+    } moments[] = {{0, "i003 i004"},     {999, "i003 i004"}, {1000, "i003"},
+                   {5999, "i003"},       {6000, ""},         {0, "i003 i004"},
+                   {-5000, "i003 i004"}, {-5001, "i004"},    {-11000, ""}};
+    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+        query.now_ms = NOW * 1000 + moments[i].ms;
+        recommend(f, &query);
+        assert_string_equal(ids(f), moments[i].ids);
+    }
+    struct od_campaign *opened = od_serve_campaign(f->serve, CAMPAIGN);
+    assert_int_equal(opened->keeps.hits, 1);
+    assert_int_equal(opened->keeps.count, 1);
+    od_campaign_unref(opened);
+}
+
+static void events_grow_too_old_for_a_filter(void **state)
+{
+    struct fixture *f = *state;
+    stock(f);
+    add_filter(f, FILTER,
+               "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (\"Buy\") WITHIN 2 HOURS OR "
+               "(Items.GENRE IN (\"odd\") AND NOT CurrentUser.AGE > 3)");
+    struct od_recommend_query query = query_of("u", 40);
+    query.filter_arn = FILTER;
+    event(f, "u", NULL, "i000", "buy", NOW - 7200);
+    event(f, "u", NULL, "i004", "buy", NOW - 60);
+    recommend(f, &query);
+    assert_int_equal(f->answer.count, 18); /* of 20 even ones */
+    assert_null(strstr(ids(f), "i000"));
+    assert_null(strstr(ids(f), "i004"));
+    query.now_ms += 1000;
+    recommend(f, &query);
+    assert_int_equal(f->answer.count, 19);
+    assert_non_null(strstr(ids(f), "i000"));
+    query.now_ms += 7200000;
+    recommend(f, &query);
+    assert_int_equal(f->answer.count, 20);
+}
+
 static void filters_know_the_current_item_and_user(void **state)
 {
     struct fixture *f = *state;
@@ -492,12 +545,13 @@ static void filters_are_checked(void **state)
     assert_int_equal(od_serve_group_add(f->serve, OTHER, &f->err), OD_OK);
     dataset(f, OTHER, OD_ITEMS, ITEMS_SCHEMA);
     assert_int_equal(od_serve_filter_add(f->serve, FILTER2, OTHER,
-                                         OD_STR("INCLUDE ItemID WHERE Items.PRICE <= 3"), &f->err),
+                                         OD_STR("INCLUDE ItemID WHERE Items.PRICE <= 3"), true,
+                                         &f->err),
                      OD_OK);
     query.filter_arn = FILTER2;
     refuse(f, &query, OD_INVALID_INPUT, "another dataset group");
     assert_int_equal(
-        od_serve_filter_add(f->serve, FILTER2, OTHER, OD_STR("INCLUDE nonsense"), &f->err),
+        od_serve_filter_add(f->serve, FILTER2, OTHER, OD_STR("INCLUDE nonsense"), true, &f->err),
         OD_INVALID_INPUT);
     assert_non_null(strstr(f->err.message, "Could not create filter."));
     campaign(f, "aws-similar-items", 10, 1, 1, 0);
@@ -584,6 +638,8 @@ int main(void)
         CASE(a_cached_filter_sees_the_next_put),
         CASE(the_cache_is_bounded),
         CASE(events_count_in_filters_at_once_whatever_their_case),
+        CASE(a_filter_by_the_clock_is_made_anew_as_time_goes),
+        CASE(events_grow_too_old_for_a_filter),
         CASE(filters_know_the_current_item_and_user),
         CASE(a_filter_follows_the_schema_and_ends_with_its_dataset),
         CASE(promoted_items_take_their_share_at_random_places),
