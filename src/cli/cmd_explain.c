@@ -150,6 +150,12 @@ static void print_events(const struct od_json *told, const struct od_json *item)
     }
 }
 
+static bool is_eligible(const struct od_json *item)
+{
+    struct od_str stage = text_of(item, "stage");
+    return od_str_eq_c(stage, "IN_ANSWER") || od_str_eq_c(stage, "RANKED_BELOW");
+}
+
 static void print_all(const struct od_json *told)
 {
     const struct od_json *items = od_json_get(told, OD_STR("items"));
@@ -166,7 +172,8 @@ static void print_all(const struct od_json *told)
         if (od_json_get(item, OD_STR("normalizedScore")))
             printf(", printed as %.7f", od_json_get_double(item, "normalizedScore", 0));
         if (od_json_get(item, OD_STR("rank")))
-            printf(", rank %lld of the eligible", (long long)od_json_get_i64(item, "rank", 0));
+            printf(", %s %lld among the eligible", is_eligible(item) ? "rank" : "would rank",
+                   (long long)od_json_get_i64(item, "rank", 0));
         if (od_json_get(item, OD_STR("score")))
             printf("\n");
         print_why(item);

@@ -10,7 +10,6 @@
 #include "serve/explain.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/bitmap.h"
 #include "base/limits.h"
@@ -276,6 +275,15 @@ static void tell_user(struct search *s)
 
 /* ---- scores ---- */
 
+/* What the score has beyond the recipe's sum: the objective's share, or what the list added. */
+static void add_rest(const struct od_ask *ask, float rest, struct od_score_terms *terms)
+{
+    const struct od_score_term of_list = {"list", false, 1, rest, rest, rest};
+    const struct od_score_term of_objective = {"objective", false, 1, rest, rest, rest};
+    if (terms->count < OD_SCORE_TERMS && isfinite(rest) && fabsf(rest) > 0)
+        terms->list[terms->count++] = ask->list ? of_list : of_objective;
+}
+
 static enum od_status add_terms(struct search *s, struct od_arena *scratch)
 {
     const struct od_ask *ask = s->ask;
@@ -297,12 +305,7 @@ static enum od_status add_terms(struct search *s, struct od_arena *scratch)
         if (!item->has_score)
             continue;
         item->terms = terms[count++];
-        float more = item->score - scores[s->codes[i]];
-        if (item->terms.count < OD_SCORE_TERMS && fabsf(more) > 0)
-            item->terms.list[item->terms.count++] =
-                (struct od_score_term){"list", false, 1, more, more, more};
-        if (campaign->objective && !ask->list && item->terms.count > 0 && fabsf(more) > 0)
-            memcpy(item->terms.list[item->terms.count - 1].name, "objective", 10);
+        add_rest(ask, item->score - scores[s->codes[i]], &item->terms);
     }
     return status;
 }
@@ -333,6 +336,7 @@ static enum od_status add_scores(struct search *s, struct od_arena *scratch)
         item->has_probability = true;
         item->probability = od_softmax_printed(od_softmax(&ask->softmax, (double)item->score));
     }
+    od_arena_reset(scratch);
     return ask->campaign->recipe->explain ? add_terms(s, scratch) : OD_OK;
 }
 
