@@ -18,11 +18,11 @@
  * read-only; any thread may score. */
 #include "recipes/blend_model.h"
 
-#include "recipes/blend_notes.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "recipes/blend_notes.h"
 
 struct od_model {
     struct od_blend_header header;
