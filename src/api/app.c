@@ -225,7 +225,9 @@ static enum od_status start_work(struct od_app *app, struct od_error *err)
     app->store_running = od_queue_start(&app->store_queue, od_store_thread, app) == OD_OK;
     app->loader_running =
         app->store_running && od_queue_start(&app->loader_queue, od_loader_thread, app) == OD_OK;
-    if (!app->loader_running)
+    app->explain_running =
+        app->loader_running && od_queue_start(&app->explain_queue, od_explain_thread, app) == OD_OK;
+    if (!app->explain_running)
         return od_fail(err, OD_NO_MEMORY, "cannot start a thread");
     s = od_runner_start(app, err);
     return s == OD_OK ? od_app_on_store(app, resume, NULL, err) : s;
@@ -315,6 +317,8 @@ void od_app_stop(struct od_app *app)
     if (app->http)
         od_http_stop(app->http, DRAIN_MS);
     od_s3_free(app->s3);
+    if (app->explain_running)
+        od_queue_stop(&app->explain_queue); /* it asks the store thread */
     enum od_status done = app->store_running ? od_app_on_store(app, nothing, NULL, NULL) : OD_OK;
     (void)done; /* nothing fails */
     if (app->loader_running)

@@ -6,6 +6,7 @@
  *                  concurrent Put* calls into one commit
  *   loader thread  the slow preparations: replacing live data after an import, folding events into
  *                  segments before a training
+ *   explainer      answers POST /ondol/explain, one at a time (explain.h)
  *   supervisor     watches worker processes (jobs/) and posts what happened to the store thread
  * Work is handed over as struct od_task; nothing else is shared but what is listed in
  * docs/locks.md. */
@@ -90,8 +91,10 @@ struct od_app {
     struct od_attributions *attributions; /* store thread, but for what has its own lock */
     struct od_http *http;
     struct od_control *control; /* control.h */
-    struct od_queue store_queue, loader_queue;
-    bool store_running, loader_running; /* the threads of the queues were started */
+    struct od_queue store_queue, loader_queue, explain_queue;
+    atomic_uint waiting_explanations;
+    bool store_running, loader_running,
+        explain_running; /* the threads of the queues were started */
     atomic_uint queued_puts;
     atomic_bool ready;          /* live data is loaded */
     atomic_bool draining;       /* no new work is taken */
@@ -137,7 +140,8 @@ void od_app_add_remote(const struct od_app *app, int64_t job_id, struct od_buf *
 bool od_app_find_key(void *app, struct od_str key_id,
                      struct od_sigv4_secret *out); /* od_sigv4_lookup */
 
-/* mains of the two threads */
+/* mains of the threads with a queue */
+void *od_explain_thread(void *app);
 void *od_store_thread(void *app);
 void *od_loader_thread(void *app);
 

@@ -13,13 +13,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/attach.h"
+#include "api/explain.h"
 #include "api/runner.h"
 #include "base/limits.h"
 
-#define SOCKET_NAME    "control.sock"
-#define LINE_MAX_BYTES 65536
-#define PATIENCE_S     5  /* of the server, for a slow other side */
-#define ASK_PATIENCE_S 60 /* of the command: a server may be busy with a commit */
+#define SOCKET_NAME     "control.sock"
+#define LINE_MAX_BYTES  65536
+#define REPLY_MAX_BYTES (8u << 20) /* an explanation of 100 items is the longest */
+#define ARENA_MAX_BYTES (64u << 20)
+#define PATIENCE_S      5  /* of the server, for a slow other side */
+#define ASK_PATIENCE_S  60 /* of the command: a server may be busy with a commit */
 
 struct od_control {
     struct od_app *app;
@@ -58,7 +62,7 @@ static bool read_line(int fd, struct od_buf *line)
 static bool send_line(int fd, struct od_str text)
 {
     struct od_buf line;
-    od_buf_init(&line, 1u << 20);
+    od_buf_init(&line, REPLY_MAX_BYTES + 1);
     od_buf_str(&line, text);
     od_buf_char(&line, '\n');
     size_t put = 0;
@@ -171,10 +175,10 @@ static enum od_status answer_on_store(struct od_app *app, void *context, struct 
     return s == OD_OK ? od_app_reload_keys(app, err) : s;
 }
 
-static enum od_status try_filter(struct od_app *app, const struct question *q, struct od_error *err)
+static enum od_status try_filter(struct od_app *app, const struct question *q,
+                                 struct od_arena *arena, struct od_error *err)
 {
     struct od_filter_value given[OD_MAX_FILTER_VALUES];
-    struct od_arena arena;
     const struct od_json *values = od_json_get(q->request, OD_STR("values"));
     size_t count = values ? values->count : 0;
     struct od_filter_try query = {.filter_arn = od_json_get_str(q->request, "filter", OD_STR_NONE),
@@ -198,18 +202,30 @@ static enum od_status try_filter(struct od_app *app, const struct question *q, s
                            OD_STR_ARG(member->key));
         given[i] = (struct od_filter_value){member->key, member->value.text};
     }
-    od_arena_init(&arena, OD_MAX_REQUEST_MEMORY);
-    enum od_status s = od_serve_filter_try(app->serve, &query, &arena, q->reply, err);
-    od_arena_done(&arena);
-    return s;
+    return od_serve_filter_try(app->serve, &query, arena, q->reply, err);
+}
+
+static enum od_status explain(struct od_app *app, struct question *q, struct od_arena *arena,
+                              struct od_error *err)
+{
+    const struct od_json *body = od_json_get(q->request, OD_STR("request"));
+    struct od_call call;
+    od_call_internal(&call, app, arena);
+    if (!body)
+        return od_fail(err, OD_INVALID_INPUT, "request is required.");
+    enum od_status s = od_explain(&call, body, q->reply);
+    return s == OD_OK ? OD_OK : od_error_copy(err, &call.err);
 }
 
 /* What runs, and what is served, is known without the store. */
-static enum od_status answer(struct od_app *app, struct question *q, struct od_error *err)
+static enum od_status answer(struct od_app *app, struct question *q, struct od_arena *arena,
+                             struct od_error *err)
 {
     struct od_str verb = od_json_get_str(q->request, "do", OD_STR(""));
     if (od_str_eq_c(verb, "try-filter"))
-        return try_filter(app, q, err);
+        return try_filter(app, q, arena, err);
+    if (od_str_eq_c(verb, "explain"))
+        return explain(app, q, arena, err);
     if (!od_str_eq_c(verb, "list-jobs"))
         return od_app_on_store(app, answer_on_store, q, err);
     od_buf_puts(q->reply, "{\"jobs\":");
@@ -225,14 +241,14 @@ static void serve_one(struct od_app *app, int fd)
     struct od_json request;
     struct od_error err;
     set_patience(fd, PATIENCE_S);
-    od_arena_init(&arena, 16u << 20);
+    od_arena_init(&arena, ARENA_MAX_BYTES);
     od_buf_init(&line, LINE_MAX_BYTES);
-    od_buf_init(&reply, 1u << 20);
+    od_buf_init(&reply, REPLY_MAX_BYTES);
     if (read_line(fd, &line)) {
         struct question q = {&request, &reply};
         enum od_status s = od_json_parse(&arena, od_buf_view(&line), &request, &err);
         if (s == OD_OK)
-            s = answer(app, &q, &err);
+            s = answer(app, &q, &arena, &err);
         if (s != OD_OK) {
             od_buf_clear(&reply);
             od_buf_puts(&reply, "{\"error\":");

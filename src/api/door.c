@@ -36,7 +36,7 @@ void od_call_answer(struct od_call *call, enum od_status status, bool inside)
     struct od_http_response *response = od_http_response(exchange);
     struct od_app *app = call->app;
     response->content_type = call->control ? OD_STR(OD_AWS_JSON_1_1) : OD_STR(OD_AWS_JSON);
-    if (status == OD_OK && call->op->output) {
+    if (status == OD_OK && call->op && call->op->output) {
         od_api_write(call->op->output, call->out, &response->body);
         if (od_buf_status(&response->body) != OD_OK)
             status =
@@ -140,6 +140,8 @@ bool od_door_handle(void *context, struct od_http_exchange *exchange)
     enum od_door_page page = od_door_pages(app, exchange);
     if (page != OD_PAGE_NONE)
         return page == OD_PAGE_WRITTEN;
+    if (od_door_is_explain(request))
+        return od_door_explain(app, exchange);
     struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);
     if (!call) {
         od_http_response(exchange)->status = 500;

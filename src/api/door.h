@@ -18,6 +18,9 @@ void od_door_count(struct od_app *app, const struct od_operation *op, int http_s
 void od_door_model(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
 /* Writes the page /ondol/deletions/<arn>: see door_deletions.c. */
 void od_door_deletion(struct od_app *app, struct od_http_exchange *exchange, struct od_str arn);
+/* POST /ondol/explain: door_explain.c. False: answered later, by the explainer. */
+bool od_door_is_explain(const struct od_http_request *request);
+bool od_door_explain(struct od_app *app, struct od_http_exchange *exchange);
 /* An ARN in a path may be percent-encoded. In arena; absent: no memory. */
 struct od_str od_door_decode(struct od_arena *arena, struct od_str text);
 

@@ -1,5 +1,6 @@
 /* GetRecommendations, GetPersonalizedRanking and GetActionRecommendations: from the bound request
  * to serve's query and back. Runs on the HTTP thread that got the request and touches no store. */
+#include "api/explain.h"
 #include "api/resource.h"
 
 static const struct od_filter_value *filter_values(struct od_call *call,
@@ -110,15 +111,15 @@ static enum od_status check_arns(struct od_call *call, const char *kind,
     return s;
 }
 
-enum od_status od_op_get_recommendations(struct od_call *call)
+enum od_status od_runtime_query(struct od_call *call,
+                                const struct od_runtime_get_recommendations_request *in,
+                                struct od_recommend_query *out)
 {
-    const struct od_runtime_get_recommendations_request *in = call->in;
-    struct od_runtime_get_recommendations_response *out = call->out;
     if (!!in->campaign_arn.ptr == !!in->recommender_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "Give exactly one of campaignArn and recommenderArn.");
     const char *kind = in->recommender_arn.ptr ? "recommender" : "campaign";
-    struct od_recommend_query query = {
+    *out = (struct od_recommend_query){
         .campaign_arn = in->recommender_arn.ptr ? in->recommender_arn : in->campaign_arn,
         .user = in->user_id,
         .item = in->item_id,
@@ -130,14 +131,20 @@ enum od_status od_op_get_recommendations(struct od_call *call)
         .filter_value_count = in->filter_values.count,
         .now_ms = call->now_ms,
     };
-    struct od_recommend_answer answer;
-    if (!query.context || !query.filter_values)
+    if (!out->context || !out->filter_values)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    enum od_status s = set_metadata(call, &in->metadata_columns, &query);
+    enum od_status s = set_metadata(call, &in->metadata_columns, out);
     if (s == OD_OK)
-        s = set_promotion(call, &in->promotions, &query);
-    if (s == OD_OK)
-        s = check_arns(call, kind, &query);
+        s = set_promotion(call, &in->promotions, out);
+    return s == OD_OK ? check_arns(call, kind, out) : s;
+}
+
+enum od_status od_op_get_recommendations(struct od_call *call)
+{
+    struct od_runtime_get_recommendations_response *out = call->out;
+    struct od_recommend_query query;
+    struct od_recommend_answer answer;
+    enum od_status s = od_runtime_query(call, call->in, &query);
     if (s == OD_OK)
         s = od_serve_recommend(call->app->serve, &query, call->arena, &answer, &call->err);
     return s == OD_OK ? set_answer(call, &answer, &out->item_list, &out->recommendation_id) : s;

@@ -81,6 +81,12 @@
 #define OD_MAX_ATTRIBUTION_CELLS                                                                   \
     (1u << 20) /* of an import, in memory before they go to its report: 48 MB */
 
+/* --- explaining --- */
+#define OD_EXPLAIN_DEFAULT_ITEMS 10  /* of the answer, when none are named */
+#define OD_MAX_EXPLAIN_ITEMS     100 /* each costs a pass over the scores */
+#define OD_MAX_EXPLAIN_EVENTS    50  /* each is scored without: as many answers' work */
+#define OD_MAX_EXPLAIN_WAITING   16  /* one is worked on at a time */
+
 /* --- jobs --- */
 /* One line of a batch job: 500 ids of 256 characters, each escaped. The tree of a hostile line
  * takes 40 times as much. */

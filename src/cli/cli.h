@@ -17,6 +17,7 @@ int od_cmd_worker(int argc, char **argv);
 int od_cmd_keys(int argc, char **argv);
 int od_cmd_jobs(int argc, char **argv);
 int od_cmd_filter(int argc, char **argv);
+int od_cmd_explain(int argc, char **argv);
 int od_cmd_generate(int argc, char **argv);
 int od_cmd_show(int argc, char **argv);
 int od_cmd_eval(int argc, char **argv);

@@ -9,6 +9,7 @@ static const struct od_verb verbs[] = {
     {"keys", "create, list and revoke access keys", od_cmd_keys},
     {"jobs", "show what imports and trainings are doing", od_cmd_jobs},
     {"filter", "try a filter: what it keeps, and which clause drops what", od_cmd_filter},
+    {"explain", "tell why an answer is what it is", od_cmd_explain},
     {"generate", "make believable lodging data of any size", od_cmd_generate},
     {"show", "print what is in a segment or model image", od_cmd_show},
     {"eval", "measure recipes on held-out data", od_cmd_eval},

@@ -32,6 +32,12 @@ const struct od_image_dict *od_blend_items(const struct od_model *model);
 enum od_status od_blend_score(const struct od_model *model, const struct od_query *query,
                               struct od_arena *scratch, float *scores, bool *out_personal,
                               struct od_error *err);
+/* od_recipe.explain: parts, popularity of all time and lately, and the user's own past with the
+ * item.
+ */
+enum od_status od_blend_explain(const struct od_model *model, const struct od_query *query,
+                                const uint32_t *item, uint32_t item_count, struct od_arena *scratch,
+                                float *scores, struct od_score_terms *out, struct od_error *err);
 float od_blend_temperature(const struct od_model *model);
 
 /* A recipe that is such a blend and nothing more. */
@@ -39,6 +45,7 @@ float od_blend_temperature(const struct od_model *model);
     {                                                                                              \
         .name = recipe, .train = od_blend_train, .open = od_blend_open, .close = od_blend_close,   \
         .items = od_blend_items, .score = od_blend_score, .temperature = od_blend_temperature,     \
+        .explain = od_blend_explain,                                                               \
     }
 
 /* Which parts serve, with what weights, and what held-out events said, in lines for people. False,

@@ -1,7 +1,7 @@
 /* A blend in the server: opened from its image, scoring from a history.
  *
  *     score = sum over parts p that know the user of  (w_p + l_p length + r_p pause) shape_p(s_p)
- *           + w . (features of blend_model.h) + FAINT log(1 + interactions)
+ *           + w . (features of blend_model.h) + OD_BLEND_FAINT log(1 + interactions)
  *
  * The last term orders by popularity what nothing else tells apart, so the ranking is total. Terms
  * that are the same for every request of now (popularity, all time and lately) are summed once at
@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAINT 1e-4f
+#include "recipes/blend_notes.h"
 
 struct od_model {
     struct od_blend_header header;
@@ -166,8 +166,8 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
     for (size_t i = 0; i < n; i++) {
         double share = ((double)m->count[i] + .5) / total;
         popular[i] = (float)((double)m->header.temperature * log(share));
-        standing[i] =
-            (m->header.weight[OD_BLEND_POPULAR] + FAINT) * od_blend_log(1 + (float)m->count[i]);
+        standing[i] = (m->header.weight[OD_BLEND_POPULAR] + OD_BLEND_FAINT) *
+                      od_blend_log(1 + (float)m->count[i]);
     }
     memcpy(current, standing, n * sizeof *current);
     if (weighs_recent(&m->header)) {
@@ -279,8 +279,8 @@ float od_blend_temperature(const struct od_model *model)
 /* --- scoring --- */
 
 static enum od_status add_repeats(const struct od_model *m, const struct od_query *query,
-                                  struct od_arena *scratch, float *mark, float *scores,
-                                  struct od_error *err)
+                                  struct od_arena *scratch, float *mark,
+                                  struct od_blend_notes *notes, float *scores, struct od_error *err)
 {
     struct od_blend_repeat *repeat =
         OD_NEW_ARRAY(scratch, struct od_blend_repeat, query->event_count);
@@ -290,6 +290,8 @@ static enum od_status add_repeats(const struct od_model *m, const struct od_quer
     for (size_t r = 0; r < n; r++)
         for (size_t f = 0; f < OD_BLEND_REPEATS; f++)
             scores[repeat[r].item] += m->header.weight[f] * repeat[r].feature[f];
+    if (notes)
+        od_blend_note_repeats(notes, &m->header, repeat, n);
     return OD_OK;
 }
 
@@ -313,9 +315,28 @@ static enum od_status begin(const struct od_model *m, const struct od_query *que
     return OD_OK;
 }
 
-enum od_status od_blend_score(const struct od_model *model, const struct od_query *query,
-                              struct od_arena *scratch, float *scores, bool *out_personal,
-                              struct od_error *err)
+/* What begin added, apart. */
+static enum od_status note_begin(const struct od_model *m, const struct od_query *query,
+                                 struct od_arena *scratch, const float *scores,
+                                 struct od_blend_notes *notes, struct od_error *err)
+{
+    size_t n = m->header.items;
+    const uint32_t *lately = NULL;
+    if (weighs_recent(&m->header)) {
+        uint32_t *counts = OD_NEW_ARRAY(scratch, uint32_t, n * OD_RECENT_WINDOWS);
+        if (!counts)
+            return od_fail(err, OD_NO_MEMORY, NULL);
+        od_recent_count(&m->recent, query->now_s, m->header.items, counts);
+        lately = counts;
+    }
+    od_blend_note_standing(notes, &m->header, m->count, lately, od_blend_pause(query), scores);
+    return OD_OK;
+}
+
+/* The one way to a score; notes NULL: nobody asks why. */
+static enum od_status score(const struct od_model *model, const struct od_query *query,
+                            struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
+                            bool *out_personal, struct od_error *err)
 {
     uint32_t n = model->header.items;
     float *own = OD_NEW_ARRAY(scratch, float, n);
@@ -324,22 +345,46 @@ enum od_status od_blend_score(const struct od_model *model, const struct od_quer
     float length = od_blend_length(query->event_count), pause = od_blend_pause(query);
     *out_personal = false;
     enum od_status st = begin(model, query, scratch, scores, err);
+    if (st == OD_OK && notes)
+        st = note_begin(model, query, scratch, scores, notes, err);
     for (uint32_t p = 0; p < model->serving_count && st == OD_OK; p++) {
         const struct od_blend_part *as = model->serving[p].as;
+        float weight = as->weight + as->longer * length + as->rested * pause;
         bool personal = false;
         st = model->serving[p].part->score(model->serving[p].opened, query, scratch, own, &personal,
                                            err);
         if (st == OD_OK && personal)
-            od_blend_shape_add((enum od_blend_shape)as->shape, as->scale,
-                               as->weight + as->longer * length + as->rested * pause, own, n,
-                               scores);
+            od_blend_shape_add((enum od_blend_shape)as->shape, as->scale, weight, own, n, scores);
+        if (st == OD_OK && personal && notes)
+            od_blend_note_part(notes, as, weight, own, scores);
         *out_personal |= personal;
     }
     if (st != OD_OK)
         return st;
     if (!*out_personal) {
         memcpy(scores, model->popular, n * sizeof *scores);
+        if (notes)
+            od_blend_note_popular(notes, model->header.temperature, scores);
         return OD_OK;
     }
-    return add_repeats(model, query, scratch, own, scores, err);
+    return add_repeats(model, query, scratch, own, notes, scores, err);
+}
+
+enum od_status od_blend_score(const struct od_model *model, const struct od_query *query,
+                              struct od_arena *scratch, float *scores, bool *out_personal,
+                              struct od_error *err)
+{
+    return score(model, query, scratch, NULL, scores, out_personal, err);
+}
+
+enum od_status od_blend_explain(const struct od_model *model, const struct od_query *query,
+                                const uint32_t *item, uint32_t item_count, struct od_arena *scratch,
+                                float *scores, struct od_score_terms *out, struct od_error *err)
+{
+    struct od_blend_notes notes = {.item = item, .count = item_count, .terms = out};
+    bool personal;
+    notes.before = OD_NEW_ARRAY(scratch, float, item_count);
+    if (!notes.before)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    return score(model, query, scratch, &notes, scores, &personal, err);
 }

@@ -20,7 +20,8 @@ enum od_blend_feature {
     OD_BLEND_RETURN, /* OD_BLEND_WEEK times od_blend_pause */
     OD_BLEND_FEATURES
 };
-#define OD_BLEND_REPEATS 4 /* the first so many features are of items of the history alone */
+#define OD_BLEND_FAINT   1e-4f /* the least weight of OD_BLEND_POPULAR: makes the ranking total */
+#define OD_BLEND_REPEATS 4     /* the first so many features are of items of the history alone */
 /* Weights are numbered parts first; then features; then what a part's weight has more for each unit
  * of od_blend_length, for some parts know more of long histories and others of short ones. */
 #define OD_BLEND_LONGER (OD_BLEND_PARTS + OD_BLEND_FEATURES)

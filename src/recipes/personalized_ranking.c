@@ -39,6 +39,7 @@ const struct od_recipe od_recipe_personalized_ranking = {
     .close = od_ranking_close,
     .items = od_ranking_items,
     .score = od_ranking_score,
+    .explain = od_ranking_explain,
     .rank = od_ranking_rank,
     .temperature = od_ranking_temperature,
 };
@@ -50,6 +51,7 @@ const struct od_recipe od_recipe_personalized_ranking_v2 = {
     .close = od_ranking_close,
     .items = od_ranking_items,
     .score = od_ranking_score,
+    .explain = od_ranking_explain,
     .rank = od_ranking_rank,
     .temperature = od_ranking_temperature,
 };

@@ -96,6 +96,11 @@ const struct od_image_dict *od_ranking_items(const struct od_model *model);
 enum od_status od_ranking_score(const struct od_model *model, const struct od_query *query,
                                 struct od_arena *scratch, float *scores, bool *out_personal,
                                 struct od_error *err);
+/* That of the base, about its scores: what trees add to a list is not taken apart. */
+enum od_status od_ranking_explain(const struct od_model *model, const struct od_query *query,
+                                  const uint32_t *item, uint32_t item_count,
+                                  struct od_arena *scratch, float *scores,
+                                  struct od_score_terms *out, struct od_error *err);
 enum od_status od_ranking_rank(const struct od_model *model, const struct od_query *query,
                                const uint32_t *item, uint32_t count, struct od_arena *scratch,
                                float *scores, bool *out_personal, struct od_error *err);

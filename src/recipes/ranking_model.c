@@ -152,6 +152,14 @@ enum od_status od_ranking_score(const struct od_model *model, const struct od_qu
     return model->base->score(model->model, query, scratch, scores, out_personal, err);
 }
 
+enum od_status od_ranking_explain(const struct od_model *model, const struct od_query *query,
+                                  const uint32_t *item, uint32_t item_count,
+                                  struct od_arena *scratch, float *scores,
+                                  struct od_score_terms *out, struct od_error *err)
+{
+    return model->base->explain(model->model, query, item, item_count, scratch, scores, out, err);
+}
+
 float od_ranking_temperature(const struct od_model *model)
 {
     return model->base->temperature(model->model);

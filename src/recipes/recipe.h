@@ -181,6 +181,19 @@ struct od_segment_user {
     float score;   /* expected number of interactions in the horizon */
 };
 
+/* One summand of a score: contribution is weight * value, but for rounding. */
+struct od_score_term {
+    char name[16]; /* of a part ("linar"), or of what it measures ("popularity") */
+    bool is_part;
+    float weight, value, contribution;
+    float raw; /* of a part: what it said itself; value is that brought to the blend's scale */
+};
+#define OD_SCORE_TERMS 16 /* most of one item: five parts and nine features */
+struct od_score_terms {
+    struct od_score_term list[OD_SCORE_TERMS];
+    size_t count;
+};
+
 struct od_model; /* an opened image: immutable, shared by threads */
 
 struct od_recipe {
@@ -201,6 +214,12 @@ struct od_recipe {
     enum od_status (*score)(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err);
+    /* Optional: score, that also says what the scores of some items (codes) are the sum of:
+     * out[item_count]. scores are those of score, by the same code.
+     * Thread-safe. */
+    enum od_status (*explain)(const struct od_model *model, const struct od_query *query,
+                              const uint32_t *item, uint32_t item_count, struct od_arena *scratch,
+                              float *scores, struct od_score_terms *out, struct od_error *err);
     /* PERSONALIZED_RANKING, optional: scores[count] of a list's items (codes, each once), where the
      * list itself has a say; NULL: those of score. On the scale of score.
      * Thread-safe. */

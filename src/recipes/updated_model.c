@@ -113,32 +113,88 @@ static float score_new(const struct model *m, uint32_t item, const float *inner,
     return weight > 0 ? sum / weight : last;
 }
 
+/* The query as the inner model hears it. */
+static enum od_status inner_query(const struct model *m, const struct od_query *query,
+                                  struct od_arena *scratch, struct od_query *out)
+{
+    struct od_past_event *events = OD_NEW_ARRAY(scratch, struct od_past_event, query->event_count);
+    if (!events)
+        return OD_NO_MEMORY;
+    *out = *query;
+    out->events = events;
+    out->event_count = 0;
+    out->item = inner_code(m, query->item);
+    for (size_t i = 0; i < query->event_count; i++) {
+        events[out->event_count] = query->events[i];
+        events[out->event_count].item = inner_code(m, query->events[i].item);
+        out->event_count += events[out->event_count].item != OD_NO_CODE;
+    }
+    return OD_OK;
+}
+
+static void spread(const struct model *m, const float *inner, float *scores)
+{
+    float last = INFINITY;
+    for (uint32_t i = 0; i < m->inner_count; i++)
+        if (inner[i] > -INFINITY && inner[i] < last)
+            last = inner[i];
+    for (uint32_t i = 0; i < m->items.count; i++)
+        scores[i] = m->old[i] != OD_NO_CODE ? inner[m->old[i]] : score_new(m, i, inner, last);
+}
+
 static enum od_status score(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err)
 {
     const struct model *m = (const struct model *)model;
     float *inner = OD_NEW_ARRAY(scratch, float, m->inner_count);
-    struct od_past_event *events = OD_NEW_ARRAY(scratch, struct od_past_event, query->event_count);
-    struct od_query mine = *query;
-    if (!inner || !events)
+    struct od_query mine;
+    if (!inner || inner_query(m, query, scratch, &mine) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    mine.events = events;
-    mine.event_count = 0;
-    mine.item = inner_code(m, query->item);
-    for (size_t i = 0; i < query->event_count; i++) {
-        events[mine.event_count] = query->events[i];
-        events[mine.event_count].item = inner_code(m, query->events[i].item);
-        mine.event_count += events[mine.event_count].item != OD_NO_CODE;
-    }
     enum od_status s = m->recipe->score(m->inner, &mine, scratch, inner, out_personal, err);
-    float last = INFINITY;
-    for (uint32_t i = 0; s == OD_OK && i < m->inner_count; i++)
-        if (inner[i] > -INFINITY && inner[i] < last)
-            last = inner[i];
-    for (uint32_t i = 0; s == OD_OK && i < m->items.count; i++)
-        scores[i] = m->old[i] != OD_NO_CODE ? inner[m->old[i]] : score_new(m, i, inner, last);
+    if (s == OD_OK)
+        spread(m, inner, scores);
     return s;
+}
+
+static void note_likeness(float score, struct od_score_terms *out)
+{
+    out->count = 1;
+    out->list[0] = (struct od_score_term){
+        .name = "likeness", .weight = 1, .value = score, .contribution = score, .raw = score};
+}
+
+/* An old item's terms are the inner model's; a new one's score is a mean of theirs. */
+static enum od_status explain(const struct od_model *model, const struct od_query *query,
+                              const uint32_t *item, uint32_t item_count, struct od_arena *scratch,
+                              float *scores, struct od_score_terms *out, struct od_error *err)
+{
+    const struct model *m = (const struct model *)model;
+    float *inner = OD_NEW_ARRAY(scratch, float, m->inner_count);
+    uint32_t *codes = OD_NEW_ARRAY(scratch, uint32_t, item_count), count = 0;
+    struct od_score_terms *terms = OD_NEW_ARRAY(scratch, struct od_score_terms, item_count);
+    struct od_query mine;
+    bool personal;
+    if (!inner || !codes || !terms || inner_query(m, query, scratch, &mine) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t k = 0; k < item_count; k++)
+        if (inner_code(m, item[k]) != OD_NO_CODE)
+            codes[count++] = inner_code(m, item[k]);
+    enum od_status s =
+        m->recipe->explain
+            ? m->recipe->explain(m->inner, &mine, codes, count, scratch, inner, terms, err)
+            : m->recipe->score(m->inner, &mine, scratch, inner, &personal, err);
+    if (s != OD_OK)
+        return s;
+    spread(m, inner, scores);
+    count = 0;
+    for (uint32_t k = 0; k < item_count; k++) {
+        if (inner_code(m, item[k]) != OD_NO_CODE)
+            out[k] = terms[count++];
+        else
+            note_likeness(scores[item[k]], &out[k]);
+    }
+    return OD_OK;
 }
 
 static float temperature(const struct od_model *model)
@@ -153,5 +209,6 @@ const struct od_recipe od_recipe_updated = {
     .close = close_model,
     .items = items,
     .score = score,
+    .explain = explain,
     .temperature = temperature,
 };

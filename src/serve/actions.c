@@ -154,19 +154,17 @@ static uint64_t seed_of(struct od_ask *ask)
     return od_random_u64(&ask->rng) | 1;
 }
 
-static enum od_status answer(struct od_ask *ask, struct od_recommend_answer *out,
-                             struct od_error *err)
+enum od_status od_actions_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                               struct od_error *err)
 {
-    struct od_pick *list;
-    size_t count;
     enum od_status status = od_ask_gather(ask, err);
     ask->model_query.seed = seed_of(ask);
     if (status == OD_OK)
         status = od_ask_score(ask, err);
     if (status != OD_OK)
         return status;
-    status = make_list(ask, &list, &count);
-    return status == OD_OK ? od_ask_answer(ask, list, count, out, err) : od_fail(err, status, NULL);
+    status = make_list(ask, out, out_count);
+    return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
 }
 
 enum od_status od_serve_actions(struct od_serve *serve, const struct od_recommend_query *query,
@@ -174,9 +172,13 @@ enum od_status od_serve_actions(struct od_serve *serve, const struct od_recommen
                                 struct od_error *err)
 {
     struct od_ask ask;
+    struct od_pick *list;
+    size_t count;
     enum od_status status = od_ask_open(&ask, serve, query, OD_ASK_ACTIONS, arena, err);
     if (status == OD_OK)
-        status = answer(&ask, out, err);
+        status = od_actions_list(&ask, &list, &count, err);
+    if (status == OD_OK)
+        status = od_ask_answer(&ask, list, count, out, err);
     od_ask_close(&ask);
     return status;
 }

@@ -33,8 +33,8 @@ static enum od_status describe(const struct od_ask *ask, const struct od_pick *p
 }
 
 /* Ids of items outside the model and metadata come from the table, so under its lock. */
-static enum od_status describe_all(const struct od_ask *ask, const struct od_pick *picks,
-                                   size_t count, struct od_ranked_item *items)
+enum od_status od_ask_describe(const struct od_ask *ask, const struct od_pick *picks, size_t count,
+                               struct od_ranked_item *items)
 {
     bool locked = ask->query->metadata_column_count > 0;
     for (size_t i = 0; i < count && !locked; i++)
@@ -89,7 +89,7 @@ enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, si
     od_rid_format(ask->rid, answer.recommendation_id);
     answer.items = OD_NEW_ARRAY(ask->arena, struct od_ranked_item, count);
     if (answer.items)
-        status = describe_all(ask, picks, count, answer.items);
+        status = od_ask_describe(ask, picks, count, answer.items);
     if (status == OD_OK && !ask->query->seed)
         status = remember(ask, picks, count);
     if (status != OD_OK)

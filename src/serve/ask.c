@@ -44,7 +44,13 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
     if (status != OD_OK)
         return status;
     uint64_t seed;
-    if (query->seed) {
+    if (query->rid) {
+        memcpy(ask->rid, query->rid, sizeof ask->rid);
+        if (!od_rid_is_of(ask->rid, ask->campaign->arn))
+            return od_fail(err, OD_INVALID_INPUT,
+                           "recommendationId is not of an answer of campaign %.*s.",
+                           OD_STR_ARG(ask->campaign->arn));
+    } else if (query->seed) {
         od_random_init(&ask->rng, *query->seed);
         for (size_t i = 0; i < sizeof ask->rid; i += sizeof seed) {
             seed = od_random_u64(&ask->rng);
@@ -53,8 +59,8 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
     } else if (serve->io->random(serve->io, ask->rid, sizeof ask->rid) != OD_OK) {
         return od_fail(err, OD_INTERNAL, "The machine gave no random numbers.");
     }
-    memcpy(&seed, ask->rid, sizeof seed);
     od_rid_sign(ask->rid, ask->campaign->arn);
+    memcpy(&seed, ask->rid, sizeof seed); /* as printed, so that the id tells all chance */
     od_random_init(&ask->rng, seed);
     return OD_OK;
 }
@@ -158,6 +164,21 @@ static void gather_item(struct od_ask *ask)
         ask->model_query.item = od_campaign_item(ask->campaign, ask->item_row);
 }
 
+struct od_filter_context od_ask_filter_context(const struct od_ask *ask)
+{
+    const struct od_live *live = ask->campaign->group;
+    return (struct od_filter_context){
+        .items = ask->actions ? live->actions : live->items,
+        .users = live->users,
+        .user_row = ask->user_row,
+        .current_item_row = ask->item_row,
+        .events = ask->events,
+        .event_count = ask->event_count,
+        .target = ask->actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
+        .now_s = ask->query->now_ms / 1000,
+    };
+}
+
 static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filter *filter,
                                   const struct od_filter_value *values, size_t value_count,
                                   struct od_keep **out, struct od_error *err)
@@ -168,16 +189,7 @@ static enum od_status gather_keep(struct od_ask *ask, const struct od_serve_filt
     if (status != OD_OK)
         return status;
     const struct od_live *live = ask->campaign->group;
-    struct od_filter_context context = {
-        .items = ask->actions ? live->actions : live->items,
-        .users = live->users,
-        .user_row = ask->user_row,
-        .current_item_row = ask->item_row,
-        .events = ask->events,
-        .event_count = ask->event_count,
-        .target = ask->actions ? OD_TARGET_ACTION : OD_TARGET_ITEM,
-        .now_s = ask->query->now_ms / 1000,
-    };
+    struct od_filter_context context = od_ask_filter_context(ask);
     struct od_keep_ask keep = {filter, values, value_count, &context};
     return od_keep_get(&ask->campaign->keeps, live, &ask->campaign->map, &keep, ask->arena, out,
                        err);
@@ -239,6 +251,36 @@ enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err)
     return status;
 }
 
+static enum od_status model_list(const struct od_ask *ask, const struct od_query *query,
+                                 struct od_arena *scratch, float *scores, bool *out_personal,
+                                 struct od_error *err)
+{
+    const struct od_campaign *campaign = ask->campaign;
+    float *of = OD_NEW_ARRAY(scratch, float, ask->list_count);
+    if (!of)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status status = campaign->recipe->rank(campaign->model, query, ask->list,
+                                                   ask->list_count, scratch, of, out_personal, err);
+    for (uint32_t i = 0; status == OD_OK && i < ask->list_count; i++)
+        scores[ask->list[i]] = of[i];
+    return status;
+}
+
+enum od_status od_ask_model(const struct od_ask *ask, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err)
+{
+    const struct od_campaign *campaign = ask->campaign;
+    if (ask->list)
+        return model_list(ask, query, scratch, scores, out_personal, err);
+    enum od_status status =
+        campaign->recipe->score(campaign->model, query, scratch, scores, out_personal, err);
+    for (uint32_t i = 0; status == OD_OK && campaign->objective && i < campaign->map.item_count;
+         i++)
+        scores[i] += campaign->objective[i];
+    return status;
+}
+
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
 {
     const struct od_campaign *campaign = ask->campaign;
@@ -248,12 +290,10 @@ enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
     ask->scores = OD_NEW_ARRAY(ask->arena, float, campaign->map.item_count);
     if (!ask->scores)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status status = campaign->recipe->score(campaign->model, &ask->model_query, ask->arena,
-                                                    ask->scores, &ask->personal, err);
+    enum od_status status =
+        od_ask_model(ask, &ask->model_query, ask->arena, ask->scores, &ask->personal, err);
     if (status != OD_OK)
         return status;
-    for (uint32_t i = 0; campaign->objective && i < campaign->map.item_count; i++)
-        ask->scores[i] += campaign->objective[i];
     for (size_t i = 0; ask->consumed && i < ask->event_count; i++) {
         uint32_t item = od_campaign_item(campaign, ask->events[i].item_row);
         if (item != OD_NO_CODE && od_ask_consumed(ask, ask->events[i].item_row))

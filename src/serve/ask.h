@@ -33,6 +33,8 @@ struct od_ask {
     struct od_young *young;         /* a reference; NULL: no exploration */
     uint32_t *input_rows;           /* ranking: rows of inputList, OD_NO_ROW: unknown */
     bool *input_kept;               /* ranking: passes the filter */
+    uint32_t *list; /* what the recipe ranks as a whole, codes; NULL: it scores every item */
+    uint32_t list_count;
     /* scored: */
     float *scores; /* [items of the model] */
     bool personal; /* scores come from the query, not from popularity */
@@ -62,6 +64,12 @@ enum od_status od_ask_gather(struct od_ask *ask, struct od_error *err) OD_MUST_U
 uint32_t od_ask_user_row(const struct od_live *live, struct od_str id, uint32_t name);
 /* Whether the automatic filter of the campaign's use case keeps a row from the user. */
 bool od_ask_consumed(const struct od_ask *ask, uint32_t row);
+/* What a filter of the request is asked about; under the group's lock. */
+struct od_filter_context od_ask_filter_context(const struct od_ask *ask);
+/* What the model says of every item, or of those of ask->list, before anything is taken out. */
+enum od_status od_ask_model(const struct od_ask *ask, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
 void od_ask_close(struct od_ask *ask);
 
@@ -119,5 +127,16 @@ enum od_status od_metadata_fill(const struct od_ask *ask, const struct od_pick *
 /* answer.c: picks to the answer, with ids, metadata, reasons; remembers what was shown. */
 enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, size_t count,
                              struct od_recommend_answer *out, struct od_error *err) OD_MUST_USE;
+/* The part of it that remembers nothing. */
+enum od_status od_ask_describe(const struct od_ask *ask, const struct od_pick *picks, size_t count,
+                               struct od_ranked_item *items) OD_MUST_USE;
+
+/* The list of an operation, gathered, scored and picked: recommend.c, rank.c, actions.c. */
+enum od_status od_recommend_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                                 struct od_error *err) OD_MUST_USE;
+enum od_status od_rank_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                            struct od_error *err) OD_MUST_USE;
+enum od_status od_actions_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                               struct od_error *err) OD_MUST_USE;
 
 #endif

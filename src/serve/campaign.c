@@ -182,17 +182,19 @@ enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
                                 struct od_campaign **out, struct od_error *err)
 {
     struct od_campaign *campaign = calloc(1, sizeof *campaign);
-    char *arn = malloc(setup->campaign_arn.len + 1);
+    char *arn = malloc(setup->campaign_arn.len + 1), *path = strdup(setup->image_path);
     bool keeps = campaign && od_keep_cache_init(&campaign->keeps);
-    if (!arn || !keeps || !od_young_init(&campaign->young)) {
+    if (!arn || !path || !keeps || !od_young_init(&campaign->young)) {
         if (keeps)
             od_keep_cache_done(&campaign->keeps);
         free(campaign);
         free(arn);
+        free(path);
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
     memcpy(arn, setup->campaign_arn.ptr, setup->campaign_arn.len);
     campaign->arn = (struct od_str){arn, setup->campaign_arn.len};
+    campaign->image_path = path;
     atomic_init(&campaign->refs, 1);
     campaign->group = od_live_ref(group);
     campaign->io = io;
@@ -233,6 +235,7 @@ void od_campaign_unref(struct od_campaign *campaign)
     free((uint32_t *)campaign->event_map.row_of);
     free((uint32_t *)campaign->event_map.item_of);
     free((char *)campaign->arn.ptr);
+    free(campaign->image_path);
     free(campaign);
 }
 

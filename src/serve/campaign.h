@@ -14,6 +14,7 @@ struct od_campaign {
     atomic_uint refs;
     struct od_str arn;
     struct od_live *group; /* a reference */
+    char *image_path;
     const struct od_io *io;
     struct od_io_map file; /* the mapped image; ptr NULL: none */
     struct od_image image;

@@ -67,27 +67,22 @@ static enum od_status score_list(struct od_ask *ask, struct od_error *err)
     size_t items = campaign->map.item_count, most = ask->query->input_count;
     ask->scores = OD_NEW_ARRAY(ask->arena, float, items);
     uint64_t *taken = OD_NEW_ARRAY(ask->arena, uint64_t, od_bitmap_words(items));
-    uint32_t *codes = OD_NEW_ARRAY(ask->arena, uint32_t, most), count = 0;
-    float *scores = OD_NEW_ARRAY(ask->arena, float, most);
-    if (!ask->scores || !taken || !codes || !scores)
+    ask->list = OD_NEW_ARRAY(ask->arena, uint32_t, most);
+    if (!ask->scores || !taken || !ask->list)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t i = 0; i < most; i++) {
         uint32_t item = od_campaign_item(campaign, ask->input_rows[i]);
         if (!ask->input_kept[i] || item == OD_NO_CODE || od_bitmap_get(taken, item))
             continue;
         od_bitmap_set(taken, item);
-        codes[count++] = item;
+        ask->list[ask->list_count++] = item;
     }
     ask->model_query.now_s = ask->query->now_ms / 1000;
-    enum od_status status = campaign->recipe->rank(campaign->model, &ask->model_query, codes, count,
-                                                   ask->arena, scores, &ask->personal, err);
-    for (uint32_t i = 0; status == OD_OK && i < count; i++)
-        ask->scores[codes[i]] = scores[i];
-    return status;
+    return od_ask_model(ask, &ask->model_query, ask->arena, ask->scores, &ask->personal, err);
 }
 
-static enum od_status answer(struct od_ask *ask, struct od_recommend_answer *out,
-                             struct od_error *err)
+enum od_status od_rank_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                            struct od_error *err)
 {
     enum od_status status = od_ask_gather(ask, err);
     if (status == OD_OK)
@@ -106,7 +101,9 @@ static enum od_status answer(struct od_ask *ask, struct od_recommend_answer *out
         return od_fail(err, status, NULL);
     for (size_t i = 0; i < unknown_count; i++)
         picks[known_count + i] = unknown[i];
-    return od_ask_answer(ask, picks, known_count + unknown_count, out, err);
+    *out = picks;
+    *out_count = known_count + unknown_count;
+    return OD_OK;
 }
 
 enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_query *query,
@@ -114,9 +111,13 @@ enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_q
                              struct od_error *err)
 {
     struct od_ask ask;
+    struct od_pick *list;
+    size_t count;
     enum od_status status = od_ask_open(&ask, serve, query, OD_ASK_RANKING, arena, err);
     if (status == OD_OK)
-        status = answer(&ask, out, err);
+        status = od_rank_list(&ask, &list, &count, err);
+    if (status == OD_OK)
+        status = od_ask_answer(&ask, list, count, out, err);
     od_ask_close(&ask);
     return status;
 }

@@ -28,18 +28,16 @@ static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t
     return OD_OK;
 }
 
-static enum od_status answer(struct od_ask *ask, struct od_recommend_answer *out,
-                             struct od_error *err)
+enum od_status od_recommend_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                                 struct od_error *err)
 {
-    struct od_pick *list;
-    size_t count;
     enum od_status status = od_ask_gather(ask, err);
     if (status == OD_OK)
         status = od_ask_score(ask, err);
     if (status != OD_OK)
         return status;
-    status = make_list(ask, &list, &count);
-    return status == OD_OK ? od_ask_answer(ask, list, count, out, err) : od_fail(err, status, NULL);
+    status = make_list(ask, out, out_count);
+    return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
 }
 
 enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recommend_query *query,
@@ -47,9 +45,13 @@ enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recomm
                                   struct od_error *err)
 {
     struct od_ask ask;
+    struct od_pick *list;
+    size_t count;
     enum od_status status = od_ask_open(&ask, serve, query, OD_ASK_ITEMS, arena, err);
     if (status == OD_OK)
-        status = answer(&ask, out, err);
+        status = od_recommend_list(&ask, &list, &count, err);
+    if (status == OD_OK)
+        status = od_ask_answer(&ask, list, count, out, err);
     od_ask_close(&ask);
     return status;
 }

@@ -141,6 +141,7 @@ struct od_recommend_query {
     const uint64_t *seed; /* NULL: a client's answer, of random id, remembered as shown. Otherwise
                              nobody sees it at once: id and all chance come from the seed, and it is
                              not remembered */
+    const uint8_t *rid;   /* NULL; or the OD_RID_BYTES of an answer's id, whose chance it repeats */
 };
 struct od_ranked_item {
     struct od_str id;

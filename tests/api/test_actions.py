@@ -297,6 +297,30 @@ def test_a_recommendation_id_is_taken(shop):
 # --- the Actions table, live
 
 
+def test_actions_are_explained(shop):
+    user = "drama-fan-2"
+    shop.act(user, OFFERS[0], "Viewed")
+
+    def explain(**request):
+        answer = shop.server.rest("/ondol/explain", {"campaignArn": shop.campaign, "userId": user, **request})
+        assert answer.status == 200, answer
+        return answer.json
+
+    live = shop.ask(user, numResults=20)
+    told = explain(numResults=20, recommendationId=live["recommendationId"])
+    assert [a["actionId"] for a in told["actions"]] == [a["actionId"] for a in live["actionList"]][:10]
+    assert [a["normalizedScore"] for a in told["actions"]] == [a["score"] for a in live["actionList"]][:10]
+    newest = told["user"]["history"][0]
+    assert newest["actionId"] == OFFERS[0] and newest["eventType"] == "VIEWED"
+    assert any("itemId" in event for event in told["user"]["history"]), "what was done with items counts too"
+    one = explain(itemIds=[OFFERS[0], "no such action"])["actions"]
+    assert [a["stage"] for a in one] in (["IN_ANSWER", "NOT_IN_CATALOGUE"], ["RANKED_BELOW", "NOT_IN_CATALOGUE"])
+    assert any(effect["contribution"] for effect in one[0]["events"])
+    for member in ({"itemId": "x"}, {"context": {"DEVICE": "phone"}}):
+        answer = shop.server.rest("/ondol/explain", {"campaignArn": shop.campaign, "userId": user, **member})
+        assert answer.code == "InvalidInputException" and list(member)[0] in answer.json["message"], answer
+
+
 def test_an_expired_action_is_gone_and_may_come_back(shop):
     user = "action-fan-1"
     try:

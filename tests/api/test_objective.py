@@ -71,7 +71,12 @@ def test_lists_lean_towards_the_attribute(server, shop):
     assert "average_rewards_at_k" not in metrics(server, off)
     means = {}
     for name, version in (("plain", plain), ("high", high), ("off", off)):
-        means[name] = listed_margin(server, new_campaign(server, version, campaignConfig=PLAIN), 3)
+        campaign = new_campaign(server, version, campaignConfig=PLAIN)
+        means[name] = listed_margin(server, campaign, 3)
+        told = server.rest("/ondol/explain", {"campaignArn": campaign, "userId": "horror-user-1"}).json
+        for item in told["items"]:
+            assert ("objective" in [term["name"] for term in item["terms"]]) == (name == "high")
+            assert sum(term["contribution"] for term in item["terms"]) == pytest.approx(item["score"], abs=1e-3)
     assert means["high"] > means["plain"], "low numbers are the popular ones; margins pull the other way"
     assert means["off"] == pytest.approx(means["plain"])
 

@@ -295,6 +295,9 @@ def test_top_picks(video):
     first = video.ask(PICKS, userId="fan", numResults=1)[0]
     video.put("fan", "WATCH", first)
     assert first not in video.ask(PICKS, userId="fan", numResults=500)
+    told = video.server.rest("/ondol/explain", {"recommenderArn": video.arns[PICKS], "userId": "fan", "itemIds": [first]}).json
+    assert told["recommenderArn"] == told["model"]["solutionVersionArn"] == video.arns[PICKS]
+    assert told["items"][0]["stage"] == "AUTOMATIC_FILTER" and told["counts"]["droppedByAutomaticFilter"] == 1
     assert not video.did("u5", "watch") & set(video.ask(PICKS, userId="u5", numResults=500, context={"DEVICE": "tv"}))
 
 

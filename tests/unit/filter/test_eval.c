@@ -9,6 +9,7 @@
 #include "base/bitmap.h"
 #include "base/limits.h"
 #include "data/table.h"
+#include "filter/reason.h"
 #include "filter/shop.h"
 
 static struct od_table *items, *users;
@@ -513,6 +514,73 @@ static void out_of_memory_is_a_status(void **state)
     od_filter_free(filter);
 }
 
+/* Why a row is dropped: "clause: condition; condition / clause: ...". */
+static const char *why(const char *expression, const char *value, uint32_t row)
+{
+    static char text[500];
+    struct od_filter_value bound = {OD_STR("V"), od_str_c(value)};
+    struct od_filter_context context = {.items = items,
+                                        .users = users,
+                                        .user_row = 0,
+                                        .current_item_row = OD_NO_ROW,
+                                        .events = events,
+                                        .event_count = 5};
+    uint32_t rows[2] = {row, row};
+    struct od_filter_reason reasons[2];
+    struct od_error err = {.message = ""};
+    struct od_buf out;
+    if (od_filter_reasons(od_str_c(expression), &shop_schemas, &bound, value ? 1 : 0, &context,
+                          rows, 2, &arena, reasons, &err) != OD_OK)
+        fail_msg("%s: %s", expression, err.message);
+    od_buf_init(&out, sizeof text);
+    for (size_t c = 0; c < reasons[1].clause_count; c++) {
+        const struct od_filter_clause *clause = &reasons[1].clauses[c];
+        assert_true(od_str_eq(clause->text, reasons[0].clauses[c].text));
+        od_buf_printf(&out, "%s%.*s:", c ? " / " : "", OD_STR_ARG(clause->text));
+        for (size_t i = 0; i < clause->condition_count; i++)
+            od_buf_printf(&out, " <%.*s>", OD_STR_ARG(clause->conditions[i]));
+    }
+    snprintf(text, sizeof text, "%.*s", OD_STR_ARG(od_buf_view(&out)));
+    od_buf_done(&out);
+    return text;
+}
+
+static void a_dropped_row_names_what_drops_it(void **state)
+{
+    (void)state;
+    static const char both[] = IN "Items.GENRE IN (\"Comedy\", \"x|y OR z\") AND Items.YEAR > 1975";
+    assert_string_equal(why(both, NULL, 1), "");
+    assert_string_equal(why(both, NULL, 0), IN "Items.GENRE IN (\"Comedy\", \"x|y OR z\") AND "
+                                               "Items.YEAR > 1975: <Items.YEAR > 1975>");
+    static const char or_and[] = OUT "Items.YEAR < 1975 AND Items.PRICE < 5 or Items.GENRE IN ($V)";
+    assert_string_equal(why(or_and, "\"x\"", 0),
+                        OUT "Items.YEAR < 1975 AND Items.PRICE < 5 or Items.GENRE IN ($V): "
+                            "<Items.YEAR < 1975 AND Items.PRICE < 5>");
+    assert_string_equal(why(or_and, "\"Action\"", 2),
+                        OUT "Items.YEAR < 1975 AND Items.PRICE < 5 or Items.GENRE IN ($V): "
+                            "<Items.GENRE IN ($V)>");
+    assert_string_equal(why(or_and, NULL, 0), ""); /* without its value it does not count */
+    assert_string_equal(why(or_and, "\"x\"", 4), "");
+}
+
+static void clauses_that_do_not_count_drop_nothing(void **state)
+{
+    (void)state;
+    static const char unions[] = IN "Items.YEAR < 1975 | " IN "Items.YEAR > 1985 | " OUT
+                                    "Interactions.EVENT_TYPE IN (\"click\")";
+    assert_string_equal(why(unions, NULL, 0), "");
+    assert_string_equal(why(unions, NULL, 3), IN "Items.YEAR < 1975: <Items.YEAR < 1975> / " IN
+                                                 "Items.YEAR > 1985: <Items.YEAR > 1985>");
+    assert_string_equal(why(unions, NULL, 1), IN "Items.YEAR < 1975: <Items.YEAR < 1975> / " IN
+                                                 "Items.YEAR > 1985: <Items.YEAR > 1985> / " OUT
+                                                 "Interactions.EVENT_TYPE IN (\"click\"): "
+                                                 "<Interactions.EVENT_TYPE IN (\"click\")>");
+    static const char only_if[] = IN "Items.YEAR < 1975 IF CurrentUser.AGE > 50 | " IN
+                                     "Items.YEAR > 1985 IF CurrentUser.AGE = 20";
+    assert_string_equal(why(only_if, NULL, 0), IN "Items.YEAR > 1985 IF CurrentUser.AGE = 20: "
+                                                  "<Items.YEAR > 1985>");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +602,8 @@ int main(void)
         cmocka_unit_test(the_newest_300_action_interactions_of_a_type_count),
         cmocka_unit_test(another_table_is_null_or_refused),
         cmocka_unit_test(out_of_memory_is_a_status),
+        cmocka_unit_test(a_dropped_row_names_what_drops_it),
+        cmocka_unit_test(clauses_that_do_not_count_drop_nothing),
     };
     return cmocka_run_group_tests(tests, make_shop, drop_shop);
 }

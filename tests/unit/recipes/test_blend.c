@@ -523,6 +523,63 @@ static void a_blend_tells_what_serves(void **state)
     od_training_free(t);
 }
 
+static float sum_of(const struct od_score_terms *terms)
+{
+    float sum = 0;
+    for (size_t i = 0; i < terms->count; i++) {
+        const struct od_score_term *term = &terms->list[i];
+        assert_true(fabsf(term->weight * term->value - term->contribution) < 1e-4f);
+        sum += term->contribution;
+    }
+    return sum;
+}
+
+static bool has_term(const struct od_score_terms *terms, const char *name)
+{
+    for (size_t i = 0; i < terms->count; i++)
+        if (strcmp(terms->list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Scores with reasons are the scores; the terms sum to them, for the known and for nobody, now and
+ * in the midst of the data. */
+static void a_score_is_the_sum_of_its_terms(void **state)
+{
+    (void)state;
+    enum { ASKED = 6 };
+    struct od_training *t = distinct(900);
+    struct od_memory_model m;
+    static const uint32_t item[ASKED] = {3, 0, RING - 1, 4, 4, 9};
+    train(&od_recipe_user_personalization, t, 1, NULL, &m);
+    int64_t times[] = {t->last_time + 5000, (t->first_time + t->last_time) / 2};
+    for (int k = 0; k < 4; k++) {
+        struct od_past_event events[] = {{.item = 3, .time = times[k / 2] - 900},
+                                         {.item = 4, .time = times[k / 2] - 20}};
+        struct od_query query = {.events = events,
+                                 .event_count = k % 2 ? 0 : 2,
+                                 .item = OD_NO_CODE,
+                                 .now_s = times[k / 2]};
+        struct od_score_terms terms[ASKED];
+        float plain[RING], told[RING];
+        struct od_arena arena;
+        bool personal;
+        od_arena_init(&arena, 1 << 20);
+        assert_int_equal(m.recipe->score(m.model, &query, &arena, plain, &personal, NULL), OD_OK);
+        assert_int_equal(m.recipe->explain(m.model, &query, item, ASKED, &arena, told, terms, NULL),
+                         OD_OK);
+        assert_memory_equal(plain, told, m.recipe->items(m.model)->count * sizeof *plain);
+        for (size_t i = 0; i < ASKED; i++) {
+            assert_true(fabsf(sum_of(&terms[i]) - plain[item[i]]) < 1e-3f);
+            assert_int_equal(has_term(&terms[i], "popularShare"), !personal);
+            assert_int_equal(has_term(&terms[i], "popularity"), personal);
+        }
+        od_arena_done(&arena);
+    }
+    od_memory_model_done(&m);
+    od_training_free(t);
+}
+
 /* Users look at i0 .. i14 in a ring; every third time they buy what they looked at, as i15 .. i29.
  */
 static struct od_training *shop(double view, double buy)
@@ -668,6 +725,7 @@ int main(void)
         cmocka_unit_test(some_judges_are_asked_when_somebody_returns),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
+        cmocka_unit_test(a_score_is_the_sum_of_its_terms),
         cmocka_unit_test(what_weighs_nothing_is_not_predicted),
         cmocka_unit_test(damaged_blends_are_refused),
         cmocka_unit_test(a_blend_has_the_same_bytes_for_any_thread_count),

@@ -133,6 +133,19 @@ static float score_of(const struct bed *bed, const char *id)
     uint32_t code = od_image_dict_find(items, od_str_c(id));
     assert_true(code != OD_NO_CODE);
     float score = scores[code];
+    uint32_t asked[2] = {code, 0};
+    struct od_score_terms terms[2];
+    float *told = calloc(items->count, sizeof *told), sum = 0;
+    assert_int_equal(od_recipe_updated.explain(model, &query, asked, 2, &arena, told, terms, &err),
+                     OD_OK);
+    assert_memory_equal(told, scores, items->count * sizeof *told);
+    for (size_t i = 0; i < terms[0].count; i++)
+        sum += terms[0].list[i].contribution;
+    /* of old items the inner recipe says what it can */
+    assert_true(terms[0].count == 0 || sum == score ||
+                (sum - score < 1e-3f && score - sum < 1e-3f));
+    assert_true(terms[0].count > 0 || strncmp(id, "new", 3) != 0);
+    free(told);
     free(scores);
     od_arena_done(&arena);
     od_recipe_updated.close(model);
