@@ -49,7 +49,7 @@ static void put_why(struct od_buf *out, const struct od_filter_reason *why)
 {
     od_buf_puts(out, ",\"droppedBy\":[");
     for (size_t c = 0; c < why->clause_count; c++) {
-        const struct od_filter_clause *clause = &why->clauses[c];
+        const struct od_filter_drop *clause = &why->clauses[c];
         od_buf_puts(out, c ? ",{\"clause\":" : "{\"clause\":");
         od_buf_json(out, clause->text);
         od_buf_puts(out, ",\"conditions\":[");

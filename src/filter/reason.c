@@ -92,7 +92,8 @@ static enum od_status next_clause(struct od_lexer *lexer, struct clause *out, st
 
 static enum od_status split_clauses(struct search *s, struct od_str expression)
 {
-    struct od_lexer lexer = {.source = expression, .arena = s->arena};
+    struct od_lexer lexer = {
+        .source = expression, .arena = s->arena, .extended = s->schemas->extended};
     size_t most = 1;
     for (size_t i = 0; i < expression.len; i++)
         most += expression.ptr[i] == '|';
@@ -169,7 +170,8 @@ static enum od_status kept_by_includes(const struct search *s, const uint64_t **
 /* Of an INCLUDE every condition, of an EXCLUDE every alternative. */
 static enum od_status split_conditions(const struct search *s, struct clause *clause)
 {
-    struct od_lexer lexer = {.source = clause->body, .arena = s->arena};
+    struct od_lexer lexer = {
+        .source = clause->body, .arena = s->arena, .extended = s->schemas->extended};
     size_t most = clause->body.len / 4 + 1; /* a condition takes more */
     if (clause->conditions)
         return OD_OK;
@@ -195,7 +197,7 @@ static enum od_status split_conditions(const struct search *s, struct clause *cl
 
 /* The conditions of an INCLUDE that the row fails; of an EXCLUDE, the alternatives it meets. */
 static enum od_status find_conditions(const struct search *s, struct clause *clause, uint32_t row,
-                                      struct od_filter_clause *out)
+                                      struct od_filter_drop *out)
 {
     enum od_status status = split_conditions(s, clause);
     if (status != OD_OK)
@@ -213,8 +215,7 @@ static enum od_status find_conditions(const struct search *s, struct clause *cla
 static enum od_status explain_row(const struct search *s, const uint64_t *included, uint32_t row,
                                   struct od_filter_reason *out)
 {
-    struct od_filter_clause *list =
-        OD_NEW_ARRAY(s->arena, struct od_filter_clause, s->clause_count);
+    struct od_filter_drop *list = OD_NEW_ARRAY(s->arena, struct od_filter_drop, s->clause_count);
     enum od_status status = list ? OD_OK : od_fail(s->err, OD_NO_MEMORY, NULL);
     size_t count = 0;
     for (size_t i = 0; status == OD_OK && i < s->clause_count; i++) {

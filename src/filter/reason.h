@@ -6,13 +6,13 @@
 
 /* A clause that keeps a row out. INCLUDE: the conditions are those that fail; EXCLUDE: those of
  * the alternatives that hold. */
-struct od_filter_clause {
+struct od_filter_drop {
     struct od_str text; /* as written: "EXCLUDE ItemID WHERE ..." */
     const struct od_str *conditions;
     size_t condition_count;
 };
 struct od_filter_reason {
-    const struct od_filter_clause *clauses;
+    const struct od_filter_drop *clauses;
     size_t clause_count;
 };
 

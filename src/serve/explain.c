@@ -186,7 +186,7 @@ static enum od_status find_clauses(struct search *s, struct od_arena *scratch)
     uint32_t *rows = OD_NEW_ARRAY(scratch, uint32_t, s->out->item_count);
     struct od_filter_reason *why =
         OD_NEW_ARRAY(scratch, struct od_filter_reason, s->out->item_count);
-    struct od_filter_schemas schemas;
+    struct od_filter_schemas schemas = {.extended = ask->filter && ask->filter->extended};
     size_t count = 0;
     if (!rows || !why)
         return od_fail(s->err, OD_NO_MEMORY, NULL);

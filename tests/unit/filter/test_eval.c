@@ -534,7 +534,7 @@ static const char *why(const char *expression, const char *value, uint32_t row)
         fail_msg("%s: %s", expression, err.message);
     od_buf_init(&out, sizeof text);
     for (size_t c = 0; c < reasons[1].clause_count; c++) {
-        const struct od_filter_clause *clause = &reasons[1].clauses[c];
+        const struct od_filter_drop *clause = &reasons[1].clauses[c];
         assert_true(od_str_eq(clause->text, reasons[0].clauses[c].text));
         od_buf_printf(&out, "%s%.*s:", c ? " / " : "", OD_STR_ARG(clause->text));
         for (size_t i = 0; i < clause->condition_count; i++)
