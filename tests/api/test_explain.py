@@ -134,6 +134,20 @@ def test_a_filtered_item_names_its_clause(server, world, fan):
     assert explain(server, **asked, itemIds=live)["items"][0]["place"] == 1
 
 
+def test_a_filter_beyond_aws_names_its_clause_too(server, world, fan):
+    user, seen = fan
+    campaign = world.campaign(**QUIET)
+    nested = '(Items.GENRES IN ("western") OR Items.GENRES IN ("drama"))'
+    young = "Items.CREATION_TIMESTAMP > $NOW - 1 DAYS"
+    exclude = f'EXCLUDE ItemID WHERE {nested} AND NOT {young} | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("view") WITHIN 30 DAYS'
+    told = by_id(
+        explain(server, campaignArn=campaign, userId=user, filterArn=world.filter(exclude), itemIds=[item_id("western", 9), seen[-1], item_id("comedy", 9)])
+    )
+    assert told[item_id("western", 9)]["droppedBy"][0]["conditions"] == [f"{nested} AND NOT {young}"]
+    assert [why["conditions"] for why in told[seen[-1]]["droppedBy"]][-1] == ['Interactions.EVENT_TYPE IN ("view") WITHIN 30 DAYS']
+    assert "droppedBy" not in told[item_id("comedy", 9)]
+
+
 def test_parameters_and_promotions(server, world, fan):
     campaign = world.campaign(**QUIET)
     only = world.filter("INCLUDE ItemID WHERE Items.GENRES IN ($GENRE)")
