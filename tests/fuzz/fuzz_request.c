@@ -1,11 +1,10 @@
 /* libFuzzer: one whole request of either protocol, from its head to the answer of the frame.
  *
- * The input is "method target version", then "name:value" lines, an empty line, and the body; lines
- * end with line feeds. It takes the way through the door (api/door.c): guard, signature, operation
- * by X-Amz-Target (awsJson1.1) or by method and path (rest-json), JSON, binding; only that an
- * unsigned one goes on, too. Beyond not crashing: whatever refuses it says so with a status of an
- * error, a name and a message, as JSON that reads back; the constant tables know every operation
- * that is found under the very name it was found by. */
+ * The input is as head.inc says. It takes the way through the door (api/door.c): guard, signature,
+ * operation by X-Amz-Target (awsJson1.1) or by method and path (rest-json), JSON, binding; only
+ * that an unsigned one goes on, too. Beyond not crashing: whatever refuses it says so with a status
+ * of an error, a name and a message, as JSON that reads back; the constant tables know every
+ * operation that is found under the very name it was found by. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +14,7 @@
 #include "wire/http_guard.h"
 #include "wire/sigv4.h"
 
-#define MAX_HEADERS 100
-#define NOW         1706745599 /* 20240131T235959Z */
+#define NOW 1706745599 /* 20240131T235959Z */
 #define CHECK(truth)                                                                               \
     do {                                                                                           \
         if (!(truth))                                                                              \
@@ -24,6 +22,8 @@
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#include "head.inc"
 
 static bool no_keys(void *context, struct od_str key_id, struct od_sigv4_secret *out)
 {
@@ -113,20 +113,9 @@ static void take(const struct od_http_head *head, struct od_str body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct od_http_header headers[MAX_HEADERS];
-    struct od_str rest = {(const char *)data, size}, line, word;
-    if (!od_str_cut(&rest, '\n', &line))
-        return 0;
-    struct od_http_head head = {.headers = headers, .bytes_received = size};
-    struct od_str *const words[] = {&head.method, &head.target, &head.version};
-    for (size_t i = 0; i < 3; i++)
-        *words[i] = od_str_cut(&line, ' ', &word) ? word : OD_STR("");
-    while (head.header_count < MAX_HEADERS && od_str_cut(&rest, '\n', &line) && line.len) {
-        struct od_str name = line;
-        if (od_str_cut(&line, ':', &name))
-            headers[head.header_count++] =
-                (struct od_http_header){name, line.ptr ? line : OD_STR("")};
-    }
-    head.bytes_explained = size;
-    take(&head, rest.ptr ? rest : OD_STR(""));
+    struct od_http_head head;
+    struct od_str body;
+    if (cut_head(data, size, headers, &head, &body))
+        take(&head, body);
     return 0;
 }

@@ -1,9 +1,9 @@
 /* libFuzzer: one request of the S3 subset, from its head to the operation, its names, its headers
  * and its document.
  *
- * The input is as fuzz_request's: "method target version", "name:value" lines, an empty line, the
- * body. Beyond not crashing: a key that is let through names a file below its bucket and nothing
- * else; a range that is read lies in the object; what is refused says so as an XML error. */
+ * The input is as head.inc says. Beyond not crashing: a key that is let through names a file below
+ * its bucket and nothing else; a range that is read lies in the object; what is refused says so as
+ * an XML error. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include "s3/inner.h"
 #include "wire/http_guard.h"
 
-#define MAX_HEADERS  100
 #define OBJECT_BYTES 1000
 #define CHECK(truth)                                                                               \
     do {                                                                                           \
@@ -20,6 +19,8 @@
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#include "head.inc"
 
 static void check_key(struct od_str key)
 {
@@ -96,29 +97,17 @@ static void take(const struct od_http_request *request, struct od_str body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct od_http_header headers[MAX_HEADERS];
-    struct od_str rest = {(const char *)data, size}, line, word;
-    if (!od_str_cut(&rest, '\n', &line))
-        return 0;
-    struct od_http_head head = {.headers = headers, .bytes_received = size};
-    struct od_str *const words[] = {&head.method, &head.target, &head.version};
-    for (size_t i = 0; i < 3; i++)
-        *words[i] = od_str_cut(&line, ' ', &word) ? word : OD_STR("");
-    while (head.header_count < MAX_HEADERS && od_str_cut(&rest, '\n', &line) && line.len) {
-        struct od_str name = line;
-        if (od_str_cut(&line, ':', &name))
-            headers[head.header_count++] =
-                (struct od_http_header){name, line.ptr ? line : OD_STR("")};
-    }
-    head.bytes_explained = size;
+    struct od_http_head head;
+    struct od_str body;
     struct od_http_checked checked;
     struct od_error err;
-    if (od_http_guard(&head, &checked, &err) != 0)
+    if (!cut_head(data, size, headers, &head, &body) || od_http_guard(&head, &checked, &err) != 0)
         return 0;
     struct od_http_request request = {.method = head.method,
                                       .path = checked.path,
                                       .query = checked.query,
                                       .headers = headers,
                                       .header_count = head.header_count};
-    take(&request, rest.ptr ? rest : OD_STR(""));
+    take(&request, body);
     return 0;
 }
