@@ -203,15 +203,15 @@ static enum od_status take_update(struct od_call *call, const struct ending *end
     return version->extra.ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
 }
 
-static enum od_status commit_update(struct od_call *call, const struct ending *end, bool changed,
-                                    struct od_resource *version)
+enum od_status od_job_commit(struct od_call *call, const struct ending *end, bool changed,
+                             struct od_resource *resource)
 {
     struct od_store *store = call->app->store;
     enum od_status s = od_store_begin(store, &call->err);
     if (s != OD_OK)
         return s;
     if (changed)
-        s = od_catalog_update(store, version, &call->err);
+        s = od_catalog_update(store, resource, &call->err);
     if (s == OD_OK)
         s = od_jobs_delete(store, end->id, &call->err);
     if (s == OD_OK)
@@ -229,7 +229,7 @@ enum od_status od_update_end(struct od_call *call, const struct ending *end,
                 end->err.message);
     enum od_status s = take_update(call, end, version, &changed);
     if (s == OD_OK)
-        s = commit_update(call, end, changed, version);
+        s = od_job_commit(call, end, changed, version);
     od_runner_forget(call->app, end->id);
     if (s == OD_OK && changed)
         s = od_campaigns_reopen(call, version);

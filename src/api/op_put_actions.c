@@ -9,31 +9,16 @@
 #include "recipes/action.h"
 
 /* Fields with a member of their own in the request. */
-static bool is_own_member(struct od_str name)
-{
-    static const char *const own[] = {"USER_ID",    "ACTION_ID",  "TIMESTAMP",
-                                      "EVENT_TYPE", "IMPRESSION", "RECOMMENDATION_ID"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (od_str_eq_c(name, own[i]))
-            return true;
-    return false;
-}
+static const char *const own_members[] = {
+    "USER_ID", "ACTION_ID", "TIMESTAMP", "EVENT_TYPE", "IMPRESSION", "RECOMMENDATION_ID", NULL};
 
 static enum od_status read_body(struct od_call *call, const struct od_schema *schema,
                                 const struct od_events_action_interaction *in, struct od_event *out)
 {
     struct od_buf body;
-    struct od_value value;
     struct od_str shown = OD_STR_NONE;
-    enum od_status s = OD_OK;
     od_buf_init(&body, OD_PUT_BODY_BYTES);
-    for (size_t f = 0; s == OD_OK && f < schema->field_count; f++) {
-        if (is_own_member(schema->fields[f].name))
-            continue;
-        s = od_put_field(call, schema, f, in->properties.value, &value);
-        if (s == OD_OK)
-            od_body_add(&body, schema->fields[f].name, &value);
-    }
+    enum od_status s = od_put_fields(call, schema, own_members, in->properties.value, &body);
     if (in->impression.items)
         shown = od_put_join(call, &in->impression);
     if (s == OD_OK && in->impression.items && !shown.ptr)

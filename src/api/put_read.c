@@ -83,6 +83,30 @@ struct od_str od_put_join(struct od_call *call, const struct od_api_strings *lis
     return joined;
 }
 
+static bool is_among(struct od_str name, const char *const *names)
+{
+    for (; *names; names++)
+        if (od_str_eq_c(name, *names))
+            return true;
+    return false;
+}
+
+enum od_status od_put_fields(struct od_call *call, const struct od_schema *schema,
+                             const char *const *own, const struct od_json *properties,
+                             struct od_buf *body)
+{
+    struct od_value value;
+    enum od_status s = OD_OK;
+    for (size_t f = 0; s == OD_OK && f < schema->field_count; f++) {
+        if (is_among(schema->fields[f].name, own))
+            continue;
+        s = od_put_field(call, schema, f, properties, &value);
+        if (s == OD_OK)
+            od_body_add(body, schema->fields[f].name, &value);
+    }
+    return s;
+}
+
 /* A text with a member of its own in the request. What the schema has a field for must be a value
  * of that field: a training reads it as one, and a single event that it cannot read would fail all
  * trainings to come. */

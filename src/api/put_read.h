@@ -23,6 +23,11 @@ const struct od_json *od_put_property(const struct od_schema *schema, size_t fie
 /* The same as a value of the field; null only where the schema allows it. */
 enum od_status od_put_field(struct od_call *call, const struct od_schema *schema, size_t f,
                             const struct od_json *properties, struct od_value *out) OD_MUST_USE;
+/* Adds the properties of all fields but the own ones (names, NULL behind the last), which have a
+ * member of their own in the request, to a body. */
+enum od_status od_put_fields(struct od_call *call, const struct od_schema *schema,
+                             const char *const *own, const struct od_json *properties,
+                             struct od_buf *body) OD_MUST_USE;
 /* Adds a text that has a member of its own in the request (absent: null) to a body, as the field of
  * that name in the schema wants it. */
 enum od_status od_put_text(struct od_call *call, const struct od_schema *schema, const char *name,

@@ -274,23 +274,6 @@ static enum od_status set_outcome(struct od_call *call, const struct ending *end
     return s == OD_OK ? od_resource_pack(call, &od_kind_recommender, &value, resource) : s;
 }
 
-static enum od_status commit(struct od_call *call, const struct ending *end, bool changed,
-                             struct od_resource *resource)
-{
-    struct od_store *store = call->app->store;
-    enum od_status s = od_store_begin(store, &call->err);
-    if (s != OD_OK)
-        return s;
-    if (changed)
-        s = od_catalog_update(store, resource, &call->err);
-    if (s == OD_OK)
-        s = od_jobs_delete(store, end->id, &call->err);
-    if (s == OD_OK)
-        return od_store_commit(store, &call->err);
-    od_store_rollback(store);
-    return s;
-}
-
 /* A model that cannot be opened is a failed recommender, as it would be at the next start. */
 static enum od_status serve_or_fail(struct od_call *call, struct od_resource *resource)
 {
@@ -316,7 +299,7 @@ enum od_status od_recommender_end(struct od_call *call, const struct ending *end
     if (awaited)
         s = set_outcome(call, end, &extra, resource);
     if (s == OD_OK)
-        s = commit(call, end, awaited, resource);
+        s = od_job_commit(call, end, awaited, resource);
     od_runner_forget(call->app, end->id);
     if (s == OD_OK && awaited && end->status == OD_OK)
         s = serve_or_fail(call, resource);

@@ -23,8 +23,12 @@ struct ending {
 /* Commits an ending. Store thread. */
 enum od_status od_job_end_on_store(struct od_app *app, void *ending,
                                    struct od_error *err) OD_MUST_USE;
-/* The same from any other thread. A commit that fails (full disk) leaves the job row, and the job
- * is taken up at the next start. */
+/* Of a kind with an ending of its own: the resource, when it changed, and the end of the job row in
+ * one commit. Store thread. */
+enum od_status od_job_commit(struct od_call *call, const struct ending *end, bool changed,
+                             struct od_resource *resource) OD_MUST_USE;
+/* The same as od_job_end_on_store from any other thread. A commit that fails (full disk) leaves the
+ * job row, and the job is taken up at the next start. */
 void od_job_end(struct od_app *app, struct ending *end);
 void od_job_fail(struct od_app *app, int64_t id, struct od_str arn, enum od_status status,
                  const struct od_error *err);
