@@ -11,6 +11,7 @@ from harness import (
     arn,
     csv_text,
     field,
+    held,
     load,
     new_filter,
     new_group,
@@ -663,25 +664,25 @@ def test_an_update_that_a_stop_gives_up_is_made_up_for(tmp_path):
     alone = Domain(server, "VIDEO_ON_DEMAND")
     made, control = alone.finish(alone.create(PICKS)), server.control
     version = new_version(server, new_solution(server, alone.group, "aws-popularity-count"))
-    source = put_object(server, "long.json", "".join(f'{{"userId":"u{n}"}}\n' for n in range(200000)))
-    long = control.create_batch_inference_job(
-        jobName=unique("long"), solutionVersionArn=version, roleArn="arn:aws:iam::000000000000:role/r", numResults=60,
-        jobInput={"s3DataSource": {"path": source}}, jobOutput={"s3DataDestination": {"path": "s3://bucket/out/"}},
-    )["batchInferenceJobArn"]
+    source = put_object(server, "asked.json", '{"userId":"u1"}\n')
 
-    def state():
-        return control.describe_batch_inference_job(batchInferenceJobArn=long)["batchInferenceJob"]["status"]
+    def begin():
+        return control.create_batch_inference_job(
+            jobName=unique("long"), solutionVersionArn=version, roleArn="arn:aws:iam::000000000000:role/r",
+            jobInput={"s3DataSource": {"path": source}}, jobOutput={"s3DataDestination": {"path": "s3://bucket/out/"}},
+        )["batchInferenceJobArn"]
 
     def update():
         answer = server.send("GET", "/ondol/jobs", headers=server.sign("GET", "/ondol/jobs", b"", {}))
         return [job for job in answer.json if job["kind"] == "update"]
 
-    wait_for(state, lambda status: status == "CREATE IN_PROGRESS")
-    properties = {"creationTimestamp": NOW - 86400 * 300, "genres": "tools", "productDescription": "All about tools"}
-    server.events.put_items(datasetArn=alone.datasets["ITEMS"], items=[{"itemId": "late-tools", "properties": json.dumps(properties)}])
-    wait_for(update, bool, 30)
-    control.stop_recommender(recommenderArn=made)
-    assert state() == "CREATE IN_PROGRESS", "the update never began"
+    with held(server, begin) as long:
+        properties = {"creationTimestamp": NOW - 86400 * 300, "genres": "tools", "productDescription": "All about tools"}
+        server.events.put_items(datasetArn=alone.datasets["ITEMS"], items=[{"itemId": "late-tools", "properties": json.dumps(properties)}])
+        wait_for(update, bool, 30)
+        control.stop_recommender(recommenderArn=made)
+        state = control.describe_batch_inference_job(batchInferenceJobArn=long)["batchInferenceJob"]["status"]
+        assert state == "CREATE IN_PROGRESS", "the update never began"
     wait_for(update, lambda jobs: not jobs)
     control.start_recommender(recommenderArn=made)
     assert "late-tools" not in alone.get(made, userId="u2", numResults=500)
