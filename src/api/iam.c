@@ -317,13 +317,46 @@ static void put_more(struct od_query *query, bool more, struct od_str last)
     od_xml_put(&query->result, "Marker", more ? last : OD_STR_NONE);
 }
 
+/* Which of them a list asks for. Policies of AWS's own are not kept here. */
+struct wanted {
+    struct od_str prefix; /* of paths */
+    bool attached;        /* policies with a role alone */
+    bool none;
+};
+
+static enum od_status read_wanted(struct od_query *query, bool policies, struct wanted *out)
+{
+    struct od_str scope = field(query, "Scope"), attached = field(query, "OnlyAttached");
+    *out = (struct wanted){.prefix = field(query, "PathPrefix")};
+    if (!policies)
+        return OD_OK;
+    out->none = od_str_eq_c(scope, "AWS");
+    out->attached = od_str_eq_c(attached, "true");
+    if (scope.ptr && !out->none && !od_str_eq_c(scope, "All") && !od_str_eq_c(scope, "Local"))
+        return invalid(query, "Scope", scope,
+                       "Member must satisfy enum value set: [All, AWS, Local]");
+    if (attached.ptr && !out->attached && !od_str_eq_c(attached, "false"))
+        return invalid(query, "OnlyAttached", attached, "Member must be true or false");
+    return OD_OK;
+}
+
+static bool is_wanted(const struct wanted *wanted, const struct od_iam_thing *thing,
+                      const struct roles *roles)
+{
+    return !wanted->none && (!wanted->prefix.len || od_str_starts(thing->path, wanted->prefix)) &&
+           (!wanted->attached || count_attached(roles, thing->arn));
+}
+
 static enum od_status list_things(struct od_query *query, bool policies)
 {
     struct od_iam_thing *things;
     struct roles roles = {0};
-    struct od_str after, last = OD_STR_NONE, prefix = field(query, "PathPrefix");
+    struct wanted wanted;
+    struct od_str after, last = OD_STR_NONE;
     size_t count, max = 0, given = 0, i = 0;
     enum od_status s = read_page(query, &after, &max);
+    if (s == OD_OK)
+        s = read_wanted(query, policies, &wanted);
     if (s == OD_OK)
         s = od_iam_list(query, policies, after, 0, &things, &count);
     if (s == OD_OK && policies)
@@ -332,7 +365,7 @@ static enum od_status list_things(struct od_query *query, bool policies)
         return s;
     od_buf_puts(&query->result, policies ? "<Policies>" : "<Roles>");
     for (; i < count; i++) {
-        if (prefix.len && !od_str_starts(things[i].path, prefix))
+        if (!is_wanted(&wanted, &things[i], &roles))
             continue;
         if (given == max)
             break;

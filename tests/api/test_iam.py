@@ -87,6 +87,9 @@ def test_many_policies_are_listed_beside_many_roles(iam):
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     counts = {p["Arn"]: p["AttachmentCount"] for page in iam.get_paginator("list_policies").paginate(Scope="Local") for p in page["Policies"]}
     assert [counts[arn] for arn in arns] == [60] * 3 + [0] * 57
+    attached = [p["Arn"] for page in iam.get_paginator("list_policies").paginate(OnlyAttached=True) for p in page["Policies"]]
+    assert set(arns) & set(attached) == set(arns[:3])
+    assert iam.list_policies(Scope="AWS")["Policies"] == [], "AWS's own are not kept here"
 
 
 def test_what_is_wrong_is_named(iam):
