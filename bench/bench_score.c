@@ -14,14 +14,11 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "floors.inc"
 #include "math/topk.h"
-#include "os/io.h"
-#include "os/parallel.h"
 #include "recipes/als.h"
 
-enum { DIMS = 128, HISTORY = 50, TOP = 25, WIDE = 16, CHAINS = 8, ROUNDS = 3 };
-
-typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
+enum { DIMS = 128, HISTORY = 50, TOP = 25 };
 
 struct model {
     uint32_t items, entries;
@@ -39,11 +36,6 @@ struct job {
     float *sink; /* [asked] */
 };
 
-static double now_s(void)
-{
-    return (double)od_io_real.monotonic_ns(&od_io_real) * 1e-9;
-}
-
 static void *need(size_t bytes)
 {
     void *p = malloc(bytes + 64);
@@ -51,73 +43,6 @@ static void *need(size_t bytes)
         return p;
     fprintf(stderr, "bench: out of memory\n");
     exit(1);
-}
-
-/* --- the floors --- */
-
-#define FLOOR_BYTES  ((size_t)1 << 28)
-#define FLOOR_PASSES 100000000
-
-struct floor {
-    const float *array;
-    float sink[64];
-};
-
-static enum od_status read_part(void *context, size_t index, unsigned thread)
-{
-    (void)thread;
-    struct floor *f = context;
-    const size_t count = FLOOR_BYTES / 64 / sizeof(float);
-    const float *x = f->array + index * count;
-    lanes sum[CHAINS] = {0};
-    for (size_t i = 0; i + WIDE * CHAINS <= count; i += WIDE * CHAINS)
-        for (size_t c = 0; c < CHAINS; c++)
-            sum[c] += *(const lanes *)(const void *)(x + i + c * WIDE);
-    for (size_t c = 1; c < CHAINS; c++)
-        sum[0] += sum[c];
-    f->sink[index] = sum[0][0];
-    return OD_OK;
-}
-
-/* The widest loop the compiler makes for each machine it may run on. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#endif
-static float
-multiply_add(size_t passes, float seed)
-{
-    float x[WIDE * 6]; /* 12 chains of 8, in registers with AVX2 */
-    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-        x[i] = seed + (float)i;
-    for (size_t p = 0; p < passes; p++)
-        for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-            x[i] = x[i] * .999f + .001f;
-    float sum = 0;
-    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-        sum += x[i];
-    return sum;
-}
-
-static enum od_status add_part(void *context, size_t index, unsigned thread)
-{
-    (void)thread;
-    struct floor *f = context;
-    f->sink[index] = multiply_add(FLOOR_PASSES / 100, f->array[index]);
-    return OD_OK;
-}
-
-static double best_of(unsigned threads, size_t parts,
-                      enum od_status (*part)(void *, size_t, unsigned), void *context)
-{
-    double best = 1e9;
-    for (int round = 0; round < ROUNDS; round++) {
-        double began = now_s();
-        if (od_parallel(threads, parts, part, context) != OD_OK)
-            exit(1);
-        double took = now_s() - began;
-        best = took < best ? took : best;
-    }
-    return best;
 }
 
 /* --- what is scored --- */
@@ -209,10 +134,6 @@ static enum od_status ask_batch(void *context, size_t index, unsigned thread)
     return st;
 }
 
-struct floors {
-    double bandwidth, peak; /* bytes and multiply-adds a second */
-};
-
 static void measure(const char *what, const struct model *m, struct job job, double bytes,
                     double adds, unsigned threads, const struct floors *floors)
 {
@@ -303,22 +224,15 @@ static void bench(unsigned threads, const struct floors *floors)
 
 int main(void)
 {
-    struct floor floor = {.array = calloc(FLOOR_BYTES, 1)};
-    if (!floor.array)
-        return 1;
-    memset((void *)(uintptr_t)floor.array, 1, FLOOR_BYTES);
     printf("kernels: %s\n", od_kernels_best()->name);
     unsigned all = od_cpu_count();
     for (unsigned threads = 1; threads <= all; threads += all > 1 ? all - 1 : 1) {
-        struct floors floors = {FLOOR_BYTES / best_of(threads, 64, read_part, &floor),
-                                64.0 * (FLOOR_PASSES / 100) * WIDE * 6 /
-                                    best_of(threads, 64, add_part, &floor)};
+        struct floors floors = measure_floors(threads);
         printf("\n%u thread%s: memory %.1f GB/s, arithmetic %.1f GFLOP/s\n", threads,
                threads == 1 ? "" : "s", floors.bandwidth * 1e-9, 2 * floors.peak * 1e-9);
         printf("%-34s %9s %7s %13s %12s %15s %8s\n", "", "items", "threads", "a user", "read",
                "arithmetic", "of it");
         bench(threads, &floors);
     }
-    free((void *)(uintptr_t)floor.array);
     return 0;
 }

@@ -1,10 +1,11 @@
 /* How many durable events a second one thread stores, and how fast they are read back.
  *
- *   bench_store [FOLDER [SECONDS]]
+ *   bench_store [FOLDER [SECONDS [none|growing|random]]]
  *
  * An event is about 200 bytes. Each line commits (WAL, synchronous=FULL) once a group: what is
  * counted is on the disk. FOLDER (default: a new one below the current folder) should be on the
- * disk to be measured; the database made there is removed. */
+ * disk to be measured; the database made there is removed. The third word leaves the other kinds of
+ * event ids out. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,11 +165,14 @@ int main(int argc, char **argv)
            "|           | a req. | a commit | durable    |           | an ev.  | commit ms|\n"
            "|-----------|-------:|---------:|-----------:|----------:|--------:|---------:|\n");
     uint64_t serial = 0;
-    for (enum ids ids = NO_ID; ids <= RANDOM_ID; ids++)
+    for (enum ids ids = NO_ID; ids <= RANDOM_ID; ids++) {
+        if (argc > 3 && strcmp(argv[3], names[ids]) != 0)
+            continue;
         for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
             printf("| %-9s ", names[ids]);
             write_line(store, lines[i][0], lines[i][1], ids, seconds, &serial);
         }
+    }
     read_all(folder);
     od_store_close(store);
     check(od_io_remove_tree(io, folder, &err), &err);

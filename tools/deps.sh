@@ -19,7 +19,7 @@ JS=tests/api/js
 JAVA=build/java
 BUILD_PACKAGES="g++ libcurl4-openssl-dev libmicrohttpd-dev libsimdjson-dev libsqlite3-dev libopenblas-dev libssl-dev"
 # libclang-rt holds the sanitizers and libFuzzer; without recommended packages clang leaves it out.
-TEST_PACKAGES="clang clang-format libclang-rt-14-dev libcmocka-dev curl"
+TEST_PACKAGES="clang clang-format libclang-rt-14-dev libcmocka-dev curl openssl"
 
 say() { echo "deps: $*"; }
 die() {

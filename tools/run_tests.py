@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs sections of the tests one after the other, shows what they print, and closes with the counts.
 
-    python3 tools/run_tests.py build unit asan fuzz lint api crash quality
+    python3 tools/run_tests.py build unit asan fuzz lint api crash quality power soak
 
 Each section ends in a line `NAME: N passed, N failed, N skipped`, said by its runner or made here
 from pytest's last line. All of them are printed again at the end, then a line with the totals; the
@@ -26,7 +26,7 @@ MAKE = os.environ.get("MAKE") or "make"
 JOBS = os.environ.get("JOBS") or str(os.cpu_count())
 PYTHON = os.path.join(VENV, "bin", "python")
 COUNTS = re.compile(r"^(\w+): (\d+) passed, (\d+) failed, (\d+) skipped")
-SECTION_LIMIT_S = 3600
+SECTION_LIMIT_S = 3600 + int(os.environ.get("SOAK_SECONDS") or 0)
 
 
 def environment():
@@ -92,9 +92,10 @@ def missing(what):
 
 
 def section_build():
+    # clang's warnings do not depend on what it optimises.
     wrong = []
     for compiler, arguments in (("gcc", ["CC=gcc", "CXX=g++"]),
-                                ("clang", ["CC=clang", "CXX=clang++", f"BUILD={BUILD}/clang"])):
+                                ("clang", ["CC=clang", "CXX=clang++", f"BUILD={BUILD}/clang", "OPT=-O0"])):
         code, _ = make("-k", "WERROR=1", *arguments, "build")
         if code:
             wrong.append(compiler)
@@ -158,11 +159,27 @@ def pytest(folder, *options):
 
 def section_api():
     # One process more than cores: these tests wait for jobs most of their time. A file stays in one process.
-    return pytest("tests/api", "-n", str(int(JOBS) + 1), "--dist", "loadfile")
+    return pytest("tests/api", "-n", str(int(JOBS) + 1), "--dist", "loadfile", "--durations=20")
 
 
 def section_crash():
+    if make("bad-disk")[0]:
+        return 0, 1, 0, "bad_disk.so does not build"
     return pytest("tests/crash")
+
+
+def section_power():
+    """Power cuts of all seeds; `unit` has some of them."""
+    programs = [os.path.join(BUILD, "unit", room, "test_power_cut") for room in ("api", "store")]
+    if make(*programs)[0]:
+        return 0, 1, 0, "it does not build"
+    return own_counts("power", *stream([sys.executable, "tools/run_unit.py", "--name", "power", "--show", *programs]))
+
+
+def section_soak():
+    if make("build", "bad-disk")[0]:
+        return 0, 1, 0, "it does not build"
+    return own_counts("soak", *stream([PYTHON, "tests/torture/soak.py"]))
 
 
 def section_quality():

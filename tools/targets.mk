@@ -7,6 +7,7 @@ VPY    := $(VENV)/bin/python
 PREFIX ?= /usr/local
 
 FUZZ_SECONDS ?= 600
+SOAK_SECONDS ?= 3600
 
 # Tools are told where things are by environment, so that they run by hand from the root as well.
 TOOL_ENV := BUILD="$(BUILD)" VENV="$(VENV)" JOBS="$(JOBS)" MAKE="$(MAKE)"
@@ -29,15 +30,23 @@ test-asan: ## unit tests under the address and undefined sanitizers
 test-fuzz: ## fuzz targets over their corpora, once
 test-lint: ## lint, as a section of the tests
 test-api: ## real AWS clients against the server
-test-crash: ## kill -9 and start again
+test-crash: ## kill -9 and start again; full, read-only, failing and slow disks
 test-quality: ## ranking quality, the quick part
 $(addprefix test-,$(SECTIONS)):
 	@tools/deps.sh test
 	@$(TOOL_ENV) $(PYTHON) tools/run_tests.py $(@:test-%=%)
 
-torture: ## crash tests with many more rounds
+torture: ## hours: 200 kills, 1,000 power cuts, bad disks, and a soak of SOAK_SECONDS=3600
 	@tools/deps.sh test
-	@$(TOOL_ENV) ONDOL_TORTURE=1 $(PYTHON) tools/run_tests.py crash
+	@$(TOOL_ENV) ONDOL_TORTURE=1 SOAK_SECONDS="$(SOAK_SECONDS)" $(PYTHON) tools/run_tests.py crash power soak
+
+# Loaded below a server by the tests of bad disks.
+.PHONY: bad-disk
+bad-disk: $(VARIANT)/faults/bad_disk.so
+$(VARIANT)/faults/bad_disk.so: tests/faults/bad_disk.c
+	@mkdir -p $(@D)
+	@echo "  LIB   $@"
+	$(Q)$(CC) -std=gnu17 -O1 -g $(WARN) -Wno-missing-prototypes -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
 
 # The unit test programs, built and not run.
 .PHONY: unit-programs
@@ -68,7 +77,7 @@ $(foreach s,$(FUZZ_SRC),$(eval $(call program_rules,$(s),$(s:tests/fuzz/%.c=$(BU
 $(foreach s,$(BENCH_SRC),$(eval $(call program_rules,$(s),$(s:bench/%.c=$(VARIANT)/bench/%),)))
 $(foreach s,$(QUALITY_SRC),$(eval $(call program_rules,$(s),$(s:tests/quality/%.c=$(VARIANT)/quality/%),)))
 
-.PHONY: bench-programs quality-programs fuzz bench quality
+.PHONY: bench-programs quality-programs fuzz bench bench-all quality
 bench-programs: $(BENCH_BIN)
 quality-programs: $(QUALITY_BIN)
 
@@ -76,12 +85,19 @@ fuzz: ## fuzz every target, FUZZ_SECONDS=600 altogether
 	@tools/deps.sh test
 	@$(TOOL_ENV) $(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
-bench: ## measure: import, store, answers, training, scale, each beside a peer
+bench: ## measure answers and events over HTTP beside the limits of the machine: minutes
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(addprefix $(VARIANT)/bench/,load echo floors bench_store)
+	@$(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) bench/serving.py
+
+# What bench/serving.py and bench/train_torch.py call, which tells little by itself.
+BENCH_PARTS := %/peer_train %/load %/echo %/floors
+bench-all: bench ## that, and import, store, training, scale, each beside a peer: an hour
 	@tools/deps.sh bench
-	@$(MAKE) --no-print-directory -j$(JOBS) build bench-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) bench-programs
 	@set -e; \
-	  for p in $(filter-out %/peer_train,$(BENCH_BIN)); do echo "== $$p"; $$p; done; \
-	  for p in $(sort $(wildcard bench/*.py)); do echo "== $$p"; \
+	  for p in $(filter-out $(BENCH_PARTS),$(BENCH_BIN)); do echo "== $$p"; $$p; done; \
+	  for p in $(filter-out bench/serving.py,$(sort $(wildcard bench/*.py))); do echo "== $$p"; \
 	    $(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) $$p; done
 
 quality: ## measure every recipe on every data set and rewrite the tables; takes hours
@@ -113,5 +129,5 @@ install: build ## copy the server to PREFIX/bin (PREFIX=/usr/local)
 
 # The environments of tools/deps.sh stay: they take a minute to fetch and hold nothing of ours.
 clean: ## remove what was built
-	@rm -rf $(foreach d,obj lib unit bench quality demo fuzz clang address-undefined address undefined thread,$(BUILD)/$(d))
+	@rm -rf $(foreach d,obj lib unit bench quality demo faults fuzz clang address-undefined address undefined thread,$(BUILD)/$(d))
 	@rm -f $(BUILD)/ondol $(BUILD)/have-libraries

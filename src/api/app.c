@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/answering.h"
 #include "api/attribution.h"
 #include "api/control.h"
 #include "api/door.h"
@@ -12,6 +13,7 @@
 #include "api/load.h"
 #include "api/runner.h"
 #include "api/targets.h"
+#include "os/parallel.h"
 #include "s3/remote.h"
 #include "s3/s3.h"
 #include "wire/metrics.h"
@@ -45,7 +47,7 @@ static bool is_loopback(const char *host)
 
 static enum od_status make_folders(struct od_app *app, struct od_error *err)
 {
-    static const char *const folders[] = {"", "segments", "images", "work", "reports"};
+    static const char *const folders[] = {"", "segments", "images", "work", "reports", "histories"};
     struct od_arena arena;
     enum od_status s = OD_OK;
     od_arena_init(&arena, 1u << 20);
@@ -64,13 +66,14 @@ static enum od_status make_folders(struct od_app *app, struct od_error *err)
 static enum od_status open_remote(struct od_app *app, struct od_error *err)
 {
     const struct od_app_config *c = &app->config;
-    const struct od_s3_endpoint endpoint = {od_str_c(c->s3_endpoint),
-                                            od_str_c(c->s3_region),
-                                            od_str_c(c->s3_key_id),
-                                            od_str_c(c->s3_secret),
-                                            c->s3_virtual_host,
-                                            OD_S3_SERVER_TRIES,
-                                            &app->draining};
+    const struct od_s3_endpoint endpoint = {.url = od_str_c(c->s3_endpoint),
+                                            .region = od_str_c(c->s3_region),
+                                            .key_id = od_str_c(c->s3_key_id),
+                                            .secret = od_str_c(c->s3_secret),
+                                            .ca = od_str_c(c->s3_ca),
+                                            .virtual_host = c->s3_virtual_host,
+                                            .tries = OD_S3_SERVER_TRIES,
+                                            .stop = &app->draining};
     struct od_arena arena;
     if (!c->s3_endpoint || !*c->s3_endpoint)
         return OD_OK;
@@ -89,8 +92,9 @@ static enum od_status open_remote(struct od_app *app, struct od_error *err)
 void od_app_add_remote(const struct od_app *app, int64_t job_id, struct od_buf *spec)
 {
     const struct od_app_config *c = &app->config;
-    const char *const names[] = {"endpoint", "region", "key_id", "secret"};
-    const char *const values[] = {c->s3_endpoint, c->s3_region, c->s3_key_id, c->s3_secret};
+    const char *const names[] = {"endpoint", "region", "key_id", "secret", "ca"};
+    const char *const values[] = {c->s3_endpoint, c->s3_region, c->s3_key_id, c->s3_secret,
+                                  c->s3_ca};
     if (!app->remote || !spec->len)
         return;
     spec->len--; /* the brace that closes it */
@@ -117,6 +121,7 @@ static enum od_status open_s3(struct od_app *app, struct od_error *err)
         .lookup = od_app_find_key,
         .lookup_context = app,
         .no_auth = app->config.no_auth,
+        .encrypted_disk = app->config.encrypted_disk,
         .region = app->config.region,
         .account = app->config.account,
     };
@@ -139,10 +144,15 @@ static enum od_status open_parts(struct od_app *app, struct od_error *err)
     if (s != OD_OK)
         return s;
     app->serve = od_serve_new(app->io);
+    app->capacity = od_capacity_new(c->threads);
+    app->lines = calloc(c->threads, sizeof *app->lines);
     app->targets = od_targets_new();
     app->attributions = od_attributions_new();
     app->sigv4 = od_sigv4_new(od_app_find_key, app);
-    if (!app->serve || !app->targets || !app->attributions || !app->sigv4)
+    for (unsigned i = 0; app->lines && i < c->threads; i++)
+        app->lines[i].thread = i;
+    if (!app->serve || !app->capacity || !app->lines || !app->targets || !app->attributions ||
+        !app->sigv4)
         return od_fail(err, OD_NO_MEMORY, NULL);
     s = od_door_metrics_init(app, err);
     if (app->remote)
@@ -183,6 +193,7 @@ static enum od_status open_door(struct od_app *app, struct od_error *err)
         .io = app->io,
         .handle = od_door_handle,
         .begin = od_door_begin,
+        .settle = od_answering_settle,
         .context = app,
     };
     return od_http_start(&config, &app->http, err);
@@ -245,6 +256,8 @@ enum od_status od_app_start(const struct od_app_config *config, struct od_app **
     *out_first_key = NULL;
     app->config = *config;
     app->io = config->io;
+    if (!app->config.threads)
+        app->config.threads = od_cpu_count();
     pthread_rwlock_init(&app->keys_lock, NULL);
     od_arena_init(&app->keys_arena, 0);
     od_arena_init(&app->first_key_arena, 1u << 20);
@@ -300,10 +313,12 @@ static void wait_for_loader(struct od_app *app)
     pthread_mutex_destroy(&b.lock);
 }
 
-static enum od_status nothing(struct od_app *app, void *context, struct od_error *err)
+/* After the last request: what capacity is owed to it. The data folder may be gone: then the
+ * running window is lost, as by a crash. */
+static enum od_status last_words(struct od_app *app, void *context, struct od_error *err)
 {
-    (void)app, (void)context, (void)err;
-    return OD_OK;
+    (void)context;
+    return od_capacity_save(app, true, err);
 }
 
 /* The order matters: no new work, then no new jobs, then no children, then the queues that their
@@ -319,8 +334,9 @@ void od_app_stop(struct od_app *app)
     od_s3_free(app->s3);
     if (app->explain_running)
         od_queue_stop(&app->explain_queue); /* it asks the store thread */
-    enum od_status done = app->store_running ? od_app_on_store(app, nothing, NULL, NULL) : OD_OK;
-    (void)done; /* nothing fails */
+    struct od_error err;
+    if (app->store_running && od_app_on_store(app, last_words, NULL, &err) != OD_OK)
+        fprintf(stderr, "ondol: %s\n", err.message);
     if (app->loader_running)
         wait_for_loader(app);
     od_jobs_free(app->jobs);
@@ -331,6 +347,8 @@ void od_app_stop(struct od_app *app)
     od_runner_free(app);
     if (app->serve)
         od_serve_free(app->serve);
+    od_capacity_free(app->capacity);
+    free(app->lines);
     od_targets_free(app->targets);
     od_attributions_free(app->attributions);
     if (app->sigv4)

@@ -1,7 +1,8 @@
 /* The running server: what ties store, jobs, serving and the door together.
  *
  * Threads (docs/locks.md):
- *   HTTP threads   parse, verify, bind and validate; answer queries by themselves
+ *   HTTP threads   parse, verify, bind and validate; answer queries by themselves, at the end of a
+ *                  round (answering.h)
  *   store thread   owns struct od_store; runs every control operation, one at a time, and groups
  *                  concurrent Put* calls into one commit
  *   loader thread  the slow preparations: replacing live data after an import, folding events into
@@ -31,6 +32,7 @@ struct od_app_config {
     const char *objects_folder;
     const char *s3_endpoint; /* "": s3:// is objects_folder; else the URL of an endpoint */
     const char *s3_region, *s3_key_id, *s3_secret;
+    const char *s3_ca; /* "": the system's certificates alone */
     bool s3_virtual_host;
     const char *const *file_folders; /* file:// is allowed below these */
     size_t file_folder_count;
@@ -38,6 +40,7 @@ struct od_app_config {
     uint16_t port;
     unsigned threads;    /* HTTP threads; 0: one a core */
     bool no_auth;        /* loopback only */
+    bool encrypted_disk; /* the operator says so (encryption.h) */
     bool strict;         /* AWS's own quotas and filter language */
     const char *region;  /* for requests without a signature */
     const char *account; /* 12 digits */
@@ -46,6 +49,11 @@ struct od_app_config {
     unsigned jobs_at_once;
     unsigned auto_update_s;        /* between automatic updates of a deployed version; 0: none */
     unsigned attribution_report_s; /* between reports of metric attributions */
+    unsigned put_queue_calls;      /* Put* calls that may wait for a commit; beyond, throttled */
+    size_t put_queue_bytes;        /* memory of these calls; beyond, throttled */
+    uint64_t history_bytes;        /* of histories in memory; beyond, they move to files */
+    unsigned rest_after_s;         /* without a request, before a campaign sleeps; 0: never */
+    unsigned overload_wait_ms;     /* in line, before a request beyond its floor is refused */
 };
 
 /* A piece of work for the store or the loader thread. Embed it first in a larger struct. */
@@ -65,6 +73,8 @@ struct od_queue {
     bool quit;
 };
 
+struct od_capacity;     /* capacity.h */
+struct od_line;         /* line.h */
 struct od_targets;      /* targets.h */
 struct od_attributions; /* attribution.h */
 struct od_runner;       /* runner.h */
@@ -85,6 +95,8 @@ struct od_app {
     struct od_sigv4 *sigv4;
     struct od_registry *registry;
     struct od_door_metrics *door_metrics; /* door_metrics.c */
+    struct od_capacity *capacity;         /* what is promised to what is served; own locks */
+    struct od_line *lines;                /* one an HTTP thread */
     struct od_targets *targets;           /* where Put* calls go; own lock */
     struct od_s3 *s3;                     /* NULL with a remote endpoint */
     struct od_remote *remote;             /* NULL without one; io is its own then */
@@ -96,9 +108,12 @@ struct od_app {
     bool store_running, loader_running,
         explain_running; /* the threads of the queues were started */
     atomic_uint queued_puts;
-    atomic_bool ready;          /* live data is loaded */
-    atomic_bool draining;       /* no new work is taken */
-    pthread_rwlock_t keys_lock; /* guards keys */
+    atomic_size_t queued_put_bytes; /* of these */
+    atomic_bool folding;            /* histories move to their files */
+    _Atomic int64_t fold_after_ns;  /* not before */
+    atomic_bool ready;              /* live data is loaded */
+    atomic_bool draining;           /* no new work is taken */
+    pthread_rwlock_t keys_lock;     /* guards keys */
     struct od_arena keys_arena;
     struct od_key *keys; /* a copy of the store's, for HTTP threads */
     size_t key_count;
@@ -128,6 +143,16 @@ enum od_status od_app_on_store(struct od_app *app,
                                enum od_status (*fn)(struct od_app *app, void *context,
                                                     struct od_error *err),
                                void *context, struct od_error *err) OD_MUST_USE;
+
+/* The same, tried again while the disk fails (OD_IO) and the server does not stop. The thread
+ * waits: for the loader and the supervisor, whose next steps would need the disk too. */
+enum od_status od_app_on_store_patiently(struct od_app *app,
+                                         enum od_status (*fn)(struct od_app *app, void *context,
+                                                              struct od_error *err),
+                                         void *context, struct od_error *err) OD_MUST_USE;
+
+/* Between two attempts: sleeps half a second. False: the server stops, do not try again. */
+bool od_app_nap(struct od_app *app);
 
 /* A path below the data folder, in arena: od_app_path(app, arena, "images/%s.image", id). */
 OD_PRINTF(3, 4)

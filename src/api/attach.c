@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "api/capacity.h"
 #include "api/targets.h"
 #include "jobs/worker.h"
 
@@ -42,7 +43,8 @@ enum od_status od_dataset_info(struct od_call *call, const struct od_resource *d
                                struct od_dataset_info *out)
 {
     struct od_personalize_dataset value = {0};
-    *out = (struct od_dataset_info){.arn = dataset->arn, .group = dataset->group};
+    *out =
+        (struct od_dataset_info){.arn = dataset->arn, .group = dataset->group, .seq = dataset->seq};
     enum od_status s = od_resource_read(call, &od_kind_dataset, dataset, &value);
     if (s == OD_OK && !od_dataset_type_parse(value.dataset_type, &out->type))
         s = od_fail(&call->err, OD_CORRUPT, "The stored dataset %.*s has no type.",
@@ -171,8 +173,14 @@ enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_a
         .group_arn = group,
         .image_path = image.ptr,
         .enable_metadata = config && config->enable_metadata_with_recommendations.value,
-        .min_provisioned_tps = min_tps,
     };
     od_attach_config(config, &setup);
-    return od_serve_campaign_set(call->app->serve, &setup, &call->err);
+    s = od_serve_campaign_set(call->app->serve, &setup, &call->err);
+    return s == OD_OK ? od_capacity_set(call, campaign_arn, min_tps) : s;
+}
+
+void od_detach_campaign(struct od_app *app, struct od_str campaign_arn)
+{
+    od_serve_campaign_remove(app->serve, campaign_arn);
+    od_capacity_remove(app->capacity, campaign_arn);
 }

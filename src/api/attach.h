@@ -14,6 +14,7 @@ struct od_dataset_info {
     enum od_domain domain;
     enum od_dataset_type type;
     const struct od_schema *schema;
+    int64_t seq; /* of the resource: this dataset and no other of its name */
 };
 enum od_status od_dataset_info(struct od_call *call, const struct od_resource *dataset,
                                struct od_dataset_info *out) OD_MUST_USE;
@@ -37,6 +38,8 @@ enum od_status od_attach_campaign(struct od_call *call, struct od_str campaign_a
                                   struct od_str group, const struct od_resource *version,
                                   const struct od_personalize_campaign_config *config,
                                   int64_t min_tps) OD_MUST_USE;
+/* The opposite: it is served no more. */
+void od_detach_campaign(struct od_app *app, struct od_str campaign_arn);
 
 /* What a configuration (may be NULL) says of exploration and influence, into a setup. Any thread.
  */

@@ -2,7 +2,8 @@
  *
  * The door (door.c) verifies, binds and validates; a handler sees `in`, fills `out`, returns a
  * status. Control operations run on the store thread, runtime queries on the HTTP thread that got
- * them, Put* calls on both: checked on the HTTP thread, committed on the store thread (puts.h). */
+ * them, at the end of its round (answering.h), Put* calls on both: checked on the HTTP thread,
+ * committed on the store thread (puts.h). */
 #ifndef OD_API_CALL_H
 #define OD_API_CALL_H
 
@@ -26,15 +27,16 @@ struct od_call {
 };
 
 enum od_place {
-    OD_PLACE_NONE,  /* not implemented */
+    OD_PLACE_NONE,  /* a row that the table lacks: a fault of ours */
     OD_PLACE_STORE, /* store thread */
-    OD_PLACE_HTTP,  /* the HTTP thread, answers at once */
+    OD_PLACE_LINE,  /* the HTTP thread checks, then answers at the end of its round */
     OD_PLACE_PUT    /* the HTTP thread checks, then a grouped commit */
 };
 
 struct od_handler {
     enum od_place place;
-    /* OD_PLACE_PUT: OD_OK means that the call was queued and must not be touched any more. */
+    /* OD_PLACE_PUT and _LINE: OD_OK means that the call was queued and must not be touched any
+     * more. */
     enum od_status (*run)(struct od_call *call);
 };
 /* Indexed by enum od_op_id. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/attach.h"
+#include "api/capacity.h"
 #include "api/explain.h"
 #include "api/runner.h"
 #include "base/limits.h"
@@ -22,6 +23,7 @@
 #define LINE_MAX_BYTES  65536
 #define REPLY_MAX_BYTES (8u << 20) /* an explanation of 100 items is the longest */
 #define ARENA_MAX_BYTES (64u << 20)
+#define MOST_CEILING    1000000000
 #define PATIENCE_S      5  /* of the server, for a slow other side */
 #define ASK_PATIENCE_S  60 /* of the command: a server may be busy with a commit */
 
@@ -175,6 +177,19 @@ static enum od_status answer_on_store(struct od_app *app, void *context, struct 
     return s == OD_OK ? od_app_reload_keys(app, err) : s;
 }
 
+static enum od_status set_ceiling(struct od_app *app, void *context, struct od_error *err)
+{
+    const struct question *q = context;
+    int64_t ceiling = od_json_get_i64(q->request, "ceiling", -1);
+    if (ceiling < 0 || ceiling > MOST_CEILING)
+        return od_fail(err, OD_INVALID_INPUT,
+                       "ceiling is a number of requests a second up to %d, or 0 for none.",
+                       MOST_CEILING);
+    od_buf_puts(q->reply, "{}");
+    return od_capacity_set_ceiling(app, od_json_get_str(q->request, "arn", OD_STR("")), ceiling,
+                                   err);
+}
+
 static enum od_status try_filter(struct od_app *app, const struct question *q,
                                  struct od_arena *arena, struct od_error *err)
 {
@@ -226,6 +241,12 @@ static enum od_status answer(struct od_app *app, struct question *q, struct od_a
         return try_filter(app, q, arena, err);
     if (od_str_eq_c(verb, "explain"))
         return explain(app, q, arena, err);
+    if (od_str_eq_c(verb, "set-ceiling"))
+        return od_app_on_store(app, set_ceiling, q, err);
+    if (od_str_eq_c(verb, "list-campaigns")) {
+        od_capacity_list(app, q->reply);
+        return OD_OK;
+    }
     if (!od_str_eq_c(verb, "list-jobs"))
         return od_app_on_store(app, answer_on_store, q, err);
     od_buf_puts(q->reply, "{\"jobs\":");
@@ -357,5 +378,18 @@ enum od_status od_control_ask(const char *data_folder, struct od_str request, st
     else if (!send_line(fd, request) || !read_line(fd, reply))
         s = od_fail(err, OD_IO, "The server at %s did not answer.", address.sun_path);
     close(fd);
+    return s;
+}
+
+enum od_status od_control_read(const char *data_folder, struct od_str request,
+                               struct od_arena *arena, struct od_buf *reply, struct od_json *out,
+                               struct od_error *err)
+{
+    enum od_status s = od_control_ask(data_folder, request, reply, err);
+    if (s == OD_OK)
+        s = od_json_parse(arena, od_buf_view(reply), out, err);
+    if (s == OD_OK && od_json_get(out, OD_STR("error")))
+        s = od_fail(err, OD_INVALID_INPUT, "%.*s",
+                    OD_STR_ARG(od_json_get_str(out, "error", OD_STR(""))));
     return s;
 }

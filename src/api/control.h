@@ -29,5 +29,10 @@ enum od_status od_control_do(struct od_store *store, const struct od_io *io,
  */
 enum od_status od_control_ask(const char *data_folder, struct od_str request, struct od_buf *reply,
                               struct od_error *err) OD_MUST_USE;
+/* The same, with the reply read; one that says "error" is that error (OD_INVALID_INPUT). reply and
+ * arena hold what out points to. */
+enum od_status od_control_read(const char *data_folder, struct od_str request,
+                               struct od_arena *arena, struct od_buf *reply, struct od_json *out,
+                               struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -25,7 +25,9 @@ static void write_error(struct od_call *call, struct od_http_response *response)
     od_buf_clear(&response->body);
     od_aws_error_render(&call->err, call->control, &response->status, &type, &response->body);
     add_header(response, OD_STR(OD_AWS_ERROR_HEADER), od_str_c(type));
-    if (response->status >= 500 && response->status != 501)
+    /* A disk that fails is told once by the store thread, not with every call. */
+    bool known = call->err.code == OD_IO && od_store_health(call->app->store).failing;
+    if (response->status >= 500 && response->status != 501 && !known)
         fprintf(stderr, "ondol: %s: %s\n", call->op ? call->op->name : "request",
                 call->err.message);
 }
@@ -104,16 +106,13 @@ static bool run(struct od_call *call)
         od_queue_post(&call->app->store_queue, &call->task);
         return false;
     case OD_PLACE_PUT:
+    case OD_PLACE_LINE:
         s = handler->run(call);
         if (s == OD_OK)
             return false;
         break;
-    case OD_PLACE_HTTP:
-        s = handler->run(call);
-        break;
     case OD_PLACE_NONE:
-        s = od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                    "%s is not implemented in this version of Ondol.", call->op->name);
+        s = od_fail(&call->err, OD_INTERNAL, "Operation %s has no handler.", call->op->name);
     }
     od_call_answer(call, s, true);
     return true;

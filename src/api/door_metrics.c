@@ -28,15 +28,23 @@ static double read_counts(void *context, size_t offset)
     }
 GAUGE(groups)
 GAUGE(campaigns)
+GAUGE(asleep)
 GAUGE(filters)
 GAUGE(users)
 GAUGE(items)
 GAUGE(history_events)
 GAUGE(history_bytes)
+GAUGE(shown_bytes)
+GAUGE(histories_evicted)
 
 static double read_queued_puts(void *context)
 {
     return atomic_load(&((struct od_app *)context)->queued_puts);
+}
+
+static double read_queued_put_bytes(void *context)
+{
+    return (double)atomic_load(&((struct od_app *)context)->queued_put_bytes);
 }
 
 static double read_connections(void *context)
@@ -61,20 +69,48 @@ static double read_jobs_running(void *context)
     return running;
 }
 
+static double read_disk_failing(void *context)
+{
+    return od_store_health(((struct od_app *)context)->store).failing;
+}
+
+static double read_disk_failures(void *context)
+{
+    return (double)od_store_health(((struct od_app *)context)->store).failures;
+}
+
+static double read_store_bytes(void *context)
+{
+    return (double)od_store_health(((struct od_app *)context)->store).memory_bytes;
+}
+
 static const struct {
     const char *name, *help;
     double (*read)(void *context);
 } gauges[] = {
     {"ondol_dataset_groups", "Dataset groups.", read_groups},
     {"ondol_campaigns", "Campaigns and recommenders being served.", read_campaigns},
+    {"ondol_campaigns_asleep", "Of them, those that hold no memory for want of requests.",
+     read_asleep},
     {"ondol_filters", "Filters.", read_filters},
     {"ondol_users", "Users and sessions with a live history.", read_users},
     {"ondol_items", "Items in the catalogues.", read_items},
     {"ondol_history_events", "Interactions held in live histories.", read_history_events},
     {"ondol_history_bytes", "Memory of the live histories.", read_history_bytes},
+    {"ondol_shown_bytes", "Memory of the lists shown, by recommendation id; 64 MiB at most.",
+     read_shown_bytes},
+    {"ondol_histories_evicted", "Users and sessions whose history is in a file alone.",
+     read_histories_evicted},
     {"ondol_queued_puts", "Put calls waiting for their commit.", read_queued_puts},
+    {"ondol_queued_put_bytes", "Memory of the Put calls waiting.", read_queued_put_bytes},
     {"ondol_http_connections", "Open connections.", read_connections},
     {"ondol_jobs_waiting", "Imports and trainings waiting for a worker.", read_jobs_waiting},
+    {"ondol_disk_failing", "1 while the disk refuses what is to be stored, else 0.",
+     read_disk_failing},
+    {"ondol_disk_failures",
+     "Attempts to store something that failed for the disk, since the start.", read_disk_failures},
+    {"ondol_store_bytes", "Memory of the database's code: pages kept, 72 MiB and a little at most.",
+     read_store_bytes},
     {"ondol_jobs_running", "Imports and trainings running.", read_jobs_running},
 };
 

@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "api/attribution.h"
+#include "api/capacity.h"
 #include "api/door.h"
 #include "api/runner.h"
+#include "api/targets.h"
 #include "wire/aws_error.h"
 #include "wire/metrics.h"
 
@@ -130,6 +132,8 @@ enum od_door_page od_door_pages(struct od_app *app, struct od_http_exchange *exc
         response->content_type = OD_STR("text/plain; version=0.0.4");
         od_registry_write(app->registry, &response->body);
         od_attributions_write(app, &response->body);
+        od_targets_write(app->targets, &response->body);
+        od_capacity_write(app, &response->body);
     } else
         return own_page(app, exchange, request->path);
     return OD_PAGE_WRITTEN;

@@ -203,6 +203,13 @@ static enum od_status take_update(struct od_call *call, const struct ending *end
     return version->extra.ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
 }
 
+bool od_ending_waits(const struct ending *end, enum od_status s)
+{
+    if (end->waits)
+        *end->waits = s == OD_IO;
+    return end->waits && s == OD_IO;
+}
+
 enum od_status od_job_commit(struct od_call *call, const struct ending *end, bool changed,
                              struct od_resource *resource)
 {
@@ -230,6 +237,8 @@ enum od_status od_update_end(struct od_call *call, const struct ending *end,
     enum od_status s = take_update(call, end, version, &changed);
     if (s == OD_OK)
         s = od_job_commit(call, end, changed, version);
+    if (od_ending_waits(end, s))
+        return s;
     od_runner_forget(call->app, end->id);
     if (s == OD_OK && changed)
         s = od_campaigns_reopen(call, version);
@@ -299,7 +308,7 @@ enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_
     if (whole) {
         if (s == OD_OK)
             s = kind->end(&call, end, &resource);
-        else
+        else if (!od_ending_waits(end, s))
             od_runner_forget(app, end->id); /* the row stays: taken up at the next start */
         if (s != OD_OK)
             od_error_copy(err, &call.err);
@@ -313,23 +322,32 @@ enum od_status od_job_end_on_store(struct od_app *app, void *context, struct od_
     solution.updated_ms = call.now_ms;
     if (s == OD_OK)
         s = commit_outcome(&call, end, &resource, &solution);
-    od_runner_forget(app, end->id);
-    if (s == OD_OK && resource.arn.ptr)
-        s = after_outcome(&call, end, &resource);
-    else if (end->loading)
-        od_load_abort(end->loading);
+    if (!od_ending_waits(end, s)) {
+        od_runner_forget(app, end->id);
+        if (s == OD_OK && resource.arn.ptr)
+            s = after_outcome(&call, end, &resource);
+        else if (end->loading)
+            od_load_abort(end->loading);
+    }
     if (s != OD_OK)
         od_error_copy(err, &call.err);
     od_arena_done(&arena);
     return s;
 }
 
-/* Ends a job; a commit that fails (full disk) leaves the row, and the job is taken up at the next
- * start. */
 void od_job_end(struct od_app *app, struct ending *end)
 {
     struct od_error err;
-    enum od_status s = od_app_on_store(app, od_job_end_on_store, end, &err);
+    bool waits = false;
+    enum od_status s;
+    end->waits = &waits;
+    do
+        s = od_app_on_store(app, od_job_end_on_store, end, &err);
+    while (waits && od_app_nap(app));
+    if (waits) { /* the server stops: what was prepared goes, the row stays */
+        end->waits = NULL;
+        s = od_app_on_store(app, od_job_end_on_store, end, &err);
+    }
     if (s != OD_OK)
         fprintf(stderr, "ondol: job %lld could not be ended: %s\n", (long long)end->id,
                 err.message);

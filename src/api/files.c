@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/fold.h"
 #include "api/resource.h"
 
 /* The images and cards of what was trained. */
@@ -99,6 +100,7 @@ void od_files_collect(struct od_call *call)
         collect_folder(call, "segments", used);
         collect_folder(call, "images", used);
         collect_folder(call, "work", used);
+        od_fold_collect(call);
     }
     od_dict_free(used);
 }

@@ -94,9 +94,9 @@ const struct od_handler od_handlers[OD_OP_COUNT] = {
     [OD_OP_STOP_RECOMMENDER] = {OD_PLACE_STORE, od_op_stop_recommender},
     [OD_OP_DELETE_RECOMMENDER] = {OD_PLACE_STORE, od_op_delete_recommender},
 
-    [OD_OP_GET_RECOMMENDATIONS] = {OD_PLACE_HTTP, od_op_get_recommendations},
-    [OD_OP_GET_PERSONALIZED_RANKING] = {OD_PLACE_HTTP, od_op_get_personalized_ranking},
-    [OD_OP_GET_ACTION_RECOMMENDATIONS] = {OD_PLACE_HTTP, od_op_get_action_recommendations},
+    [OD_OP_GET_RECOMMENDATIONS] = {OD_PLACE_LINE, od_op_get_recommendations},
+    [OD_OP_GET_PERSONALIZED_RANKING] = {OD_PLACE_LINE, od_op_get_personalized_ranking},
+    [OD_OP_GET_ACTION_RECOMMENDATIONS] = {OD_PLACE_LINE, od_op_get_action_recommendations},
 
     [OD_OP_PUT_EVENTS] = {OD_PLACE_PUT, od_op_put_events},
     [OD_OP_PUT_ITEMS] = {OD_PLACE_PUT, od_op_put_items},

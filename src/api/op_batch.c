@@ -2,6 +2,7 @@
  * while they run. A worker process answers the lines (batch/batch.h); what it is told is written in
  * prepare_batch.c. */
 #include "api/batch.h"
+#include "api/encryption.h"
 #include "api/quota.h"
 #include "api/runner.h"
 #include "api/solution.h"
@@ -49,6 +50,8 @@ static enum od_status check_locations(struct od_call *call, const struct request
     if (s == OD_OK && od_str_eq(without_slash(ask->from->path), without_slash(ask->to->path)))
         s = od_fail(&call->err, OD_INVALID_INPUT,
                     "Invalid S3 output path. The output must not be the input.");
+    if (s == OD_OK)
+        s = od_encryption_written(call, "jobOutput.s3DataDestination.kmsKeyArn", ask->to);
     return s;
 }
 

@@ -117,7 +117,7 @@ enum od_status od_op_create_campaign(struct od_call *call)
                                             .campaign_config = in->campaign_config};
     s = od_resource_create(call, &od_kind_campaign, &value, &in->tags, &resource);
     if (s != OD_OK)
-        od_serve_campaign_remove(call->app->serve, resource.arn);
+        od_detach_campaign(call->app, resource.arn);
     OD_OUT(call, create_campaign_response)->campaign_arn = resource.arn;
     return s;
 }
@@ -247,6 +247,6 @@ enum od_status od_op_delete_campaign(struct od_call *call)
     if (s == OD_OK)
         s = od_resource_remove(call, arn);
     if (s == OD_OK)
-        od_serve_campaign_remove(call->app->serve, arn);
+        od_detach_campaign(call->app, arn);
     return s;
 }

@@ -1,6 +1,7 @@
 /* Datasets: one of each type in a group, named by the group and the type. */
 #include "api/attach.h"
 #include "api/files.h"
+#include "api/fold.h"
 #include "api/ids.h"
 #include "api/recommender.h"
 #include "api/targets.h"
@@ -168,6 +169,8 @@ enum od_status od_op_delete_dataset(struct od_call *call)
         s = check_idle(call, &dataset);
     if (s == OD_OK)
         s = od_dataset_info(call, &dataset, &info);
+    if (s == OD_OK)
+        s = od_fold_remove(call->app, info.seq, &call->err);
     if (s == OD_OK)
         s = remove_data(call, arn);
     if (s != OD_OK)

@@ -1,5 +1,6 @@
 /* Dataset groups. A group is the unit of everything live: its datasets, filters and campaigns see
  * each other and nothing else. */
+#include "api/encryption.h"
 #include "api/files.h"
 #include "api/quota.h"
 #include "api/resource.h"
@@ -13,7 +14,9 @@ enum od_status od_op_create_dataset_group(struct od_call *call)
     if (!!in->role_arn.ptr != !!in->kms_key_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "roleArn and kmsKeyArn must be given together.");
-    enum od_status s = od_resource_absent(call, &od_kind_dataset_group, resource.arn);
+    enum od_status s = od_encryption_kept(call, "kmsKeyArn", in->kms_key_arn);
+    if (s == OD_OK)
+        s = od_resource_absent(call, &od_kind_dataset_group, resource.arn);
     if (s == OD_OK)
         s = od_quota_check(call, OD_QUOTA_DATASET_GROUPS, OD_STR_NONE);
     if (s == OD_OK)

@@ -1,6 +1,7 @@
 /* Dataset export jobs: CreateDatasetExportJob, and preparing the worker that does it
  * (jobs/export.c). The files go to <path>/<jobName>/part-00000.csv and so on (data.md section 10):
  * the location of an import that takes them back is <path>/<jobName>/. */
+#include "api/encryption.h"
 #include "api/prepare.h"
 #include "api/quota.h"
 #include "api/runner.h"
@@ -15,15 +16,13 @@ static struct od_str folder_of(struct od_arena *arena, struct od_str path, struc
     return od_arena_printf(arena, "%.*s/%.*s/", OD_STR_ARG(path), OD_STR_ARG(job_name));
 }
 
-/* This server keeps no keys of AWS's: a file that should be encrypted must not lie there in the
- * clear. */
 static enum od_status check_destination(struct od_call *call, struct od_str job_name,
                                         const struct od_personalize_s3_data_config *destination)
 {
-    if (destination->kms_key_arn.ptr)
-        return od_fail(&call->err, OD_INVALID_INPUT,
-                       "jobOutput.s3DataDestination.kmsKeyArn: this server does not encrypt what "
-                       "it writes; leave the key out.");
+    enum od_status s =
+        od_encryption_written(call, "jobOutput.s3DataDestination.kmsKeyArn", destination);
+    if (s != OD_OK)
+        return s;
     struct od_str folder = folder_of(call->arena, destination->path, job_name);
     return folder.ptr ? od_objects_check(call->app->objects, folder, &call->err)
                       : od_fail(&call->err, OD_NO_MEMORY, NULL);
@@ -143,6 +142,7 @@ static enum od_status write_spec(struct od_app *app, int64_t job_id,
     od_buf_json(spec, folder);
     od_buf_puts(spec, ",\"scratch\":");
     od_buf_json(spec, scratch);
+    od_encryption_add(spec, value->job_output->s3_data_destination);
     s = od_prepare_rows(app, job_id, &facts->sources, which, facts->arena, spec, err);
     od_buf_char(spec, '}');
     if (s == OD_OK && od_buf_status(spec) != OD_OK)

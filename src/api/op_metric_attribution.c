@@ -7,6 +7,7 @@
 
 #include "api/attach.h"
 #include "api/attribution.h"
+#include "api/encryption.h"
 
 /* ---- checks ---- */
 
@@ -132,7 +133,12 @@ static enum od_status check_output(struct od_call *call,
 {
     if (!output->s3_data_destination)
         return OD_OK;
-    return od_objects_check(call->app->objects, output->s3_data_destination->path, &call->err);
+    enum od_status s =
+        od_encryption_kept(call, "metricsOutputConfig.s3DataDestination.kmsKeyArn",
+                           output->s3_data_destination->kms_key_arn); /* the server writes them */
+    return s == OD_OK
+               ? od_objects_check(call->app->objects, output->s3_data_destination->path, &call->err)
+               : s;
 }
 
 /* ---- create ---- */

@@ -127,6 +127,7 @@ enum od_status od_op_put_events(struct od_call *call)
     struct od_put put = {.target = od_targets_find(call->app->targets, in->tracking_id)};
     if (!put.target || put.target->type != OD_INTERACTIONS) {
         od_target_unref(put.target);
+        od_targets_count_unknown(call->app->targets, in->event_list.count);
         return od_fail(&call->err, OD_INVALID_INPUT, "Unknown trackingId %.*s.",
                        OD_STR_ARG(in->tracking_id));
     }
@@ -138,6 +139,7 @@ enum od_status od_op_put_events(struct od_call *call)
         s = read_events(call, put.target, &put);
     if (s == OD_OK)
         return od_puts_queue(call, &put);
+    od_target_count(put.target, OD_EVENT_INVALID, in->event_list.count);
     od_target_unref(put.target);
     return s;
 }

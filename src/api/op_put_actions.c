@@ -88,6 +88,7 @@ enum od_status od_op_put_action_interactions(struct od_call *call)
     struct od_put put = {.target = od_targets_find(call->app->targets, in->tracking_id)};
     if (!put.target || put.target->type != OD_ACTION_INTERACTIONS) {
         od_target_unref(put.target);
+        od_targets_count_unknown(call->app->targets, in->action_interactions.count);
         return od_fail(&call->err, OD_NOT_FOUND,
                        "No Action interactions dataset has the trackingId %.*s.",
                        OD_STR_ARG(in->tracking_id));
@@ -95,6 +96,7 @@ enum od_status od_op_put_action_interactions(struct od_call *call)
     enum od_status s = read_events(call, &put);
     if (s == OD_OK)
         return od_puts_queue(call, &put);
+    od_target_count(put.target, OD_EVENT_INVALID, in->action_interactions.count);
     od_target_unref(put.target);
     return s;
 }

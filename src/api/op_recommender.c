@@ -3,6 +3,8 @@
  *
  * Starting, stopping and an update that trains nothing are done when they are answered, as with
  * campaigns. */
+#include "api/attach.h"
+#include "api/capacity.h"
 #include "api/files.h"
 #include "api/quota.h"
 #include "api/recommender.h"
@@ -262,8 +264,10 @@ enum od_status od_op_stop_recommender(struct od_call *call)
     resource.status = OD_STR("INACTIVE");
     if (s == OD_OK)
         s = od_resource_save(call, &resource);
-    if (s == OD_OK)
-        od_serve_campaign_remove(call->app->serve, arn);
+    if (s == OD_OK) { /* it is stopped from here on, whatever becomes of its account */
+        s = od_capacity_pause(call, arn);
+        od_detach_campaign(call->app, arn);
+    }
     OD_OUT(call, stop_recommender_response)->recommender_arn = arn;
     return s;
 }
@@ -305,7 +309,7 @@ enum od_status od_op_delete_recommender(struct od_call *call)
     if (s != OD_OK)
         return s;
     (void)od_runner_stop(call->app, arn); /* its ending finds nobody; files go with it then */
-    od_serve_campaign_remove(call->app->serve, arn);
+    od_detach_campaign(call->app, arn);
     od_files_collect(call);
     return OD_OK;
 }

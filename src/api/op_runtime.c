@@ -1,5 +1,7 @@
 /* GetRecommendations, GetPersonalizedRanking and GetActionRecommendations: from the bound request
- * to serve's query and back. Runs on the HTTP thread that got the request and touches no store. */
+ * to serve's query and back. In between the request waits for the end of the round (answering.h).
+ * Runs on the HTTP thread that got the request and touches no store. */
+#include "api/answering.h"
 #include "api/explain.h"
 #include "api/resource.h"
 
@@ -139,22 +141,46 @@ enum od_status od_runtime_query(struct od_call *call,
     return s == OD_OK ? check_arns(call, kind, out) : s;
 }
 
-enum od_status od_op_get_recommendations(struct od_call *call)
+static enum od_status fill_recommendations(struct od_call *call,
+                                           const struct od_recommend_answer *answer)
 {
     struct od_runtime_get_recommendations_response *out = call->out;
-    struct od_recommend_query query;
-    struct od_recommend_answer answer;
-    enum od_status s = od_runtime_query(call, call->in, &query);
-    if (s == OD_OK)
-        s = od_serve_recommend(call->app->serve, &query, call->arena, &answer, &call->err);
-    return s == OD_OK ? set_answer(call, &answer, &out->item_list, &out->recommendation_id) : s;
+    return set_answer(call, answer, &out->item_list, &out->recommendation_id);
+}
+
+static struct od_ask_call *new_ask(struct od_call *call)
+{
+    struct od_ask_call *ask = OD_NEW(call->arena, struct od_ask_call);
+    if (ask)
+        ask->call = call;
+    return ask;
+}
+
+enum od_status od_op_get_recommendations(struct od_call *call)
+{
+    struct od_ask_call *ask = new_ask(call);
+    if (!ask)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    ask->fill = fill_recommendations;
+    enum od_status s = od_runtime_query(call, call->in, &ask->query);
+    return s == OD_OK ? od_answering_wait(ask) : s;
+}
+
+static enum od_status fill_ranking(struct od_call *call, const struct od_recommend_answer *answer)
+{
+    struct od_runtime_get_personalized_ranking_response *out = call->out;
+    return set_answer(call, answer, &out->personalized_ranking, &out->recommendation_id);
 }
 
 enum od_status od_op_get_personalized_ranking(struct od_call *call)
 {
     const struct od_runtime_get_personalized_ranking_request *in = call->in;
-    struct od_runtime_get_personalized_ranking_response *out = call->out;
-    struct od_recommend_query query = {
+    struct od_ask_call *ask = new_ask(call);
+    if (!ask)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    ask->one = od_serve_rank;
+    ask->fill = fill_ranking;
+    ask->query = (struct od_recommend_query){
         .campaign_arn = in->campaign_arn,
         .user = in->user_id,
         .num_results = -1,
@@ -167,20 +193,15 @@ enum od_status od_op_get_personalized_ranking(struct od_call *call)
         .filter_value_count = in->filter_values.count,
         .now_ms = call->now_ms,
     };
-    struct od_recommend_answer answer;
-    if (!query.context || !query.filter_values)
+    if (!ask->query.context || !ask->query.filter_values)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
-    enum od_status s = set_metadata(call, &in->metadata_columns, &query);
+    enum od_status s = set_metadata(call, &in->metadata_columns, &ask->query);
     if (s == OD_OK)
-        s = check_arns(call, "campaign", &query);
-    if (s == OD_OK)
-        s = od_serve_rank(call->app->serve, &query, call->arena, &answer, &call->err);
-    return s == OD_OK
-               ? set_answer(call, &answer, &out->personalized_ranking, &out->recommendation_id)
-               : s;
+        s = check_arns(call, "campaign", &ask->query);
+    return s == OD_OK ? od_answering_wait(ask) : s;
 }
 
-static enum od_status set_actions(struct od_call *call, const struct od_recommend_answer *answer)
+static enum od_status fill_actions(struct od_call *call, const struct od_recommend_answer *answer)
 {
     struct od_runtime_get_action_recommendations_response *out = call->out;
     struct od_runtime_action_list *list = &out->action_list;
@@ -200,7 +221,12 @@ static enum od_status set_actions(struct od_call *call, const struct od_recommen
 enum od_status od_op_get_action_recommendations(struct od_call *call)
 {
     const struct od_runtime_get_action_recommendations_request *in = call->in;
-    struct od_recommend_query query = {
+    struct od_ask_call *ask = new_ask(call);
+    if (!ask)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    ask->one = od_serve_actions;
+    ask->fill = fill_actions;
+    ask->query = (struct od_recommend_query){
         .campaign_arn = in->campaign_arn,
         .user = in->user_id,
         .num_results = in->num_results.set ? in->num_results.value : -1,
@@ -209,13 +235,10 @@ enum od_status od_op_get_action_recommendations(struct od_call *call)
         .filter_value_count = in->filter_values.count,
         .now_ms = call->now_ms,
     };
-    struct od_recommend_answer answer;
-    if (!query.filter_values)
+    if (!ask->query.filter_values)
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     if (!in->campaign_arn.ptr)
         return od_fail(&call->err, OD_INVALID_INPUT, "campaignArn is required.");
-    enum od_status s = check_arns(call, "campaign", &query);
-    if (s == OD_OK)
-        s = od_serve_actions(call->app->serve, &query, call->arena, &answer, &call->err);
-    return s == OD_OK ? set_actions(call, &answer) : s;
+    enum od_status s = check_arns(call, "campaign", &ask->query);
+    return s == OD_OK ? od_answering_wait(ask) : s;
 }

@@ -32,9 +32,6 @@ static enum od_status find_recipe(struct od_call *call,
     if ((*spec)->domain)
         return od_fail(&call->err, OD_INVALID_INPUT, "Recipe %.*s cannot be used here.",
                        OD_STR_ARG(in->recipe_arn));
-    if (!od_recipe_find(od_str_c((*spec)->name)))
-        return od_fail(&call->err, OD_NOT_IMPLEMENTED,
-                       "Recipe %s cannot be trained by this version of Ondol.", (*spec)->name);
     return OD_OK;
 }
 

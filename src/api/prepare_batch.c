@@ -2,6 +2,7 @@
  * knows is read on the store thread at one moment; files are listed and events folded here, on the
  * loader thread. A failure is the text of failureReason. */
 #include "api/batch.h"
+#include "api/encryption.h"
 #include "api/prepare_inner.h"
 #include "base/hash.h"
 
@@ -17,7 +18,8 @@ struct facts {
     struct od_str arn;
     bool segments;
     struct od_resource job, version;
-    struct od_str from, to; /* locations */
+    struct od_str from; /* location */
+    const struct od_personalize_s3_data_config *to;
     struct od_str filter_arn, filter_expression;
     const struct od_personalize_batch_inference_job_config *config;
     const struct od_recipe_spec *recipe;
@@ -38,8 +40,8 @@ static enum od_status read_job(struct od_call *call, struct facts *f)
         return s;
     f->from = f->segments ? segment.job_input->s3_data_source->path
                           : inference.job_input->s3_data_source->path;
-    f->to = f->segments ? segment.job_output->s3_data_destination->path
-                        : inference.job_output->s3_data_destination->path;
+    f->to = f->segments ? segment.job_output->s3_data_destination
+                        : inference.job_output->s3_data_destination;
     f->filter_arn = f->segments ? segment.filter_arn : inference.filter_arn;
     f->config = inference.batch_inference_job_config;
     return od_json_parse(f->arena, f->job.extra.len ? f->job.extra : OD_STR("{}"), &f->job_extra,
@@ -142,7 +144,7 @@ static enum od_status add_files(struct od_app *app, const struct facts *f, struc
     if (s == OD_OK)
         s = check_sizes(app, files, count, err);
     if (s == OD_OK)
-        s = od_objects_output(app->objects, f->to, f->arena, &folder, err);
+        s = od_objects_output(app->objects, f->to->path, f->arena, &folder, err);
     if (s != OD_OK)
         return s;
     od_buf_puts(spec, ",\"files\":[");
@@ -235,6 +237,7 @@ static enum od_status write_spec(struct od_app *app, int64_t job_id, const struc
     if (od_json_get(&f->job_extra, OD_STR("results")))
         od_buf_printf(spec, ",\"results\":%lld",
                       (long long)od_json_get_i64(&f->job_extra, "results", -1));
+    od_encryption_add(spec, f->to);
     add_config(spec, f);
     add_filter(spec, f);
     enum od_status s = add_files(app, f, spec, err);

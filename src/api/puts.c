@@ -3,15 +3,35 @@
 
 #include "api/attribution.h"
 
+static void leave_queue(struct od_app *app, size_t bytes)
+{
+    atomic_fetch_sub(&app->queued_puts, 1);
+    atomic_fetch_sub(&app->queued_put_bytes, bytes);
+}
+
+/* An empty queue takes any call: one alone may be larger than the bound on all. */
+static bool enter_queue(struct od_app *app, size_t bytes)
+{
+    unsigned calls = atomic_fetch_add(&app->queued_puts, 1);
+    size_t held = atomic_fetch_add(&app->queued_put_bytes, bytes);
+    if (calls == 0 ||
+        (calls < app->config.put_queue_calls && bytes <= app->config.put_queue_bytes &&
+         held <= app->config.put_queue_bytes - bytes))
+        return true;
+    leave_queue(app, bytes);
+    return false;
+}
+
 enum od_status od_puts_queue(struct od_call *call, const struct od_put *put)
 {
     struct od_app *app = call->app;
     struct od_put *kept = OD_NEW(call->arena, struct od_put);
+    size_t bytes = call->arena->used;
     enum od_status s = OD_OK;
     if (!kept)
         s = od_fail(&call->err, OD_NO_MEMORY, NULL);
-    else if (atomic_fetch_add(&app->queued_puts, 1) >= OD_MAX_QUEUED_PUTS) {
-        atomic_fetch_sub(&app->queued_puts, 1);
+    else if (!enter_queue(app, bytes)) {
+        od_target_count(put->target, OD_EVENT_THROTTLED, put->events ? put->count : 0);
         s = od_fail(&call->err, OD_THROTTLED, NULL);
     }
     if (s != OD_OK) {
@@ -19,6 +39,7 @@ enum od_status od_puts_queue(struct od_call *call, const struct od_put *put)
         return s;
     }
     *kept = *put;
+    kept->bytes = bytes;
     call->put = kept;
     call->task.is_put = true;
     od_queue_post(&app->store_queue, &call->task);
@@ -95,7 +116,8 @@ static struct told told_of(const struct od_call *call, size_t i)
 
 /* With what was shown: told explicitly, else found by recommendationId. A list of actions says
  * nothing of items, and the other way round. */
-static enum od_status make_event_live(struct od_app *app, struct od_call *call, size_t i)
+static enum od_status make_event_live(struct od_app *app, struct od_call *call, size_t i,
+                                      bool *out_joined)
 {
     struct told in = told_of(call, i);
     const struct od_event *e = &call->put->events[i];
@@ -105,6 +127,7 @@ static enum od_status make_event_live(struct od_app *app, struct od_call *call, 
                                  .action = call->put->target->type == OD_ACTION_INTERACTIONS,
                                  .type = e->type,
                                  .time_s = e->time_s,
+                                 .out_joined = out_joined,
                                  .impression = in.impression->items,
                                  .impression_count = in.impression->count};
     struct od_impression_list shown;
@@ -125,11 +148,16 @@ static void make_live(struct od_app *app, struct od_call *call)
     const struct od_target *target = put->target;
     for (size_t i = 0; i < put->count; i++) {
         enum od_status s = OD_OK;
+        bool joined = false;
         if (put->events && put->is_new[i])
-            s = make_event_live(app, call, i);
+            s = make_event_live(app, call, i, &joined);
         else if (!put->events)
             s = od_serve_record(app->serve, target->group, target->type, put->values[i]);
         (void)s;
+        if (put->events)
+            od_target_count(target, put->is_new[i] ? OD_EVENT_ACCEPTED : OD_EVENT_DUPLICATE, 1);
+        if (joined)
+            od_target_count(target, OD_EVENT_JOINED, 1);
     }
 }
 
@@ -175,8 +203,12 @@ void od_puts_commit(struct od_app *app, struct od_task *list)
             call->err = err;
         if (own == OD_OK)
             make_live(app, call);
+        else if (call->put->events)
+            od_target_count(call->put->target,
+                            is_own_fault(own) ? OD_EVENT_INVALID : OD_EVENT_FAILED,
+                            call->put->count);
         od_target_unref(call->put->target);
-        atomic_fetch_sub(&app->queued_puts, 1);
+        leave_queue(app, call->put->bytes);
         od_call_answer(call, own, false);
     }
 }

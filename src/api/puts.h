@@ -1,14 +1,17 @@
 /* Put* calls: checked and converted on HTTP threads, committed in groups on the store thread.
  *
  * A call is acknowledged only after the commit that holds it, and is live (visible to the next
- * query) before its acknowledgement is sent. One fsync serves every call that waited for it. */
+ * query) before its acknowledgement is sent. One fsync serves every call that waited for it.
+ *
+ * Back-pressure: calls that wait are bounded in number and in memory (struct od_app_config), so a
+ * disk that is slower than the clients costs neither memory without end nor an acknowledgement that
+ * is not true: whoever comes to a full queue is told ThrottlingException, having changed nothing.
+ */
 #ifndef OD_API_PUTS_H
 #define OD_API_PUTS_H
 
 #include "api/call.h"
 #include "api/targets.h"
-
-#define OD_MAX_QUEUED_PUTS 4096 /* calls waiting for a commit; beyond, ThrottlingException */
 
 struct od_put {
     struct od_target *target;       /* one reference, given back after the commit */
@@ -17,6 +20,7 @@ struct od_put {
     struct od_record *records;      /* PutItems, PutUsers, PutActions */
     const struct od_value **values; /* of each record, one a schema field */
     size_t count;
+    size_t bytes; /* of the call's arena, as counted into the queue */
 };
 
 /* Queues a checked call; OD_THROTTLED when too many wait (the target is given back then). */

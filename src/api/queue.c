@@ -109,3 +109,26 @@ enum od_status od_app_on_store(struct od_app *app,
     pthread_mutex_destroy(&call.lock);
     return call.status;
 }
+
+#define PATIENCE_MS 500
+#define NAP_MS      20
+
+bool od_app_nap(struct od_app *app)
+{
+    const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
+    for (int ms = 0; ms < PATIENCE_MS && !atomic_load(&app->draining); ms += NAP_MS)
+        nanosleep(&nap, NULL);
+    return !atomic_load(&app->draining);
+}
+
+enum od_status od_app_on_store_patiently(struct od_app *app,
+                                         enum od_status (*fn)(struct od_app *app, void *context,
+                                                              struct od_error *err),
+                                         void *context, struct od_error *err)
+{
+    enum od_status s;
+    do
+        s = od_app_on_store(app, fn, context, err);
+    while (s == OD_IO && od_app_nap(app));
+    return s;
+}

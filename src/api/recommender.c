@@ -282,7 +282,7 @@ static enum od_status serve_or_fail(struct od_call *call, struct od_resource *re
         return OD_OK;
     resource->status = OD_STR("CREATE FAILED");
     resource->failure_reason = od_arena_str(call->arena, od_str_c(call->err.message));
-    od_serve_campaign_remove(call->app->serve, resource->arn);
+    od_detach_campaign(call->app, resource->arn);
     return od_resource_save(call, resource);
 }
 
@@ -300,6 +300,8 @@ enum od_status od_recommender_end(struct od_call *call, const struct ending *end
         s = set_outcome(call, end, &extra, resource);
     if (s == OD_OK)
         s = od_job_commit(call, end, awaited, resource);
+    if (od_ending_waits(end, s))
+        return s;
     od_runner_forget(call->app, end->id);
     if (s == OD_OK && awaited && end->status == OD_OK)
         s = serve_or_fail(call, resource);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "api/capacity.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "wire/arn.h"
@@ -162,7 +163,13 @@ enum od_status od_resource_remove(struct od_call *call, struct od_str arn)
     enum od_status s = od_store_begin(call->app->store, &call->err);
     if (s != OD_OK)
         return s;
-    return finish(call, od_catalog_delete(call->app->store, arn, &call->err));
+    s = od_catalog_delete(call->app->store, arn, &call->err);
+    struct od_str capacity =
+        od_arena_printf(call->arena, OD_CAPACITY_SETTING "%.*s", OD_STR_ARG(arn));
+    if (s == OD_OK)
+        s = capacity.ptr ? od_settings_delete(call->app->store, capacity, &call->err)
+                         : od_fail(&call->err, OD_NO_MEMORY, NULL);
+    return finish(call, s);
 }
 
 enum od_status od_resource_active(struct od_call *call, const struct od_resource *resource)

@@ -259,7 +259,7 @@ static bool on_started(void *context, int64_t job_id)
     struct od_error err;
     struct start_question q = {.id = job_id};
     char arn[512], kind[16];
-    enum od_status s = od_app_on_store(app, mark_running, &q, &err);
+    enum od_status s = od_app_on_store_patiently(app, mark_running, &q, &err);
     if (s == OD_OK && q.go) {
         note_start(app, job_id);
         return true;

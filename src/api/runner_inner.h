@@ -18,7 +18,12 @@ struct ending {
                                      of datasets that are not served */
     bool replace_all;
     struct od_attribution_import *attribution; /* what an import counts; NULL: nothing */
+    bool *waits; /* NULL: this attempt is the last. Set when it failed for the disk before its
+                    commit, and gave nothing up: try again */
 };
+
+/* Whether an ending that came to s, before or with its commit, is left as it is; says so. */
+bool od_ending_waits(const struct ending *end, enum od_status s);
 
 /* Commits an ending. Store thread. */
 enum od_status od_job_end_on_store(struct od_app *app, void *ending,
@@ -27,8 +32,9 @@ enum od_status od_job_end_on_store(struct od_app *app, void *ending,
  * one commit. Store thread. */
 enum od_status od_job_commit(struct od_call *call, const struct ending *end, bool changed,
                              struct od_resource *resource) OD_MUST_USE;
-/* The same as od_job_end_on_store from any other thread. A commit that fails (full disk) leaves the
- * job row, and the job is taken up at the next start. */
+/* The same as od_job_end_on_store from any other thread. While the disk fails (is full, is
+ * read-only) it is tried again and again; when the server stops meanwhile, the job row is there and
+ * the job is taken up at the next start. */
 void od_job_end(struct od_app *app, struct ending *end);
 void od_job_fail(struct od_app *app, int64_t id, struct od_str arn, enum od_status status,
                  const struct od_error *err);

@@ -1,16 +1,13 @@
 /* Put* targets: see targets.h. A list suffices: there is one tracker and at most four writable
- * datasets a group, and groups are counted in tens. */
-#include "api/targets.h"
+ * datasets a group, and groups are counted in tens.
+ *
+ * Counts of events go from a target to the one that replaces it, so that a new schema starts none
+ * of them again. */
+#include "api/targets_inner.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #define TARGET_ARENA_MAX (1u << 20) /* a schema is at most 20,000 characters */
-
-struct od_targets {
-    pthread_rwlock_t lock; /* guards the list */
-    struct od_target *first;
-};
 
 struct od_targets *od_targets_new(void)
 {
@@ -20,9 +17,16 @@ struct od_targets *od_targets_new(void)
     return targets;
 }
 
+static void counts_unref(struct od_event_counts *counts)
+{
+    if (counts && atomic_fetch_sub(&counts->refs, 1) == 1)
+        free(counts);
+}
+
 void od_target_unref(struct od_target *target)
 {
     if (target && atomic_fetch_sub(&target->refs, 1) == 1) {
+        counts_unref(target->counts);
         od_arena_done(&target->arena);
         free(target);
     }
@@ -55,14 +59,19 @@ static enum od_status fill(struct od_target *target, struct od_str name, struct 
     return text.ptr ? od_schema_parse(&target->arena, text, domain, &target->schema, err) : OD_OK;
 }
 
-/* With the lock held for writing. */
-static void take_out(struct od_targets *targets, struct od_str name)
+/* With the lock held for writing. What takes its place (may be NULL) goes on with its counts. */
+static void take_out(struct od_targets *targets, struct od_str name, struct od_target *next)
 {
     for (struct od_target **at = &targets->first; *at; at = &(*at)->next) {
         struct od_target *target = *at;
         if (!od_str_eq(target->name, name))
             continue;
         *at = target->next;
+        if (next && next->counts && target->counts) {
+            counts_unref(next->counts);
+            next->counts = target->counts;
+            atomic_fetch_add(&next->counts->refs, 1);
+        }
         atomic_store(&target->gone, true);
         od_target_unref(target);
         break;
@@ -72,8 +81,13 @@ static void take_out(struct od_targets *targets, struct od_str name)
 void od_targets_remove(struct od_targets *targets, struct od_str name)
 {
     pthread_rwlock_wrlock(&targets->lock);
-    take_out(targets, name);
+    take_out(targets, name, NULL);
     pthread_rwlock_unlock(&targets->lock);
+}
+
+static bool takes_events(enum od_dataset_type type)
+{
+    return type == OD_INTERACTIONS || type == OD_ACTION_INTERACTIONS;
 }
 
 enum od_status od_targets_put(struct od_targets *targets, struct od_str name, struct od_str dataset,
@@ -88,12 +102,18 @@ enum od_status od_targets_put(struct od_targets *targets, struct od_str name, st
     atomic_init(&target->refs, 1);
     target->type = type;
     enum od_status s = fill(target, name, dataset, group, schema_text, domain, err);
+    if (s == OD_OK && takes_events(type)) {
+        target->counts = calloc(1, sizeof *target->counts);
+        s = target->counts ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+        if (target->counts)
+            atomic_init(&target->counts->refs, 1);
+    }
     if (s != OD_OK) {
         od_target_unref(target);
         return s;
     }
     pthread_rwlock_wrlock(&targets->lock);
-    take_out(targets, name); /* under one lock: the name is known at every moment */
+    take_out(targets, name, target); /* under one lock: the name is known at every moment */
     target->next = targets->first;
     targets->first = target;
     pthread_rwlock_unlock(&targets->lock);

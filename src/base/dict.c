@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/hash.h"
 
+#define AHEAD 96u /* lookups under way at a time */
+
 struct slot {
     uint64_t hash;
     uint32_t code; /* OD_NO_CODE marks a free slot */
@@ -114,9 +116,8 @@ static bool grow_texts(struct od_dict *dict)
     return true;
 }
 
-enum od_status od_dict_add(struct od_dict *dict, struct od_str s, uint32_t *out_code)
+static enum od_status add(struct od_dict *dict, struct od_str s, uint64_t hash, uint32_t *out_code)
 {
-    uint64_t hash = od_hash(s.ptr, s.len, process_seed);
     struct slot *slot = probe(dict, s, hash);
     if (slot->code != OD_NO_CODE) {
         *out_code = slot->code;
@@ -138,6 +139,60 @@ enum od_status od_dict_add(struct od_dict *dict, struct od_str s, uint32_t *out_
     *slot = (struct slot){.hash = hash, .code = dict->count};
     *out_code = dict->count++;
     return OD_OK;
+}
+
+enum od_status od_dict_add(struct od_dict *dict, struct od_str s, uint32_t *out_code)
+{
+    return add(dict, s, od_hash(s.ptr, s.len, process_seed), out_code);
+}
+
+/* Hashes of some texts, and the cache lines that looking them up will touch on their way: first all
+ * slots, then what the slots point to. Waiting for one at a time is most of what a lookup in a
+ * large dictionary costs. */
+static void fetch_ahead(const struct od_dict *dict, const struct od_str *texts, uint32_t count,
+                        uint64_t *hashes)
+{
+    size_t mask = dict->slot_count - 1;
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = od_hash(texts[i].ptr ? texts[i].ptr : "", texts[i].len, process_seed);
+        __builtin_prefetch(&dict->slots[hashes[i] & mask]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t code = dict->slots[hashes[i] & mask].code;
+        if (code != OD_NO_CODE)
+            __builtin_prefetch(&dict->texts[code]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t code = dict->slots[hashes[i] & mask].code;
+        if (code != OD_NO_CODE)
+            __builtin_prefetch(dict->texts[code].ptr);
+    }
+}
+
+enum od_status od_dict_add_many(struct od_dict *dict, const struct od_str *texts, uint32_t count,
+                                uint32_t *out_codes)
+{
+    uint64_t hashes[AHEAD];
+    enum od_status status = OD_OK;
+    for (uint32_t from = 0; from < count && status == OD_OK; from += AHEAD) {
+        uint32_t some = count - from < AHEAD ? count - from : AHEAD;
+        fetch_ahead(dict, texts + from, some, hashes);
+        for (uint32_t i = 0; i < some && status == OD_OK; i++)
+            status = add(dict, texts[from + i], hashes[i], &out_codes[from + i]);
+    }
+    return status;
+}
+
+void od_dict_find_many(const struct od_dict *dict, const struct od_str *texts, uint32_t count,
+                       uint32_t *out_codes)
+{
+    uint64_t hashes[AHEAD];
+    for (uint32_t from = 0; from < count; from += AHEAD) {
+        uint32_t some = count - from < AHEAD ? count - from : AHEAD;
+        fetch_ahead(dict, texts + from, some, hashes);
+        for (uint32_t i = 0; i < some; i++)
+            out_codes[from + i] = probe(dict, texts[from + i], hashes[i])->code;
+    }
 }
 
 uint32_t od_dict_find(const struct od_dict *dict, struct od_str s)

@@ -17,6 +17,13 @@ struct od_dict *od_dict_new(void);
 void od_dict_free(struct od_dict *dict);
 /* The code of s, added when new. Fails with OD_NO_MEMORY, or OD_LIMIT at UINT32_MAX entries. */
 enum od_status od_dict_add(struct od_dict *dict, struct od_str s, uint32_t *out_code) OD_MUST_USE;
+/* The same for many, in their order, faster: the memory they need is asked for ahead. On failure
+ * the first of them are added. */
+enum od_status od_dict_add_many(struct od_dict *dict, const struct od_str *texts, uint32_t count,
+                                uint32_t *out_codes) OD_MUST_USE;
+/* Likewise without adding; OD_NO_CODE where absent. */
+void od_dict_find_many(const struct od_dict *dict, const struct od_str *texts, uint32_t count,
+                       uint32_t *out_codes);
 /* OD_NO_CODE when absent. */
 uint32_t od_dict_find(const struct od_dict *dict, struct od_str s);
 /* Valid as long as the dictionary. code < count. */

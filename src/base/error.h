@@ -26,6 +26,9 @@ struct od_error {
     char message[2048]; /* one sentence for the user; never empty after a failure */
 };
 
+/* How a message of OD_IO begins that tells the trouble and no path, so that clients may read it. */
+#define OD_DISK_TEXT "The server's disk"
+
 /* The row of errors.def. Static storage. */
 struct od_status_info {
     const char *name;          /* "INVALID_INPUT" */

@@ -36,17 +36,20 @@
 #define OD_MIN_TRAIN_USERS         25         /* (AWS) with at least two interactions each */
 
 /* --- serving --- */
-#define OD_MAX_RESULTS             500  /* (AWS) numResults, inputList */
-#define OD_MAX_RESULTS_METADATA    50   /* (AWS) with metadataColumns */
-#define OD_DEFAULT_RESULTS         25   /* (AWS) */
-#define OD_MAX_RESULTS_ACTIONS     100  /* (AWS) numResults of actions */
-#define OD_DEFAULT_RESULTS_ACTIONS 5    /* (AWS) */
-#define OD_HISTORY_EVENTS          200  /* live events kept per user: architecture decision 5 */
-#define OD_FILTER_EVENTS_PER_TYPE  100  /* (AWS) newest interactions a filter sees per type */
-#define OD_FILTER_ACTION_EVENTS    300  /* (AWS) likewise of action interactions */
-#define OD_MAX_FILTER_CHARS        2500 /* (AWS) */
-#define OD_MAX_FILTER_DEPTH        64   /* nested brackets around a scalar */
-#define OD_MAX_FILTER_BRACKETS     16   /* around conditions: each may cost two bitmaps more */
+#define OD_MAX_RESULTS             500 /* (AWS) numResults, inputList */
+#define OD_MAX_RESULTS_METADATA    50  /* (AWS) with metadataColumns */
+#define OD_DEFAULT_RESULTS         25  /* (AWS) */
+#define OD_MAX_RESULTS_ACTIONS     100 /* (AWS) numResults of actions */
+#define OD_DEFAULT_RESULTS_ACTIONS 5   /* (AWS) */
+#define OD_HISTORY_EVENTS          200 /* live events kept per user: architecture decision 5 */
+#define OD_HISTORY_START_EVENTS                                                                    \
+    1000000 /* events that a start may read one by one: a second or two; beyond, a file is made */
+#define OD_HISTORY_FOLD_PAUSE_S   5    /* between two moves of histories to their files */
+#define OD_FILTER_EVENTS_PER_TYPE 100  /* (AWS) newest interactions a filter sees per type */
+#define OD_FILTER_ACTION_EVENTS   300  /* (AWS) likewise of action interactions */
+#define OD_MAX_FILTER_CHARS       2500 /* (AWS) */
+#define OD_MAX_FILTER_DEPTH       64   /* nested brackets around a scalar */
+#define OD_MAX_FILTER_BRACKETS    16   /* around conditions: each may cost two bitmaps more */
 #define OD_MAX_FILTER_SPAN                                                                         \
     1000000000 /* of $NOW and WITHIN, in their unit: no overflow in seconds */
 
@@ -71,6 +74,11 @@
     31                           /* repeated drawings a propensity is counted by: 0.1 ms an answer \
                                   */
 #define OD_YOUNG_REFRESH_MS 1000 /* a campaign looks for young items at most this often */
+/* A campaign that opens in less may sleep: its next answer comes within 50 ms. Figures of a machine
+ * that is busy: maps of an item; checks of what the file says. */
+#define OD_MAX_WAKE_NS      25000000
+#define OD_WAKE_NS_PER_ITEM 100
+#define OD_WAKE_NS_PER_KIB  500
 
 /* --- metric attributions --- */
 #define OD_MAX_ATTRIBUTION_METRICS    10  /* (AWS) of an attribution */

@@ -199,7 +199,6 @@ static enum od_status open_model(struct od_batch_group *group, const struct od_b
         .exploration_cutoff_days = job->exploration_cutoff_days,
         .popularity_influence = job->popularity_influence,
         .freshness_influence = job->freshness_influence,
-        .min_provisioned_tps = 1,
     };
     enum od_status s = od_serve_campaign_set(group->serve, &setup, err);
     return s == OD_OK ? od_serve_warm(group->serve, job->name, job->now_ms, err) : s;

@@ -16,6 +16,7 @@ int od_cmd_serve(int argc, char **argv);
 int od_cmd_worker(int argc, char **argv);
 int od_cmd_keys(int argc, char **argv);
 int od_cmd_jobs(int argc, char **argv);
+int od_cmd_campaign(int argc, char **argv);
 int od_cmd_filter(int argc, char **argv);
 int od_cmd_explain(int argc, char **argv);
 int od_cmd_generate(int argc, char **argv);
@@ -48,5 +49,9 @@ bool od_option_flag(const struct od_option *options, size_t count, const char *n
 /* False (after a message) when it is no whole number between min and max. */
 bool od_option_number(const struct od_option *options, size_t count, const char *name, int64_t min,
                       int64_t max, int64_t *out);
+
+/* What cmd_show prints of a file of histories; nothing when it is none, or damaged. */
+enum od_status od_show_history(const char *path, struct od_str bytes,
+                               struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -234,14 +234,10 @@ static enum od_status ask(struct od_option *options, char **items, int count, st
     od_buf_clear(&request);
     if (s == OD_OK) {
         od_json_write(&checked, &request);
-        s = od_control_ask(od_option_value(options, OPTIONS, "data"), od_buf_view(&request), reply,
-                           err);
+        s = od_control_read(od_option_value(options, OPTIONS, "data"), od_buf_view(&request), arena,
+                            reply, out, err);
     }
     od_buf_done(&request);
-    if (s == OD_OK)
-        s = od_json_parse(arena, od_buf_view(reply), out, err);
-    if (s == OD_OK && od_json_get(out, OD_STR("error")))
-        s = od_fail(err, OD_INVALID_INPUT, "%.*s", OD_STR_ARG(text_of(out, "error")));
     return s;
 }
 

@@ -61,12 +61,7 @@ static enum od_status show(const char *folder, struct od_str request, bool as_js
     struct od_json json;
     od_arena_init(&arena, 16u << 20);
     od_buf_init(&reply, 2u << 20);
-    enum od_status s = od_control_ask(folder, request, &reply, err);
-    if (s == OD_OK)
-        s = od_json_parse(&arena, od_buf_view(&reply), &json, err);
-    if (s == OD_OK && od_json_get(&json, OD_STR("error")))
-        s = od_fail(err, OD_INVALID_INPUT, "%.*s",
-                    OD_STR_ARG(od_json_get_str(&json, "error", OD_STR(""))));
+    enum od_status s = od_control_read(folder, request, &arena, &reply, &json, err);
     if (s == OD_OK && as_json)
         printf("%.*s", OD_STR_ARG(od_buf_view(&reply)));
     else if (s == OD_OK)

@@ -48,12 +48,8 @@ static enum od_status show(const char *folder, bool as_json, size_t *out_count,
     struct od_json json;
     od_arena_init(&arena, 16u << 20);
     od_buf_init(&reply, 1u << 20);
-    enum od_status s = od_control_ask(folder, OD_STR("{\"do\":\"list-jobs\"}"), &reply, err);
-    if (s == OD_OK)
-        s = od_json_parse(&arena, od_buf_view(&reply), &json, err);
-    if (s == OD_OK && od_json_get(&json, OD_STR("error")))
-        s = od_fail(err, OD_INTERNAL, "%.*s",
-                    OD_STR_ARG(od_json_get_str(&json, "error", OD_STR(""))));
+    enum od_status s =
+        od_control_read(folder, OD_STR("{\"do\":\"list-jobs\"}"), &arena, &reply, &json, err);
     if (s == OD_OK) {
         const struct od_json *jobs = od_json_get(&json, OD_STR("jobs"));
         *out_count = jobs ? jobs->count : 0;

@@ -22,6 +22,7 @@ static struct od_option options[] = {
     {"s3-region", "us-east-1", "region in requests to it", "NAME", false, 0, NULL},
     {"s3-virtual-host", "false", "name buckets in its host name, not in paths", NULL, false, 0,
      NULL},
+    {"s3-ca", "", "certificates to trust besides the system's, PEM", "FILE", false, 0, NULL},
     {"s3-key-id", "", "access key id for it", "ID", false, 0, NULL},
     {"s3-secret", "", "secret key for it; better in the environment or in --config", "SECRET",
      false, 0, NULL},
@@ -31,6 +32,8 @@ static struct od_option options[] = {
      NULL},
     {"no-auth", "false", "accept unsigned requests (loopback addresses only)", NULL, false, 0,
      NULL},
+    {"encrypted-disk", "false", "the disk is encrypted: accept keys in requests, unused", NULL,
+     false, 0, NULL},
     {"strict", "false", "enforce AWS's own quotas and filter language", NULL, false, 0, NULL},
     {"region", "us-east-1", "region of ARNs when requests carry none", "NAME", false, 0, NULL},
     {"account", "000000000000", "account in ARNs, 12 digits", "NUMBER", false, 0, NULL},
@@ -41,6 +44,19 @@ static struct od_option options[] = {
      "SECONDS", false, 0, NULL},
     {"attribution-report", "900", "seconds between reports of metric attributions", "SECONDS",
      false, 0, NULL},
+    {"put-queue", "4096", "Put* calls that may wait for a commit; further ones are throttled", "N",
+     false, 0, NULL},
+    {"put-queue-memory", "256", "memory of the waiting Put* calls in MiB; beyond, throttled", "MIB",
+     false, 0, NULL},
+    {"history-memory", "1024", "memory of users' histories in MiB; beyond, they move to files",
+     "MIB", false, 0, NULL},
+    {"rest-after", "600",
+     "seconds without a request after which a campaign gives its memory back; 0 for never",
+     "SECONDS", false, 0, NULL},
+    {"overload-wait", "250",
+     "milliseconds that a request beyond its campaign's minProvisionedTPS may wait in line before "
+     "ThrottlingException",
+     "MS", false, 0, NULL},
     {"job-memory", "0", "memory cap of one job in MiB; 0 for none", "MIB", false, 0, NULL},
 };
 #define COUNT (sizeof options / sizeof *options)
@@ -116,7 +132,8 @@ static bool read_config(struct od_app_config *config)
 {
     static char host[256], objects[4096];
     static const char *folders[MOST_FOLDERS];
-    int64_t threads, jobs, job_threads, job_memory, auto_update, attribution_report;
+    int64_t threads, jobs, job_threads, job_memory, auto_update, attribution_report, put_queue,
+        put_memory, history_memory, overload_wait, rest_after;
     const char *data = od_option_value(options, COUNT, "data");
     const char *own = od_option_value(options, COUNT, "objects");
     if (!split_listen(od_option_value(options, COUNT, "listen"), host, sizeof host,
@@ -130,6 +147,11 @@ static bool read_config(struct od_app_config *config)
         !od_option_number(options, COUNT, "job-threads", 0, 256, &job_threads) ||
         !od_option_number(options, COUNT, "auto-update", 0, 30 * 86400, &auto_update) ||
         !od_option_number(options, COUNT, "attribution-report", 1, 86400, &attribution_report) ||
+        !od_option_number(options, COUNT, "put-queue", 1, 1 << 20, &put_queue) ||
+        !od_option_number(options, COUNT, "put-queue-memory", 1, 1 << 20, &put_memory) ||
+        !od_option_number(options, COUNT, "history-memory", 1, 1 << 24, &history_memory) ||
+        !od_option_number(options, COUNT, "rest-after", 0, 30 * 86400, &rest_after) ||
+        !od_option_number(options, COUNT, "overload-wait", 1, 60000, &overload_wait) ||
         !od_option_number(options, COUNT, "job-memory", 0, 1 << 24, &job_memory))
         return false;
     if (snprintf(objects, sizeof objects, "%s%s", *own ? own : data, *own ? "" : "/objects") >=
@@ -146,10 +168,12 @@ static bool read_config(struct od_app_config *config)
     config->s3_region = od_option_value(options, COUNT, "s3-region");
     config->s3_key_id = od_option_value(options, COUNT, "s3-key-id");
     config->s3_secret = od_option_value(options, COUNT, "s3-secret");
+    config->s3_ca = od_option_value(options, COUNT, "s3-ca");
     config->s3_virtual_host = od_option_flag(options, COUNT, "s3-virtual-host");
     config->file_folders = folders;
     config->threads = (unsigned)threads;
     config->no_auth = od_option_flag(options, COUNT, "no-auth");
+    config->encrypted_disk = od_option_flag(options, COUNT, "encrypted-disk");
     config->strict = od_option_flag(options, COUNT, "strict");
     config->region = od_option_value(options, COUNT, "region");
     config->account = od_option_value(options, COUNT, "account");
@@ -158,6 +182,11 @@ static bool read_config(struct od_app_config *config)
     config->jobs_at_once = (unsigned)jobs;
     config->auto_update_s = (unsigned)auto_update;
     config->attribution_report_s = (unsigned)attribution_report;
+    config->put_queue_calls = (unsigned)put_queue;
+    config->history_bytes = (uint64_t)history_memory << 20;
+    config->put_queue_bytes = (size_t)put_memory << 20;
+    config->rest_after_s = (unsigned)rest_after;
+    config->overload_wait_ms = (unsigned)overload_wait;
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* ondol show FILE: what is in a segment or a model image, for people and for bug reports. */
+/* ondol show FILE: what is in a segment, a model image or a file of histories, for people and for
+ * bug reports. */
 #include <stdio.h>
 #include <string.h>
 
@@ -123,7 +124,7 @@ int od_cmd_show(int argc, char **argv)
     int rest;
     struct od_io_map map;
     struct od_arena arena;
-    struct od_error err, second;
+    struct od_error err, second, third;
     if (!od_options_read("ondol show FILE", NULL, 0, argc, argv, &rest))
         return 2;
     if (rest + 1 != argc) {
@@ -139,9 +140,14 @@ int od_cmd_show(int argc, char **argv)
     enum od_status s = show_segment(bytes, &arena, &err);
     if (s != OD_OK && show_image(bytes, &second) == OD_OK)
         s = OD_OK;
+    if (s != OD_OK && od_show_history(argv[rest], bytes, &third) == OD_OK)
+        s = OD_OK;
     if (s != OD_OK)
-        fprintf(stderr, "ondol: %s is neither a sound segment (%s) nor a sound model image (%s)\n",
-                argv[rest], err.message, second.message);
+        fprintf(
+            stderr,
+            "ondol: %s is neither a sound segment (%s) nor a sound model image (%s) nor a sound "
+            "file of histories (%s)\n",
+            argv[rest], err.message, second.message, third.message);
     od_arena_done(&arena);
     od_io_real.unmap(&od_io_real, &map);
     return s == OD_OK ? 0 : 1;

@@ -8,6 +8,7 @@ static const struct od_verb verbs[] = {
     {"serve", "answer the Amazon Personalize API", od_cmd_serve},
     {"keys", "create, list and revoke access keys", od_cmd_keys},
     {"jobs", "show what imports and trainings are doing", od_cmd_jobs},
+    {"campaign", "show what campaigns use; set a ceiling", od_cmd_campaign},
     {"filter", "try a filter: what it keeps, and which clause drops what", od_cmd_filter},
     {"explain", "tell why an answer is what it is", od_cmd_explain},
     {"generate", "make believable lodging data of any size", od_cmd_generate},

@@ -141,6 +141,12 @@ uint32_t od_table_find(const struct od_table *table, struct od_str id)
     return od_dict_find(table->ids, id);
 }
 
+void od_table_find_many(const struct od_table *table, const struct od_str *ids, uint32_t count,
+                        uint32_t *out_rows)
+{
+    od_dict_find_many(table->ids, ids, count, out_rows);
+}
+
 struct od_str od_table_id(const struct od_table *table, uint32_t row)
 {
     return od_dict_text(table->ids, row);

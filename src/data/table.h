@@ -26,6 +26,8 @@ void od_table_free(struct od_table *table);
 enum od_status od_table_row(struct od_table *table, struct od_str id,
                             uint32_t *out_row) OD_MUST_USE;
 uint32_t od_table_find(const struct od_table *table, struct od_str id); /* OD_NO_ROW when absent */
+void od_table_find_many(const struct od_table *table, const struct od_str *ids, uint32_t count,
+                        uint32_t *out_rows);
 struct od_str od_table_id(const struct od_table *table, uint32_t row);
 uint32_t od_table_row_count(const struct od_table *table);
 

@@ -169,6 +169,8 @@ static enum od_status pass_output(struct block *b, uint64_t *out_offset, bool *o
         im->bytes_done += b->owned;
         im->output_next++;
         s = tell_progress(im);
+        if (s != OD_OK)
+            im->output_next--; /* who is told to stop lets nobody past, who would tell again */
         pthread_cond_broadcast(&im->turn);
     }
     pthread_mutex_unlock(&im->lock);

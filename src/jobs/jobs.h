@@ -47,9 +47,10 @@ int od_worker_main(const struct od_io *io, int in_fd, int out_fd, uint64_t memor
 /* ---- specs (one JSON object) ----
  *
  * Of any kind, when s3:// locations are those of an endpoint: "s3":{"endpoint":"https://host",
- *   "region":"x", "key_id":"x", "secret":"x", "virtual_host":false,
+ *   "region":"x", "key_id":"x", "secret":"x", "ca":"", "virtual_host":false,
  * "staging":"/abs/work/1/staging"}. Paths s3://bucket/key are its objects then, for reading and for
  * writing (s3/remote.h).
+ * "kms_key":"arn" with it: they are written encrypted with that key.
  *
  * import
  *   {"kind":"import", "type":"INTERACTIONS", "domain":"", "schema":"<text>",

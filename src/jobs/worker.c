@@ -222,23 +222,28 @@ static const struct work *find_work(struct od_str kind)
 }
 
 /* With an endpoint, paths s3://bucket/key are its objects, for every kind of work. */
-static enum od_status open_remote(struct worker *w, const struct od_json *s3, struct od_error *err)
+static enum od_status open_remote(struct worker *w, const struct od_json *spec,
+                                  struct od_error *err)
 {
+    const struct od_json *s3 = od_json_get(spec, OD_STR("s3"));
+    struct od_str kms_key = od_json_get_str(spec, "kms_key", OD_STR_NONE);
     if (!s3)
         return OD_OK;
-    const struct od_s3_endpoint endpoint = {od_json_get_str(s3, "endpoint", OD_STR("")),
-                                            od_json_get_str(s3, "region", OD_STR("")),
-                                            od_json_get_str(s3, "key_id", OD_STR("")),
-                                            od_json_get_str(s3, "secret", OD_STR("")),
-                                            od_json_get_bool(s3, "virtual_host", false),
-                                            0,
-                                            NULL};
+    const struct od_s3_endpoint endpoint = {.url = od_json_get_str(s3, "endpoint", OD_STR("")),
+                                            .region = od_json_get_str(s3, "region", OD_STR("")),
+                                            .key_id = od_json_get_str(s3, "key_id", OD_STR("")),
+                                            .secret = od_json_get_str(s3, "secret", OD_STR("")),
+                                            .ca = od_json_get_str(s3, "ca", OD_STR("")),
+                                            .virtual_host =
+                                                od_json_get_bool(s3, "virtual_host", false)};
     struct od_str staging = od_arena_str(&w->arena, od_json_get_str(s3, "staging", OD_STR("")));
     /* What an earlier run of this job left there when it was killed is of no use. */
     enum od_status s =
         staging.ptr ? od_io_remove_tree(w->io, staging.ptr, err) : od_fail(err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)
         s = od_remote_new(w->io, &endpoint, staging.ptr, &w->remote, err);
+    if (s == OD_OK && kms_key.ptr)
+        s = od_remote_encrypt(w->remote, kms_key, err);
     if (s == OD_OK)
         w->io = od_remote_io(w->remote);
     return s;
@@ -251,7 +256,7 @@ static enum od_status do_job(struct worker *w, int in_fd, struct od_buf *result,
     enum od_status s = read_spec(w, in_fd, &spec, err);
     if (s != OD_OK)
         return s;
-    s = open_remote(w, od_json_get(&spec, OD_STR("s3")), err);
+    s = open_remote(w, &spec, err);
     if (s != OD_OK)
         return s;
     struct od_str kind = od_json_get_str(&spec, "kind", OD_STR(""));

@@ -22,6 +22,7 @@ static enum od_status real_open(const struct od_io *io, const char *path, enum o
         [OD_OPEN_CREATE] = O_RDWR | O_CREAT | O_TRUNC,
         [OD_OPEN_EXCLUSIVE] = O_RDWR | O_CREAT | O_EXCL,
         [OD_OPEN_APPEND] = O_RDWR | O_CREAT | O_APPEND,
+        [OD_OPEN_UPDATE] = O_RDWR,
     };
     int fd = open(path, flags[mode] | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -121,6 +122,14 @@ static void real_unmap(const struct od_io *io, struct od_io_map *map)
     *map = (struct od_io_map){0};
 }
 
+/* Of a shared mapping of a file this drops nothing but the process's own entries. */
+static void real_cool(const struct od_io *io, const struct od_io_map *map)
+{
+    (void)io;
+    if (map->bytes)
+        (void)madvise((void *)map->ptr, map->bytes, MADV_DONTNEED);
+}
+
 static enum od_status sync_parent(const char *path, struct od_error *err)
 {
     char folder[4096];
@@ -172,8 +181,15 @@ static enum od_status real_make_folder(const struct od_io *io, const char *path,
             continue;
         char keep = part[i];
         part[i] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+        int rc = mkdir(part, 0700);
+        if (rc < 0 && errno != EEXIST)
             return od_fail_errno(err, "cannot make folder %s", part);
+        /* What is stored in it is only as safe as its name. It goes again when that is in doubt, or
+         * the next attempt would find it and trust it. */
+        if (rc == 0 && sync_parent(part, err) != OD_OK) {
+            (void)rmdir(part);
+            return OD_IO;
+        }
         part[i] = keep;
     }
     struct stat st;
@@ -310,6 +326,7 @@ const struct od_io od_io_real = {
     .close = real_close,
     .map = real_map,
     .unmap = real_unmap,
+    .cool = real_cool,
     .rename = real_rename,
     .remove = real_remove,
     .make_folder = real_make_folder,

@@ -14,7 +14,8 @@ enum od_open_mode {
     OD_OPEN_READ,
     OD_OPEN_CREATE,    /* read and write, truncated */
     OD_OPEN_EXCLUSIVE, /* must not exist */
-    OD_OPEN_APPEND
+    OD_OPEN_APPEND,
+    OD_OPEN_UPDATE /* read and write what is there; must exist */
 };
 
 struct od_io_entry {
@@ -51,10 +52,14 @@ struct od_io {
     enum od_status (*map)(const struct od_io *io, const char *path, struct od_io_map *out,
                           struct od_error *err);
     void (*unmap)(const struct od_io *io, struct od_io_map *map);
+    /* Its pages are not wanted for now: they leave the process, and come back when touched. NULL:
+     * they stay. */
+    void (*cool)(const struct od_io *io, const struct od_io_map *map);
     enum od_status (*rename)(const struct od_io *io, const char *from, const char *to,
                              struct od_error *err); /* replaces to, then syncs to's folder */
     enum od_status (*remove)(const struct od_io *io, const char *path, struct od_error *err);
-    /* With parents; existing is success. */
+    /* With parents; existing is success. The names of new ones are synced; one whose sync
+     * fails is removed. */
     enum od_status (*make_folder)(const struct od_io *io, const char *path, struct od_error *err);
     /* Entries in byte order of names, without . and .. ; *out lives in arena. */
     enum od_status (*list)(const struct od_io *io, const char *path, struct od_arena *arena,

@@ -165,25 +165,30 @@ static enum od_status evaluate(struct fitting *f, const double *w, unsigned thre
     return st;
 }
 
-/* step := hessian^-1 gradient by elimination; the matrix is symmetric positive definite. */
+void od_blend_solve(double *a, size_t stride, size_t n, double *x)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t r = i + 1; r < n; r++) {
+            double m = a[r * stride + i] / a[i * stride + i];
+            for (size_t k = i; k < n; k++)
+                a[r * stride + k] -= m * a[i * stride + k];
+            x[r] -= m * x[i];
+        }
+    for (size_t i = n; i-- > 0;) {
+        for (size_t k = i + 1; k < n; k++)
+            x[i] -= a[i * stride + k] * x[k];
+        x[i] /= a[i * stride + i];
+    }
+}
+
+/* step := hessian^-1 gradient */
 static void newton_step(struct sums *s, size_t n, double *step)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
             s->hessian[i][k] = s->hessian[k][i];
     memcpy(step, s->gradient, n * sizeof *step);
-    for (size_t i = 0; i < n; i++)
-        for (size_t r = i + 1; r < n; r++) {
-            double m = s->hessian[r][i] / s->hessian[i][i];
-            for (size_t k = i; k < n; k++)
-                s->hessian[r][k] -= m * s->hessian[i][k];
-            step[r] -= m * step[i];
-        }
-    for (size_t i = n; i-- > 0;) {
-        for (size_t k = i + 1; k < n; k++)
-            step[i] -= s->hessian[i][k] * step[k];
-        step[i] /= s->hessian[i][i];
-    }
+    od_blend_solve(s->hessian[0], MOST, n, step);
 }
 
 /* What a whole step gains where the likelihood is a parabola: half the Newton decrement's square

@@ -3,6 +3,9 @@
  *     score = sum over parts p that know the user of  (w_p + l_p length + r_p pause) shape_p(s_p)
  *           + w . (features of blend_model.h) + OD_BLEND_FAINT log(1 + interactions)
  *
+ * or, when somebody comes back after a pause and a mixture serves (blend_away.c), temperature * log
+ * of the mixture of softmax(score / temperature) and popularity.
+ *
  * The last term orders by popularity what nothing else tells apart, so the ranking is total. Terms
  * that are the same for every request of now (popularity, all time and lately) are summed once at
  * open; a request about the past, as in evaluations, counts what was recent then.
@@ -40,6 +43,7 @@ struct od_model {
     const float *standing; /* terms of popularity of all time */
     const float *current;  /* and those of popularity lately, as of the end of the data */
     const float *lately;   /* log(1 + interactions in the last week), likewise */
+    float *shares;         /* od_blend_popular_shares, likewise; NULL when no mixture serves */
 };
 
 struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items)
@@ -79,6 +83,8 @@ enum od_status od_blend_write(const struct od_blend_header *header, const uint32
 
 /* --- opening --- */
 
+#define MOST_GATE 1e4f /* shares are finite */
+
 static enum od_status check_header(const struct od_blend_header *header, struct od_error *err)
 {
     if (header->version != OD_BLEND_VERSION)
@@ -97,6 +103,9 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     }
     for (size_t f = 0; good && f < OD_BLEND_FEATURES; f++)
         good = isfinite(header->weight[f]);
+    for (size_t k = 0; good && k < OD_BLEND_SOURCES; k++)
+        for (size_t x = 0; x < OD_BLEND_GATE; x++)
+            good = good && fabsf(header->away.gate[k][x]) < MOST_GATE;
     return good && serves ? OD_OK : od_fail(err, OD_CORRUPT, "Section blend is not valid.");
 }
 
@@ -152,9 +161,12 @@ static bool weighs_recent(const struct od_blend_header *header)
 static enum od_status make_planes(struct od_model *m, struct od_error *err)
 {
     size_t n = m->header.items;
+    int64_t end = m->recent.last_time == INT64_MAX ? INT64_MAX : m->recent.last_time + 1;
     m->plane = calloc(n * 4 + 1, sizeof *m->plane);
+    m->shares =
+        m->header.away.serves ? malloc((n * OD_BLEND_COMMON + 1) * sizeof *m->shares) : NULL;
     uint32_t *counts = malloc((n * OD_RECENT_WINDOWS + 1) * sizeof *counts);
-    if (!m->plane || !counts) {
+    if (!m->plane || !counts || (m->header.away.serves && !m->shares)) {
         free(counts);
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
@@ -171,10 +183,13 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
     }
     memcpy(current, standing, n * sizeof *current);
     if (weighs_recent(&m->header)) {
-        add_recent(m, m->recent.last_time == INT64_MAX ? INT64_MAX : m->recent.last_time + 1, 0,
-                   counts, current);
+        add_recent(m, end, 0, counts, current);
         for (size_t i = 0; i < n; i++)
             lately[i] = od_blend_log(1 + (float)counts[OD_RECENT_WEEK * n + i]);
+    }
+    if (m->shares) {
+        od_recent_count(&m->recent, end, m->header.items, counts);
+        od_blend_popular_shares(m->count, counts, m->header.items, m->shares);
     }
     m->popular = popular;
     m->standing = standing;
@@ -215,6 +230,7 @@ void od_blend_close(struct od_model *model)
     for (uint32_t p = 0; p < model->serving_count; p++)
         model->serving[p].part->close(model->serving[p].opened);
     free(model->plane);
+    free(model->shares);
     free(model);
 }
 
@@ -333,6 +349,34 @@ static enum od_status note_begin(const struct od_model *m, const struct od_query
     return OD_OK;
 }
 
+/* The answer to somebody who comes back. */
+static enum od_status mix(const struct od_model *m, const struct od_query *query,
+                          struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
+                          struct od_error *err)
+{
+    uint32_t n = m->header.items;
+    const float *shares = m->shares;
+    float share[OD_BLEND_SOURCES];
+    if (query->now_s <= m->recent.last_time) {
+        uint32_t *lately = OD_NEW_ARRAY(scratch, uint32_t, (size_t)n * OD_RECENT_WINDOWS);
+        size_t count = (size_t)n * OD_BLEND_COMMON;
+        float *then = OD_NEW_ARRAY(scratch, float, count);
+        if (!lately || !then)
+            return od_fail(err, OD_NO_MEMORY, NULL);
+        od_recent_count(&m->recent, query->now_s, n, lately);
+        od_blend_popular_shares(m->count, lately, n, then);
+        shares = then;
+    }
+    od_blend_shares(&m->header.away, od_blend_pause(query), od_blend_length(query->event_count),
+                    share);
+    if (notes)
+        od_blend_note_before(notes, scores);
+    od_blend_mix(share, shares, m->header.temperature, n, scores);
+    if (notes)
+        od_blend_note_away(notes, scores);
+    return OD_OK;
+}
+
 /* The one way to a score; notes NULL: nobody asks why. */
 static enum od_status score(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
@@ -367,7 +411,10 @@ static enum od_status score(const struct od_model *model, const struct od_query 
             od_blend_note_popular(notes, model->header.temperature, scores);
         return OD_OK;
     }
-    return add_repeats(model, query, scratch, own, notes, scores, err);
+    st = add_repeats(model, query, scratch, own, notes, scores, err);
+    if (st == OD_OK && model->header.away.serves && pause >= OD_BLEND_RETURNS)
+        st = mix(model, query, scratch, notes, scores, err);
+    return st;
 }
 
 enum od_status od_blend_score(const struct od_model *model, const struct od_query *query,

@@ -35,6 +35,7 @@ float od_blend_length(size_t events);
 /* log2(1 + hours since the newest event) / 4: 0 within a session, 1.2 after a day, 1.9 after a
  * week. */
 float od_blend_pause(const struct od_query *query);
+float od_blend_pause_between(int64_t from_s, int64_t to_s);
 
 /* How a part's score s becomes a term of a logit. With a part's scores being near probabilities,
  * their logarithm is the logit: log(max(s, 0) / scale + floor). */
@@ -63,6 +64,42 @@ struct od_blend_part {
     float without; /* and of the blend without it */
 };
 
+/* Where an item may come from when somebody comes back after a pause: what the blend says of the
+ * user, or what everybody takes. The answer is a mixture,
+ *
+ *     p(item) = sum over sources k of share_k p_k(item),  share = softmax(gate_k . (1, pause,
+ * length)),
+ *
+ * and the score temperature * log p. Interests of an earlier visit are there again or they are not:
+ * a sum of logits, which makes all of them a little weaker, says neither. */
+enum od_blend_source {
+    OD_BLEND_OWN, /* softmax(score / temperature) */
+    OD_BLEND_OF_DAY,
+    OD_BLEND_OF_WEEK,
+    OD_BLEND_OF_MONTH, /* the item's share of the interactions of the last day, week, 30 days */
+    OD_BLEND_OF_ALL,   /* and of all */
+    OD_BLEND_SOURCES
+};
+#define OD_BLEND_COMMON  (OD_BLEND_SOURCES - 1) /* those that are the same for all users */
+#define OD_BLEND_GATE    3                      /* of 1, od_blend_pause and od_blend_length */
+#define OD_BLEND_RETURNS .7f /* the od_blend_pause, six hours, from which somebody comes back */
+struct od_blend_away {
+    uint32_t serves; /* 0: the blend alone answers after pauses too */
+    uint32_t judges; /* asked */
+    float gain;      /* of the mean log p of held-out items, by cross-validation */
+    float gate[OD_BLEND_SOURCES][OD_BLEND_GATE]; /* OD_BLEND_OWN's are 0 */
+};
+/* Their sum is 1, and the last is never 0. */
+void od_blend_shares(const struct od_blend_away *away, float pause, float length,
+                     float share[OD_BLEND_SOURCES]);
+/* The p_k of all sources but the first: out[OD_BLEND_COMMON][items]. count: interactions;
+ * lately: od_recent_count's. */
+void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint32_t items,
+                             float *out);
+/* Scores of the blend become those of the mixture. popular: od_blend_popular_shares' */
+void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, float temperature,
+                  uint32_t items, float *scores);
+
 /* Section "blend". Little-endian, no padding. */
 struct od_blend_header {
     uint32_t version; /* OD_BLEND_VERSION */
@@ -74,10 +111,11 @@ struct od_blend_header {
     float temperature;
     float together; /* the measure above, of the blend, by cross-validation */
     float focus;    /* of the fit of the weights (blend_fit.c) */
+    struct od_blend_away away;
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     4
+#define OD_BLEND_VERSION     5
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

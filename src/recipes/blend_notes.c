@@ -77,6 +77,18 @@ void od_blend_note_repeats(struct od_blend_notes *notes, const struct od_blend_h
                 add(&notes->terms[k], names[f], header->weight[f], repeat[r].feature[f]);
 }
 
+void od_blend_note_before(struct od_blend_notes *notes, const float *scores)
+{
+    for (uint32_t k = 0; k < notes->count; k++)
+        notes->before[k] = scores[notes->item[k]];
+}
+
+void od_blend_note_away(struct od_blend_notes *notes, const float *scores)
+{
+    for (uint32_t k = 0; k < notes->count; k++)
+        add(&notes->terms[k], "away", 1, scores[notes->item[k]] - notes->before[k]);
+}
+
 void od_blend_note_popular(struct od_blend_notes *notes, float temperature, const float *scores)
 {
     for (uint32_t k = 0; k < notes->count; k++) {

@@ -21,6 +21,9 @@ void od_blend_note_part(struct od_blend_notes *notes, const struct od_blend_part
                         float weight, const float *raw, const float *scores);
 void od_blend_note_repeats(struct od_blend_notes *notes, const struct od_blend_header *header,
                            const struct od_blend_repeat *repeat, size_t repeat_count);
+/* A mixture replaced the sum: what it took away or added is a term of its own. */
+void od_blend_note_before(struct od_blend_notes *notes, const float *scores);
+void od_blend_note_away(struct od_blend_notes *notes, const float *scores);
 /* Nobody is known: the scores are popularity, whatever was noted before. */
 void od_blend_note_popular(struct od_blend_notes *notes, float temperature, const float *scores);
 

@@ -32,19 +32,23 @@ static bool can_judge(const struct od_training *training, uint64_t start, uint64
     return end - start >= LEAST_EVENTS && od_blend_judge_weight(training, &judge) > 0;
 }
 
-/* The event that a user's last visit began with, where it is not far from end; else the last one.
- */
-static uint64_t last_return(const struct od_training *training, uint64_t start, uint64_t end)
+/* The event that a user's last visit began with, or that of the longest pause before it, where it
+ * is not far from end; else the last one. */
+static uint64_t last_return(const struct od_training *training, uint64_t start, uint64_t end,
+                            bool longest)
 {
-    uint64_t least = start + LEAST_EVENTS - 1;
+    uint64_t least = start + LEAST_EVENTS - 1, found = end - 1;
     least = end - start > LEAST_EVENTS + MOST_LOST ? end - 1 - MOST_LOST : least;
+    int64_t most = REST_S - 1;
     for (uint64_t e = end; e-- > least;) {
         struct od_judge judge = {start, e};
-        if (training->time[e] - training->time[e - 1] >= REST_S &&
-            od_blend_judge_weight(training, &judge) > 0)
-            return e;
+        int64_t pause = training->time[e] - training->time[e - 1];
+        if (pause <= most || od_blend_judge_weight(training, &judge) <= 0)
+            continue;
+        found = e;
+        most = longest ? pause : INT64_MAX;
     }
-    return end - 1;
+    return found;
 }
 
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
@@ -77,7 +81,8 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
         size_t turn = seen++;
         if (turn * want / able == (turn + 1) * want / able)
             continue;
-        end[u] = count % every == every - 1 ? last_return(training, start[u], end[u]) : end[u] - 1;
+        bool back = count % every == every - 1, longest = count / every % 2;
+        end[u] = back ? last_return(training, start[u], end[u], longest) : end[u] - 1;
         judges[count++] = (struct od_judge){start[u], end[u]};
     }
     *out = judges;
@@ -157,20 +162,21 @@ static uint32_t user_of(const struct od_training *training, uint64_t event)
     return low;
 }
 
-static struct od_query query_of(const struct asking *a, const struct od_judge *judge,
-                                struct od_past_event *events)
+enum od_status od_blend_query(const struct od_training *t, const struct od_judge *judge,
+                              struct od_past_event *events, struct od_arena *arena,
+                              struct od_query *out)
 {
-    const struct od_training *t = a->training;
     for (uint64_t e = judge->start; e < judge->end; e++)
         events[e - judge->start] = (struct od_past_event){
             .item = t->item[e],
             .type = t->type[e],
             .time = t->time[e],
         };
-    return (struct od_query){.events = events,
+    *out = (struct od_query){.events = events,
                              .event_count = judge->end - judge->start,
                              .item = t->item[judge->end - 1],
                              .now_s = t->time[judge->end]};
+    return od_query_at(t, user_of(t, judge->start), judge->end, arena, out);
 }
 
 /* Distinct candidates in order of their codes; returns how many. */
@@ -226,9 +232,8 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
 {
     struct od_blend_sample *s = a->sample;
     const struct od_judge *judge = &a->judges[j * a->judge_count / s->judges];
-    struct od_query query = query_of(a, judge, b->events);
-    if (od_query_at(a->training, user_of(a->training, judge->start), judge->end, &b->arena,
-                    &query) != OD_OK)
+    struct od_query query;
+    if (od_blend_query(a->training, judge, b->events, &b->arena, &query) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint32_t p = 0; p < s->parts; p++) {
         bool knows = false;

@@ -68,12 +68,16 @@ static float hours_between(int64_t from_s, int64_t to_s)
     return gap > 0 ? (float)gap / 3600 : 0;
 }
 
+float od_blend_pause_between(int64_t from_s, int64_t to_s)
+{
+    return od_blend_log(1 + hours_between(from_s, to_s)) * 1.44269504f / 4;
+}
+
 float od_blend_pause(const struct od_query *query)
 {
     if (query->event_count == 0)
         return 0;
-    int64_t newest = query->events[query->event_count - 1].time;
-    return od_blend_log(1 + hours_between(newest, query->now_s)) * 1.44269504f / 4;
+    return od_blend_pause_between(query->events[query->event_count - 1].time, query->now_s);
 }
 
 size_t od_blend_repeats(const struct od_query *query, uint32_t item_count, float *mark,

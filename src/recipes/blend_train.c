@@ -5,7 +5,8 @@
  *   2. Every part of the recipe is trained on the rest and learns about the data with the judges'
  *      help (its lesson).
  *   3. The judges say which parts serve and with what weights (blend_choose.c).
- *   4. This model is asked for the metrics by the users kept out, who also set the temperature.
+ *   4. Users kept out set this model's temperature, judges who came back say what answers those
+ *      who do (blend_away.c), and users kept out tell the metrics.
  *   5. The parts that serve are trained again, with their lessons, on everybody.
  *
  * Where the data have no order (unordered.h) all this happens with every user's events in an order
@@ -191,24 +192,58 @@ static enum od_status ask_model(void *context, const struct od_query *query,
     return od_blend_score(context, query, scratch, scores, &personal, err);
 }
 
-/* Metrics (when wanted) and temperature, from users kept out. */
-static enum od_status ask_others(struct blend_run *run, struct learning *l,
-                                 const struct od_split *split, struct od_metrics *metrics,
-                                 struct od_error *err)
+static enum od_status assemble(const struct blend_run *run, const struct learning *l,
+                               struct od_model **out, struct od_error *err)
 {
+    return od_blend_assemble(&l->image, &run->header, l->count, &l->recent, out, err);
+}
+
+/* The temperature from users kept out, then from judges who came back what answers them. */
+static enum od_status finish_header(struct blend_run *run, const struct learning *l,
+                                    const struct od_split *split, struct od_error *err)
+{
+    const struct od_blend_facts facts = {l->input->training, l->judges, l->judge_count, l->count,
+                                         &l->recent};
     struct od_model *model = NULL;
-    enum od_status st = od_progress_report(&l->input->progress, WEIGHED, "evaluating", err);
-    if (st == OD_OK)
-        st = od_blend_assemble(&l->image, &run->header, l->count, &l->recent, &model, err);
+    struct od_blend_header *header = &run->header;
+    enum od_status st = assemble(run, l, &model, err);
     if (st != OD_OK)
         return st;
     struct od_scorer scorer = {ask_model, model};
-    if (metrics)
-        st = od_evaluate(&scorer, split, l->input->threads, metrics, err);
+    if (split)
+        st = od_blend_heat(&scorer, split, l->input->threads, &header->temperature, err);
     if (st == OD_OK)
-        st = od_blend_heat(&scorer, split, l->input->threads, &run->header.temperature, err);
+        st = od_blend_away_fit(&facts, model, header->temperature, l->input->threads, &header->away,
+                               err);
     od_blend_close(model);
     return st;
+}
+
+static enum od_status measure(const struct blend_run *run, const struct learning *l,
+                              const struct od_split *split, struct od_metrics *metrics,
+                              struct od_error *err)
+{
+    struct od_model *model = NULL;
+    enum od_status st = assemble(run, l, &model, err);
+    if (st != OD_OK)
+        return st;
+    struct od_scorer scorer = {ask_model, model};
+    st = od_evaluate(&scorer, split, l->input->threads, metrics, err);
+    od_blend_close(model);
+    return st;
+}
+
+/* Counts would tell the judges' answers: what they hold out is taken from them. */
+static void discount(struct learning *l)
+{
+    const struct od_training *training = l->input->training;
+    const uint64_t *user_end = training->user_start + 1;
+    for (size_t j = 0; j < l->judge_count; j++) {
+        while (*user_end <= l->judges[j].end)
+            user_end++;
+        for (uint64_t e = l->judges[j].end; e < *user_end; e++)
+            l->count[training->item[e]]--;
+    }
 }
 
 /* split NULL: there is nobody to ask. */
@@ -222,8 +257,8 @@ static enum od_status learn(struct blend_run *run, const struct od_train_input *
         st = od_blend_judges(input->training, l.end, &l.judges, &l.judge_count, err);
     if (st == OD_OK)
         st = count_items(input->training, &l.count, err);
-    for (size_t j = 0; j < l.judge_count && st == OD_OK; j++) /* or counts would tell the answer */
-        l.count[input->training->item[l.judges[j].end]]--;
+    if (st == OD_OK)
+        discount(&l);
     if (st == OD_OK)
         st = od_recent_make(input->training, &l.recent, err);
     run->header = od_blend_default(run->parts, input->training->item_count);
@@ -231,8 +266,12 @@ static enum od_status learn(struct blend_run *run, const struct od_train_input *
         st = fit_judged(run, &l, err);
     if (st == OD_OK)
         st = weigh(run, &l, err);
-    if (st == OD_OK && split)
-        st = ask_others(run, &l, split, metrics, err);
+    if (st == OD_OK)
+        st = od_progress_report(&input->progress, WEIGHED, "evaluating", err);
+    if (st == OD_OK)
+        st = finish_header(run, &l, split, err);
+    if (st == OD_OK && split && metrics)
+        st = measure(run, &l, split, metrics, err);
     learning_done(&l);
     return st;
 }
@@ -328,6 +367,30 @@ enum od_status od_blend_train(const struct od_train_input *input, struct od_imag
 
 /* --- for people --- */
 
+/* What answers somebody with seven events after a day, a week and a month. */
+static void describe_away(const struct od_blend_away *away, struct od_buf *out)
+{
+    enum { DAY_S = 86400 };
+    static const struct {
+        const char *after;
+        int64_t pause_s;
+    } when[] = {{"a day", DAY_S}, {"a week", 7 * DAY_S}, {"a month", 30 * DAY_S}};
+    if (away->judges)
+        od_buf_printf(out, "    after a pause %s: log p %+.4f by %u held-out events\n",
+                      away->serves ? "a mixture answers" : "the same answers", (double)away->gain,
+                      away->judges);
+    for (size_t i = 0; i < sizeof when / sizeof *when && away->serves; i++) {
+        float share[OD_BLEND_SOURCES];
+        od_blend_shares(away, od_blend_pause_between(0, when[i].pause_s), 0, share);
+        od_buf_printf(out,
+                      "      of %-7s  blend %.3f, popular of the day %.3f, week %.3f, 30 days "
+                      "%.3f, always %.3f\n",
+                      when[i].after, (double)share[OD_BLEND_OWN], (double)share[OD_BLEND_OF_DAY],
+                      (double)share[OD_BLEND_OF_WEEK], (double)share[OD_BLEND_OF_MONTH],
+                      (double)share[OD_BLEND_OF_ALL]);
+    }
+}
+
 bool od_blend_describe(const struct od_image *image, struct od_buf *out)
 {
     static const char *const features[OD_BLEND_FEATURES] = {
@@ -357,5 +420,6 @@ bool od_blend_describe(const struct od_image *image, struct od_buf *out)
         if (h.weight[f] < 0 || h.weight[f] > 0)
             od_buf_printf(out, "    %-13s weight %8.4f\n", features[f], (double)h.weight[f]);
     od_buf_printf(out, "    temperature %.4f\n", (double)h.temperature);
+    describe_away(&h.away, out);
     return true;
 }

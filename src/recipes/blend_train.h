@@ -19,10 +19,10 @@ float od_blend_judge_weight(const struct od_training *training, const struct od_
 
 /* Holds out the last usable event of users with three or more, where its type weighs something,
  * evenly spread: takes it from end[] and makes it a judge. Some judges, by how often users come
- * back, are asked about the first event of the user's last visit instead, when that is not long
- * ago: last events are mostly in the middle of a visit, but requests come at its beginning too.
- * *out is in the order of users; free
- * it with free. */
+ * back, are asked about the first event of the user's last visit instead, or, every other of them,
+ * about that of the visit after the longest pause, when that is not long ago: last events are
+ * mostly in the middle of a visit, but requests come at its beginning too. *out is in the order of
+ * users; free it with free. */
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;
@@ -58,6 +58,11 @@ struct od_blend_sample {
     uint8_t *knows[OD_BLEND_PARTS]; /* [judges] the part's answer was personal */
     float *x[OD_BLEND_WEIGHTS];     /* [judges * room] the terms: parts' by od_blend_choose */
 };
+/* A judge's query: what the server would have got just before the held-out event, at its time.
+ * events: room for the judge's history. */
+enum od_status od_blend_query(const struct od_training *training, const struct od_judge *judge,
+                              struct od_past_event *events, struct od_arena *arena,
+                              struct od_query *out) OD_MUST_USE;
 enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od_train_input *input,
                                     const struct od_judge *judges, size_t judge_count,
                                     const struct od_blend_candidate *parts, uint32_t part_count,
@@ -76,8 +81,7 @@ enum od_status od_blend_choose(struct od_blend_sample *sample, unsigned threads,
 /* Which judges a fit or a measure looks at. */
 enum od_blend_fold { OD_BLEND_ALL, OD_BLEND_EVEN, OD_BLEND_ODD };
 
-/* Whether a judge comes back after a pause of six hours or more. */
-#define OD_BLEND_RETURNS .7f /* od_blend_pause of that */
+/* Whether a judge comes back after a pause. */
 bool od_blend_returns(const struct od_blend_sample *sample, size_t judge);
 
 /* The weights of the active terms (others 0) under which softmax(weights . terms) over a judge's
@@ -105,5 +109,25 @@ enum od_status od_blend_ask(const struct od_blend_sample *sample, const double *
  * held-out event of the split's test users. OD_BLEND_TEMPERATURE when none can be asked. */
 enum od_status od_blend_heat(const struct od_scorer *scorer, const struct od_split *split,
                              unsigned threads, float *out, struct od_error *err) OD_MUST_USE;
+
+/* x := A^-1 x by elimination, for the few unknowns of such fits; A[n][stride], symmetric positive
+ * definite, is used up. */
+void od_blend_solve(double *a, size_t stride, size_t n, double *x);
+
+/* --- answers after a pause (blend_away.c) --- */
+
+/* What a blend's judged model was made from. */
+struct od_blend_facts {
+    const struct od_training *training;
+    const struct od_judge *judges;
+    size_t judge_count;
+    const uint32_t *count; /* [items] interactions, without those the judges hold out */
+    const struct od_recent *recent;
+};
+/* Whether and with what shares a mixture (blend_model.h) answers those who come back. model: the
+ * blend that judges are asked with, without a mixture; its scores' temperature. */
+enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struct od_model *model,
+                                 float temperature, unsigned threads, struct od_blend_away *out,
+                                 struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -6,8 +6,10 @@
  * Items without a vector follow in the order of popularity; a user none of whose items has a vector
  * gets popular items.
  *
- * Sections: those of popularity.h; vectors.dim, vectors.at (item_space.h); vectors.set, a bitmap of
- * the items that have one; decay, one float. */
+ * The model is in vector form (vector_form.h): answers come from the scan.
+ *
+ * Sections: those of popularity.h and vector_form.h; vectors.set, a bitmap of the items that have
+ * one; decay, one float. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +17,17 @@
 #include "base/bitmap.h"
 #include "recipes/catalogue.h"
 #include "recipes/external_file.h"
-#include "recipes/item_space.h"
 #include "recipes/metrics.h"
 #include "recipes/popularity.h"
 #include "recipes/registry.h"
+#include "recipes/vector_form.h"
 
 #define HISTORY 200 /* newest events looked at, as many as the server keeps */
 
 struct model {
     struct od_popularity_view popularity;
-    struct od_item_view vectors;
-    const uint64_t *present;
+    struct od_vector_form form;
+    const uint64_t *present; /* bitmap of the items with a vector */
     float decay;
 };
 
@@ -50,34 +52,31 @@ static void scale_rows(struct od_vectors *v, bool cosine)
     }
 }
 
-static enum od_status lay_out(const struct od_vectors *v, struct od_item_space *out)
+/* The rows in halves; NULL: out of memory. */
+static uint16_t *lay_out(const struct od_vectors *v)
 {
-    *out = (struct od_item_space){v->rows, v->dimension,
-                                  malloc(((size_t)v->rows * v->dimension + 1) * sizeof(uint16_t))};
-    if (!out->at)
-        return OD_NO_MEMORY;
-    for (uint32_t i = 0; i < v->rows; i++)
-        for (uint32_t d = 0; d < v->dimension; d++)
-            out->at[(size_t)d * v->rows + i] = od_f16_encode(v->at[(size_t)i * v->dimension + d]);
-    return OD_OK;
+    size_t width = od_scan_width(v->dimension);
+    uint16_t *rows = calloc(v->rows * width + 1, sizeof *rows);
+    for (size_t i = 0; rows && i < v->rows; i++)
+        od_kernels_best()->encode_f16(rows + i * width, v->at + i * v->dimension, v->dimension);
+    return rows;
 }
 
 static enum od_status write_vectors(const struct od_train_input *input, struct od_vectors *v,
-                                    struct od_image_writer *image, struct od_error *err)
+                                    const uint32_t *rank, struct od_image_writer *image,
+                                    struct od_error *err)
 {
-    struct od_item_space space = {0};
     float decay = (float)od_recipe_param(input->spec, input->params, "decay")->number;
     struct od_str metric = od_recipe_param(input->spec, input->params, "metric")->text;
     scale_rows(v, od_str_eq_c(metric, "cosine"));
-    enum od_status s = lay_out(v, &space);
-    if (s == OD_OK)
-        s = od_image_add(image, "decay", &decay, sizeof decay, false);
+    enum od_status s = od_image_add(image, "decay", &decay, sizeof decay, false);
     if (s == OD_OK)
         s = od_image_add(image, "vectors.set", v->present,
                          od_bitmap_words(v->rows) * sizeof *v->present, false);
-    s = s == OD_OK ? od_item_space_write(&space, "vectors", image, err) : od_fail(err, s, NULL);
-    od_item_space_done(&space);
-    return s;
+    uint16_t *rows = s == OD_OK ? lay_out(v) : NULL;
+    if (!rows)
+        return od_fail(err, s == OD_OK ? OD_NO_MEMORY : s, NULL);
+    return od_vector_form_write(rows, v->rows, v->dimension, rank, image, err);
 }
 
 static enum od_status fit_catalogue(const struct od_train_input *input, const struct od_training *t,
@@ -87,11 +86,11 @@ static enum od_status fit_catalogue(const struct od_train_input *input, const st
     struct od_vectors vectors = {0};
     enum od_status s = od_popularity_count(t, &popularity, err);
     if (s == OD_OK)
-        s = od_popularity_write(&popularity, t, image, err);
-    if (s == OD_OK)
         s = od_external_read(input->external, t->items, input->memory_bytes, &vectors, err);
     if (s == OD_OK)
-        s = write_vectors(input, &vectors, image, err);
+        s = write_vectors(input, &vectors, popularity.rank, image, err);
+    if (s == OD_OK)
+        s = od_popularity_write(&popularity, t, image, err);
     od_vectors_done(&vectors);
     od_popularity_done(&popularity);
     return s;
@@ -130,12 +129,22 @@ static enum od_status train(const struct od_train_input *input, struct od_image_
 
 /* --- the model --- */
 
+/* Training writes no number beyond 1, which is what keeps the items without a vector behind. */
+static bool are_short(const struct od_scan_matrix *m)
+{
+    size_t numbers = m->items * od_scan_width(m->dims);
+    bool good = true;
+    for (size_t i = 0; i < numbers; i++)
+        good &= (m->rows[i] & 0x7fffu) <= 0x3c00u; /* 1 as a half; beyond it larger ones, and NaN */
+    return good;
+}
+
 static enum od_status open_vectors(const struct od_image *image, struct model *m,
                                    struct od_error *err)
 {
     const void *present, *decay;
     uint32_t items = m->popularity.items.count;
-    enum od_status s = od_item_space_open(image, "vectors", items, &m->vectors, err);
+    enum od_status s = od_vector_form_open(image, &m->popularity, &m->form, err);
     if (s == OD_OK)
         s = od_image_array(image, "vectors.set", od_bitmap_words(items), sizeof *m->present,
                            &present, err);
@@ -143,8 +152,13 @@ static enum od_status open_vectors(const struct od_image *image, struct model *m
         s = od_image_array(image, "decay", 1, sizeof m->decay, &decay, err);
     if (s != OD_OK)
         return s;
+    if (!are_short(&m->form.matrix))
+        return od_fail(err, OD_CORRUPT,
+                       "The model image has a vector beyond what training writes.");
     m->present = present;
     m->decay = *(const float *)decay;
+    if (od_bitmap_count(m->present, items) < items)
+        m->form.present = m->present;
     return OD_OK;
 }
 
@@ -179,17 +193,16 @@ static bool place_user(const struct model *m, const struct od_query *query, floa
 {
     double weight = 1, sum = 0;
     size_t looked = 0;
-    memset(point, 0, m->vectors.dimension * sizeof *point);
+    uint32_t dims = m->form.matrix.dims;
+    memset(point, 0, dims * sizeof *point);
     for (size_t e = query->event_count; e-- > 0 && looked < HISTORY; looked++, weight *= m->decay) {
         uint32_t item = query->events[e].item;
-        if (item >= m->vectors.items || !od_bitmap_get(m->present, item))
+        if (item >= m->form.matrix.items || !od_bitmap_get(m->present, item))
             continue;
         sum += weight;
-        for (uint32_t d = 0; d < m->vectors.dimension; d++)
-            point[d] +=
-                (float)weight * od_f16_decode(m->vectors.at[(size_t)d * m->vectors.items + item]);
+        od_vector_form_add(&m->form, item, (float)weight, point);
     }
-    for (uint32_t d = 0; sum > 0 && d < m->vectors.dimension; d++)
+    for (uint32_t d = 0; sum > 0 && d < dims; d++)
         point[d] = (float)(point[d] / sum);
     return sum > 0;
 }
@@ -199,7 +212,8 @@ static enum od_status score(const struct od_model *model, const struct od_query 
                             struct od_error *err)
 {
     const struct model *m = (const struct model *)model;
-    float *point = OD_NEW_ARRAY(scratch, float, (size_t)m->vectors.dimension + 1);
+    const struct od_scan_matrix *matrix = &m->form.matrix;
+    float *point = OD_NEW_ARRAY(scratch, float, matrix->dims);
     if (!point)
         return od_fail(err, OD_NO_MEMORY, NULL);
     *out_personal = place_user(m, query, point);
@@ -207,11 +221,25 @@ static enum od_status score(const struct od_model *model, const struct od_query 
         od_popularity_scores(&m->popularity, scores);
         return OD_OK;
     }
-    od_item_space_point(&m->vectors, point, scores);
-    float behind = -(float)m->vectors.dimension - 2; /* no product of numbers within 1 is less */
-    for (uint32_t i = 0; i < m->vectors.items; i++)
+    od_scan_scores(od_scan_kernels_best(), matrix, point, scores);
+    float behind = -(float)matrix->dims - 2; /* no product of numbers within 1 is less */
+    for (uint32_t i = 0; m->form.present && i < matrix->items; i++)
         if (!od_bitmap_get(m->present, i))
             scores[i] = behind - (float)m->popularity.rank[i];
+    return OD_OK;
+}
+
+static const struct od_vector_form *vectors(const struct od_model *model)
+{
+    const struct model *m = (const struct model *)model;
+    return m->form.matrix.items <= OD_VECTOR_ITEMS ? &m->form : NULL;
+}
+
+static enum od_status vector(const struct od_model *model, const struct od_query *query, float *out,
+                             enum od_vector_kind *out_kind, struct od_error *err)
+{
+    (void)err;
+    *out_kind = place_user((const struct model *)model, query, out) ? OD_BY_VECTOR : OD_BY_ORDER;
     return OD_OK;
 }
 
@@ -222,5 +250,7 @@ const struct od_recipe od_recipe_external_vectors = {
     .close = close_model,
     .items = items,
     .score = score,
+    .vectors = vectors,
+    .vector = vector,
     .temperature = NULL,
 };

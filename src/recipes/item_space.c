@@ -304,19 +304,14 @@ enum od_status od_item_space_open(const struct od_image *image, const char *name
 
 /* --- products --- */
 
-void od_item_space_point(const struct od_item_view *space, const float *point, float *out)
-{
-    const uint16_t *rows[OD_ITEM_SPACE_MOST];
-    for (uint32_t d = 0; d < space->dimension; d++)
-        rows[d] = space->at + (size_t)d * space->items;
-    memset(out, 0, space->items * sizeof *out);
-    od_kernels_best()->rows_f16(out, rows, point, space->dimension, space->items);
-}
-
 void od_item_space_products(const struct od_item_view *space, uint32_t item, float *out)
 {
+    const uint16_t *rows[OD_ITEM_SPACE_MOST];
     float point[OD_ITEM_SPACE_MOST];
-    for (uint32_t d = 0; d < space->dimension; d++)
-        point[d] = od_f16_decode(space->at[(size_t)d * space->items + item]);
-    od_item_space_point(space, point, out);
+    for (uint32_t d = 0; d < space->dimension; d++) {
+        rows[d] = space->at + (size_t)d * space->items;
+        point[d] = od_f16_decode(rows[d][item]);
+    }
+    memset(out, 0, space->items * sizeof *out);
+    od_kernels_best()->rows_f16(out, rows, point, space->dimension, space->items);
 }

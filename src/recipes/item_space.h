@@ -46,7 +46,5 @@ struct od_item_view od_item_space_view(const struct od_item_space *space);
 #define OD_ITEM_SPACE_MOST 4096 /* dimensions; the SVD gives at most OD_SVD_MOST */
 /* out[j] = product of items item and j, for all items. 2 dimension items operations. */
 void od_item_space_products(const struct od_item_view *space, uint32_t item, float *out);
-/* The same for a point given by its coordinates. */
-void od_item_space_point(const struct od_item_view *space, const float *point, float *out);
 
 #endif

@@ -196,6 +196,15 @@ struct od_score_terms {
 
 struct od_model; /* an opened image: immutable, shared by threads */
 
+/* What a query's answer is made from; vector_form.h. */
+struct od_vector_form;
+enum od_vector_kind {
+    OD_BY_SCORE,  /* score alone knows */
+    OD_BY_ORDER,  /* nothing is known of the query: the form's order (query->item never) */
+    OD_BY_VECTOR, /* items that have one by the product with the query's vector, then the others in
+                     the form's order (query->item never) */
+};
+
 struct od_recipe {
     const char *name; /* finds its spec */
     /* Writes the image's sections. Must add: "items" (dictionary), and whatever open needs.
@@ -214,6 +223,13 @@ struct od_recipe {
     enum od_status (*score)(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err);
+    /* Optional, both or none: the model as vectors, so that the best items are found without scores
+     * of all. vectors: NULL when this model is not such. vector: what the query's answer is made
+     * from, and with OD_BY_VECTOR its vector, out[dims]. The list is always that of score: the same
+     * floats, equal ones by code; OD_BY_VECTOR where score says personal. Thread-safe. */
+    const struct od_vector_form *(*vectors)(const struct od_model *model);
+    enum od_status (*vector)(const struct od_model *model, const struct od_query *query, float *out,
+                             enum od_vector_kind *out_kind, struct od_error *err);
     /* Optional: score, that also says what the scores of some items (codes) are the sum of:
      * out[item_count]. scores are those of score, by the same code.
      * Thread-safe. */

@@ -11,7 +11,9 @@
  * follow by cosine. Popularity is ln(users + 1) over the largest, freshness 1 for the newest
  * CREATION_TIMESTAMP down to 0 for the oldest (and for none).
  *
- * Sections: those of popularity.h; text.dim, text.at (item_space.h); fresh, float [items]. */
+ * Without influence the model is in vector form (vector_form.h): answers come from the scan.
+ *
+ * Sections: those of popularity.h and vector_form.h; fresh, float [items]. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 #include "recipes/metrics.h"
 #include "recipes/popularity.h"
 #include "recipes/registry.h"
+#include "recipes/vector_form.h"
 
 #define DIMENSIONS 256
 #define RERANKED   100  /* of the most similar: influence chooses among these */
@@ -33,7 +36,7 @@
 
 struct model {
     struct od_popularity_view popularity;
-    struct od_item_view text;
+    struct od_vector_form text;
     const float *fresh; /* [items] */
     float most_users;   /* ln(users + 1) of the most popular item; at least ln 2 */
 };
@@ -84,17 +87,21 @@ static enum od_status freshness(const struct od_training *t, float **out)
     return OD_OK;
 }
 
-static enum od_status write_parts(const struct od_training *t, struct od_item_space *space,
+static enum od_status write_parts(const struct od_training *t, const struct od_item_space *space,
                                   struct od_image_writer *image, struct od_error *err)
 {
     struct od_popularity popularity = {0};
     float *fresh;
     enum od_status s = od_popularity_count(t, &popularity, err);
+    if (s != OD_OK)
+        return s;
+    uint16_t *rows = od_vector_rows(space);
+    s = rows ? od_vector_form_write(rows, space->items, space->dimension, popularity.rank, image,
+                                    err)
+             : od_fail(err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)
         s = od_popularity_write(&popularity, t, image, err);
     od_popularity_done(&popularity);
-    if (s == OD_OK)
-        s = od_item_space_write(space, "text", image, err);
     if (s != OD_OK)
         return s;
     s = freshness(t, &fresh);
@@ -140,7 +147,7 @@ static enum od_status open_parts(const struct od_image *image, struct model *m,
 {
     const void *fresh;
     uint32_t items = m->popularity.items.count, most = 1;
-    enum od_status s = od_item_space_open(image, "text", items, &m->text, err);
+    enum od_status s = od_vector_form_open(image, &m->popularity, &m->text, err);
     if (s == OD_OK)
         s = od_image_array(image, "fresh", items, sizeof *m->fresh, &fresh, err);
     if (s != OD_OK)
@@ -178,11 +185,14 @@ static const struct od_image_dict *items(const struct od_model *model)
     return &((const struct model *)model)->popularity.items;
 }
 
-static bool has_place(const struct model *m, uint32_t item)
+/* The item's vector; false when it is at 0. */
+static bool place_of(const struct model *m, uint32_t item, float *out)
 {
     bool some = false;
-    for (uint32_t d = 0; !some && d < m->text.dimension; d++)
-        some = od_f16_decode(m->text.at[(size_t)d * m->text.items + item]) != 0;
+    memset(out, 0, m->text.matrix.dims * sizeof *out);
+    od_vector_form_add(&m->text, item, 1, out);
+    for (uint32_t d = 0; d < m->text.matrix.dims; d++)
+        some = some || out[d] != 0;
     return some;
 }
 
@@ -190,7 +200,7 @@ static bool has_place(const struct model *m, uint32_t item)
 static enum od_status influence(const struct model *m, const struct od_query *query,
                                 struct od_arena *scratch, float *scores)
 {
-    uint32_t best[RERANKED], count = m->text.items;
+    uint32_t best[RERANKED], count = m->text.matrix.items;
     uint64_t *words = OD_NEW_ARRAY(scratch, uint64_t, od_topk_scratch(RERANKED));
     if (!words)
         return OD_NO_MEMORY;
@@ -213,19 +223,39 @@ static enum od_status score(const struct od_model *model, const struct od_query 
                             struct od_error *err)
 {
     const struct model *m = (const struct model *)model;
-    *out_personal = query->item < m->text.items && has_place(m, query->item);
+    float place[OD_SCAN_DIMS];
+    *out_personal = query->item < m->text.matrix.items && place_of(m, query->item, place);
     if (!*out_personal) {
         od_popularity_scores(&m->popularity, scores);
-        if (query->item < m->text.items)
+        if (query->item < m->text.matrix.items)
             scores[query->item] = -INFINITY;
         return OD_OK;
     }
-    od_item_space_products(&m->text, query->item, scores);
+    od_scan_scores(od_scan_kernels_best(), &m->text.matrix, place, scores);
     scores[query->item] = -INFINITY;
     if (query->popularity_influence == 0 && query->freshness_influence == 0)
         return OD_OK;
     enum od_status s = influence(m, query, scratch, scores);
     return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
+}
+
+static const struct od_vector_form *vectors(const struct od_model *model)
+{
+    const struct model *m = (const struct model *)model;
+    return m->text.matrix.items <= OD_VECTOR_ITEMS ? &m->text : NULL;
+}
+
+static enum od_status vector(const struct od_model *model, const struct od_query *query, float *out,
+                             enum od_vector_kind *out_kind, struct od_error *err)
+{
+    const struct model *m = (const struct model *)model;
+    (void)err;
+    *out_kind = OD_BY_SCORE;
+    if (query->popularity_influence == 0 && query->freshness_influence == 0)
+        *out_kind = query->item < m->text.matrix.items && place_of(m, query->item, out)
+                        ? OD_BY_VECTOR
+                        : OD_BY_ORDER;
+    return OD_OK;
 }
 
 /* --- metrics --- */
@@ -242,7 +272,8 @@ static enum od_status ask_part(void *context, size_t index, unsigned thread)
     (void)thread;
     struct asking *asking = context;
     const struct model *m = asking->model;
-    uint32_t count = m->text.items, best[OD_EVAL_TOP];
+    uint32_t count = m->text.matrix.items, best[OD_EVAL_TOP];
+    float place[OD_SCAN_DIMS];
     float *scores = malloc(((size_t)count + 1) * sizeof *scores);
     uint64_t *words = malloc(od_topk_scratch(OD_EVAL_TOP) * sizeof *words);
     enum od_status s = scores && words ? OD_OK : OD_NO_MEMORY;
@@ -251,9 +282,9 @@ static enum od_status ask_part(void *context, size_t index, unsigned thread)
     for (uint32_t a = (uint32_t)index * ASKED_PART;
          s == OD_OK && a < asking->asked && a < (index + 1) * ASKED_PART; a++) {
         uint32_t item = (uint32_t)((uint64_t)a * count / asking->asked);
-        if (!has_place(m, item))
+        if (!place_of(m, item, place))
             continue;
-        od_item_space_products(&m->text, item, scores);
+        od_scan_scores(od_scan_kernels_best(), &m->text.matrix, place, scores);
         scores[item] = -INFINITY;
         size_t found = od_topk(od_kernels_best(), scores, count, NULL, OD_EVAL_TOP, words, best);
         for (size_t k = 0; k < found; k++) {
@@ -270,8 +301,8 @@ static enum od_status ask_part(void *context, size_t index, unsigned thread)
 
 static enum od_status add_means(const struct model *m, unsigned threads, struct od_metrics *metrics)
 {
-    struct asking asking = {.model = m,
-                            .asked = m->text.items < ASKED_MOST ? m->text.items : ASKED_MOST};
+    struct asking asking = {
+        .model = m, .asked = m->text.matrix.items < ASKED_MOST ? m->text.matrix.items : ASKED_MOST};
     size_t parts = (asking.asked + ASKED_PART - 1) / ASKED_PART;
     asking.sums = calloc(parts + 1, sizeof *asking.sums);
     if (!asking.sums)
@@ -284,7 +315,7 @@ static enum od_status add_means(const struct model *m, unsigned threads, struct 
     free(asking.sums);
     static const char *const names[] = {"item_popularity", "item_freshness", "item_similarity"};
     bool dated = false; /* the newest item has 1, unless no record is dated */
-    for (uint32_t i = 0; i < m->text.items; i++)
+    for (uint32_t i = 0; i < m->text.matrix.items; i++)
         dated |= m->fresh[i] > 0;
     for (int i = 0; s == OD_OK && i < 3; i++)
         if (i != 1 || dated)
@@ -328,5 +359,7 @@ const struct od_recipe od_recipe_semantic_similarity = {
     .close = close_model,
     .items = items,
     .score = score,
+    .vectors = vectors,
+    .vector = vector,
     .temperature = NULL,
 };

@@ -29,6 +29,8 @@
 #define SLOW_BYTES_S      1024L /* slower than this for SLOW_S counts as lost */
 #define SLOW_S            30L
 #define MAX_ERROR_BYTES   (64u * 1024)
+#define ENCRYPTION        "x-amz-server-side-encryption"
+#define ENCRYPTION_KEY    "x-amz-server-side-encryption-aws-kms-key-id"
 #define HASH_BLOCK        (1u << 20)
 #define EMPTY_SHA256      "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -72,15 +74,15 @@ static enum od_status keep(struct od_s3_client *c, const struct od_s3_endpoint *
                            struct od_error *err)
 {
     const struct od_str given[] = {endpoint->url, endpoint->region, endpoint->key_id,
-                                   endpoint->secret};
+                                   endpoint->secret, endpoint->ca};
     struct od_str *const kept[] = {&c->endpoint.url, &c->endpoint.region, &c->endpoint.key_id,
-                                   &c->endpoint.secret};
+                                   &c->endpoint.secret, &c->endpoint.ca};
     c->endpoint.virtual_host = endpoint->virtual_host;
     c->endpoint.tries = endpoint->tries ? endpoint->tries : OD_S3_TRIES;
     c->endpoint.stop = endpoint->stop;
     for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
         *kept[i] = od_arena_str(&c->arena, given[i]);
-        if (!kept[i]->ptr)
+        if (!kept[i]->ptr && given[i].ptr)
             return od_fail(err, OD_NO_MEMORY, NULL);
     }
     if (!endpoint->key_id.len || endpoint->key_id.len > OD_MAX_KEY_ID_CHARS ||
@@ -88,6 +90,10 @@ static enum od_status keep(struct od_s3_client *c, const struct od_s3_endpoint *
         return od_fail(err, OD_INVALID_INPUT,
                        "The S3 endpoint needs a key id and a secret of 1 to %d characters.",
                        OD_MAX_SECRET_CHARS);
+    if (endpoint->ca.len && !od_io_exists(c->io, c->endpoint.ca.ptr))
+        return od_fail(err, OD_INVALID_INPUT,
+                       "The file of the S3 endpoint's certificates cannot be read: \"%.*s\".",
+                       OD_STR_ARG(endpoint->ca));
     return split_url(c, err);
 }
 
@@ -283,21 +289,24 @@ static enum od_status sign(struct attempt *a, const char *sha256, struct od_erro
         {OD_STR("host"), a->host},
         {OD_STR("x-amz-content-sha256"), od_str_c(sha256)},
         {OD_STR("x-amz-date"), od_str_c(date)},
+        {OD_STR(ENCRYPTION), OD_STR("aws:kms")},
+        {OD_STR(ENCRYPTION_KEY), a->ask->kms_key},
     };
+    size_t header_count = sizeof headers / sizeof *headers - (a->ask->kms_key.ptr ? 0 : 2);
     struct od_http_request request = {.method = od_str_c(a->ask->method),
                                       .path = a->path,
                                       .query = od_str_c(a->ask->query),
                                       .headers = headers,
-                                      .header_count = 3};
+                                      .header_count = header_count};
     struct od_sigv4_signer signer = {c->endpoint.key_id, c->endpoint.secret, c->endpoint.region,
                                      OD_STR("s3")};
     od_buf_init(&authorization, 8192);
     enum od_status s = od_sigv4_sign_s3(&signer, &request, &authorization, err);
-    bool added = s == OD_OK && add_header(a, "Host", a->host) &&
-                 add_header(a, "x-amz-content-sha256", od_str_c(sha256)) &&
-                 add_header(a, "x-amz-date", od_str_c(date)) &&
-                 add_header(a, "Authorization", od_buf_view(&authorization)) &&
-                 add_header(a, "Content-Type", OD_STR("")) && add_header(a, "Expect", OD_STR(""));
+    bool added = s == OD_OK;
+    for (size_t i = 0; added && i < header_count; i++)
+        added = add_header(a, headers[i].name.ptr, headers[i].value);
+    added = added && add_header(a, "Authorization", od_buf_view(&authorization)) &&
+            add_header(a, "Content-Type", OD_STR("")) && add_header(a, "Expect", OD_STR(""));
     if (added && a->ask->if_match.len)
         added = add_header(a, "If-Match", a->ask->if_match);
     if (added && a->ask->len)
@@ -348,6 +357,8 @@ static CURLcode perform(struct attempt *a, struct od_str url)
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(curl, CURLOPT_XFERINFODATA, a->client);
     }
+    if (a->client->endpoint.ca.len)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, a->client->endpoint.ca.ptr);
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* an endpoint is named, not found by environment */
     set_method(a);
     return curl_easy_perform(curl);
@@ -408,7 +419,7 @@ static enum od_status try_once(struct attempt *a, const char *sha256, bool *out_
         return refuse(a, err);
     }
     *out_again = code != CURLE_ABORTED_BY_CALLBACK && code != CURLE_URL_MALFORMAT &&
-                 code != CURLE_PEER_FAILED_VERIFICATION;
+                 code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE;
     return od_fail(err, OD_IO, "s3://%.*s%s%.*s: the S3 endpoint cannot be reached: %s",
                    TARGET(a->ask), curl_easy_strerror(code));
 }

@@ -12,6 +12,8 @@ struct od_s3_endpoint {
     struct od_str url;    /* "https://host[:port]", http too; no path */
     struct od_str region; /* in signatures */
     struct od_str key_id, secret;
+    struct od_str
+        ca; /* file of certificates trusted besides the system's, PEM; "" or absent: none */
     bool virtual_host;       /* https://bucket.host/key in place of https://host/bucket/key */
     unsigned tries;          /* of a request; 0: OD_S3_TRIES */
     const atomic_bool *stop; /* true: give up at once; NULL: never. Outlives the client. */
@@ -39,6 +41,7 @@ struct od_s3_ask {
     const struct od_s3_upload_body *body; /* NULL: none */
     uint64_t from, len;                   /* len > 0: only this range */
     struct od_str if_match;               /* an ETag, absent for none */
+    struct od_str kms_key;                /* begins an object encrypted with it; absent for none */
 };
 struct od_s3_answer {
     int status;

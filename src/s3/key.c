@@ -56,6 +56,8 @@ enum od_status od_s3_check_key(struct od_s3_call *call, struct od_str key)
     return OD_OK;
 }
 
+#define ENCRYPTION "x-amz-server-side-encryption"
+
 /* A header and the values that say no more than what is so anyway. */
 static const struct {
     const char *name;
@@ -68,7 +70,7 @@ static const struct {
     {"x-amz-grant-write", {NULL}},
     {"x-amz-grant-write-acp", {NULL}},
     {"x-amz-storage-class", {"STANDARD"}},
-    {"x-amz-server-side-encryption", {NULL}},
+    {ENCRYPTION, {NULL}},
     {"x-amz-server-side-encryption-customer-algorithm", {NULL}},
     {"x-amz-copy-source-server-side-encryption-customer-algorithm", {NULL}},
     {"x-amz-tagging", {NULL}},
@@ -88,6 +90,8 @@ enum od_status od_s3_check_headers(struct od_s3_call *call)
         bool fine = !value.ptr;
         for (size_t v = 0; !fine && v < 3 && refused[i].harmless[v]; v++)
             fine = od_str_eq_c(value, refused[i].harmless[v]);
+        if (strcmp(refused[i].name, ENCRYPTION) == 0 && call->s3->config.encrypted_disk)
+            fine |= od_str_eq_c(value, "AES256") || od_str_eq_c(value, "aws:kms");
         if (!fine)
             return od_s3_fail(call, OD_S3_NOT_IMPLEMENTED,
                               "The header %s: %.*s asks for what this server does not do.",

@@ -22,9 +22,11 @@ static struct od_str meta_path(struct od_s3_call *call, struct od_str bucket, st
 
 static bool is_kept(struct od_str name)
 {
-    static const char *const kept[] = {"content-type",        "cache-control",
-                                       "content-disposition", "content-encoding",
-                                       "content-language",    "expires"};
+    static const char *const kept[] = {"content-type", "cache-control", "content-disposition",
+                                       "content-encoding", "content-language", "expires",
+                                       /* key.c says whether they may be there */
+                                       "x-amz-server-side-encryption",
+                                       "x-amz-server-side-encryption-aws-kms-key-id"};
     if (name.len > 11 && od_str_eq_nocase(od_str_sub(name, 0, 11), OD_STR("x-amz-meta-")))
         return true;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
@@ -171,17 +173,13 @@ enum od_status od_s3_meta_find(struct od_s3_call *call, struct od_str bucket, st
     return out->etag.ptr ? OD_OK : od_s3_no_memory(call);
 }
 
-/* .ondol/meta/<bucket>, synced into its parent when it is new. */
+/* .ondol/meta/<bucket> */
 static enum od_status make_folder(struct od_s3_call *call, struct od_str folder,
                                   struct od_error *err)
 {
-    struct od_str parent = od_s3_hidden(call->s3, call->arena, "meta", OD_STR(""));
-    if (!parent.ptr)
-        return od_fail(err, OD_NO_MEMORY, NULL);
     if (od_io_exists(call->io, folder.ptr))
         return OD_OK;
-    enum od_status s = call->io->make_folder(call->io, folder.ptr, err);
-    return s == OD_OK ? od_io_sync_folder(call->io, parent.ptr, err) : s;
+    return call->io->make_folder(call->io, folder.ptr, err);
 }
 
 enum od_status od_s3_meta_put(struct od_s3_call *call, struct od_str bucket, struct od_str key,

@@ -184,8 +184,6 @@ static enum od_status create_bucket(struct od_s3_call *call, struct od_str locat
     if (s != OD_OK)
         return s;
     s = call->io->make_folder(call->io, path.ptr, &err);
-    if (s == OD_OK)
-        s = od_io_sync_folder(call->io, call->s3->config.root, &err);
     return s == OD_OK ? OD_OK : od_s3_internal(call, &err);
 }
 

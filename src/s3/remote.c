@@ -101,8 +101,8 @@ static enum od_status remote_open(const struct od_io *io, const char *path, enum
         return r->base->open(r->base, path, mode, out_fd, err);
     if (mode == OD_OPEN_READ)
         return open_read(r, path, out_fd, err);
-    if (mode == OD_OPEN_APPEND)
-        return od_fail(err, OD_INTERNAL, "An object cannot be appended to: %s", path);
+    if (mode == OD_OPEN_APPEND || mode == OD_OPEN_UPDATE)
+        return od_fail(err, OD_INTERNAL, "A part of an object cannot be written: %s", path);
     struct handle handle = {.path = strdup(path)};
     enum od_status s = handle.path ? od_remote_stage(r, path, &handle.local, err)
                                    : od_fail(err, OD_NO_MEMORY, NULL);
@@ -456,6 +456,17 @@ enum od_status od_remote_new(const struct od_io *base, const struct od_s3_endpoi
     return s;
 }
 
+enum od_status od_remote_encrypt(struct od_remote *remote, struct od_str kms_key,
+                                 struct od_error *err)
+{
+    char *kept = strndup(kms_key.ptr, kms_key.len);
+    if (!kept)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    free(remote->kms_key);
+    remote->kms_key = kept;
+    return OD_OK;
+}
+
 void od_remote_free(struct od_remote *remote)
 {
     if (!remote)
@@ -466,6 +477,7 @@ void od_remote_free(struct od_remote *remote)
     pthread_mutex_destroy(&remote->lock);
     free(remote->handles);
     free(remote->staging);
+    free(remote->kms_key);
     free(remote);
 }
 

@@ -22,6 +22,10 @@ struct od_remote;
 enum od_status od_remote_new(const struct od_io *base, const struct od_s3_endpoint *endpoint,
                              const char *staging, struct od_remote **out,
                              struct od_error *err) OD_MUST_USE;
+/* Objects written from now on are encrypted with a key of the endpoint's Key Management Service.
+ * Call before there are other threads. */
+enum od_status od_remote_encrypt(struct od_remote *remote, struct od_str kms_key,
+                                 struct od_error *err) OD_MUST_USE;
 void od_remote_free(struct od_remote *remote);
 /* Lives as long as the remote. */
 const struct od_io *od_remote_io(const struct od_remote *remote);

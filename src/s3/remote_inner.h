@@ -29,6 +29,7 @@ struct od_remote {
     const struct od_io *base;
     struct od_s3_client *client;
     char *staging;
+    char *kms_key;        /* of objects written; NULL: none */
     pthread_mutex_t lock; /* guards the rest */
     struct handle **handles;
     size_t count;

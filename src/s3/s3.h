@@ -21,8 +21,9 @@ struct od_s3_config {
     struct od_sigv4 *verifier; /* borrowed */
     od_sigv4_lookup lookup;    /* for presigned URLs of the older kind */
     void *lookup_context;
-    bool no_auth;       /* unsigned requests are served */
-    const char *region; /* of the server, for buckets made without one */
+    bool no_auth;        /* unsigned requests are served */
+    bool encrypted_disk; /* objects may be asked to be encrypted: the operator says they are */
+    const char *region;  /* of the server, for buckets made without one */
     const char *account;
 };
 /* Opens the folder; what a crash left half done in <root>/.ondol is removed. */

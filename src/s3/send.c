@@ -89,11 +89,20 @@ struct sending {
     struct od_error *err;
 };
 
+static struct od_str key_of(const struct od_remote *remote)
+{
+    return remote->kms_key ? od_str_c(remote->kms_key) : OD_STR_NONE;
+}
+
 static enum od_status put_whole(struct sending *s)
 {
     struct od_s3_upload_body body = {.io = s->remote->base, .fd = s->fd, .len = s->bytes};
-    struct od_s3_ask ask = {
-        .method = "PUT", .bucket = s->bucket, .key = s->key, .query = "", .body = &body};
+    struct od_s3_ask ask = {.method = "PUT",
+                            .bucket = s->bucket,
+                            .key = s->key,
+                            .query = "",
+                            .body = &body,
+                            .kms_key = key_of(s->remote)};
     struct od_s3_answer answer = {0};
     return od_s3_ask(s->remote->client, &ask, &answer, s->err);
 }
@@ -117,8 +126,12 @@ static enum od_status begin_upload(struct sending *s)
 {
     struct od_xml *answer;
     struct od_s3_upload_body body = {.text = OD_STR("")};
-    struct od_s3_ask ask = {
-        .method = "POST", .bucket = s->bucket, .key = s->key, .query = "uploads=", .body = &body};
+    struct od_s3_ask ask = {.method = "POST",
+                            .bucket = s->bucket,
+                            .key = s->key,
+                            .query = "uploads=",
+                            .body = &body,
+                            .kms_key = key_of(s->remote)};
     enum od_status status = ask_xml(s, &ask, &answer);
     if (status != OD_OK)
         return status;

@@ -183,7 +183,7 @@ static enum od_status sync_folder(struct od_s3_call *call, struct od_str bucket,
     return od_s3_sync(call, od_s3_path(call->s3, call->arena, bucket, folder));
 }
 
-/* The folders a key needs. Those that are new are synced into their parents. */
+/* The folders a key needs; their names are on the disk when they are new. */
 static enum od_status make_parents(struct od_s3_call *call, struct od_str key)
 {
     struct od_error err;
@@ -196,14 +196,8 @@ static enum od_status make_parents(struct od_s3_call *call, struct od_str key)
     struct od_io_stat stat;
     if (call->io->stat(call->io, path.ptr, &stat, NULL) == OD_OK)
         return OD_OK;
-    if (call->io->make_folder(call->io, path.ptr, &err) != OD_OK)
-        return od_s3_internal(call, &err);
-    enum od_status s = OD_OK;
-    while (s == OD_OK && folder.len) {
-        folder = parent_of(folder);
-        s = sync_folder(call, call->bucket, folder);
-    }
-    return s;
+    enum od_status s = call->io->make_folder(call->io, path.ptr, &err);
+    return s == OD_OK ? OD_OK : od_s3_internal(call, &err);
 }
 
 /* What is at the key's place may be an object to replace, or, for a marker, the folder itself. An
@@ -260,7 +254,7 @@ static enum od_status place_marker(struct od_s3_call *call, struct od_str path,
         return s;
     if (call->io->make_folder(call->io, path.ptr, &err) != OD_OK)
         return od_s3_internal(call, &err);
-    s = sync_folder(call, call->bucket, parent_of(call->key));
+    s = sync_folder(call, call->bucket, parent_of(call->key)); /* it may have been there */
     if (s != OD_OK)
         return s;
     meta->bytes = meta->inode = 0;

@@ -57,9 +57,6 @@ static enum od_status begin(struct od_s3_call *call, struct od_s3_upload *upload
         return s;
     if (call->io->make_folder(call->io, upload->folder.ptr, &err) != OD_OK)
         return od_s3_internal(call, &err);
-    s = od_s3_sync(call, od_s3_hidden(call->s3, call->arena, "uploads", OD_STR("")));
-    if (s != OD_OK)
-        return s;
     od_buf_init(&text, MAX_JSON_BYTES);
     od_buf_printf(&text, "{\"created\":%lld,\"full\":%s,\"bucket\":", (long long)upload->created_ms,
                   upload->full_sum ? "true" : "false");

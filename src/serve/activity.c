@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/history_file.h"
+
 struct od_activity *od_activity_new(void)
 {
     struct od_activity *activity = calloc(1, sizeof *activity);
@@ -14,6 +16,31 @@ struct od_activity *od_activity_new(void)
         return NULL;
     }
     return activity;
+}
+
+struct od_activity *od_activity_new_from(struct od_history_file *file)
+{
+    struct od_activity *activity = calloc(1, sizeof *activity);
+    if (!activity) {
+        od_history_file_close(file);
+        return NULL;
+    }
+    activity->histories = od_histories_new_from(file);
+    if (!activity->histories || od_history_file_facts(file, activity) != OD_OK) {
+        od_activity_free(activity);
+        return NULL;
+    }
+    return activity;
+}
+
+void od_activity_swap_facts(struct od_activity *a, struct od_activity *b)
+{
+    struct od_activity was = *a;
+    struct od_histories *of_a = a->histories, *of_b = b->histories;
+    *a = *b;
+    *b = was;
+    a->histories = of_a;
+    b->histories = of_b;
 }
 
 void od_activity_free(struct od_activity *activity)
@@ -88,8 +115,12 @@ static enum od_status resolve(struct od_histories *histories, const struct od_ac
     enum od_status status = od_histories_name(histories, event->user, &user);
     if (status == OD_OK && event->session.len > 0) {
         status = od_histories_name(histories, event->session, &session);
+        bool joins =
+            status == OD_OK && user != session && od_histories_owner(histories, session) != user;
         if (status == OD_OK)
             status = od_histories_link(histories, user, session);
+        if (status == OD_OK && joins && event->out_joined)
+            *event->out_joined = true;
     }
     if (status == OD_OK)
         *out_name = user;
@@ -103,6 +134,8 @@ enum od_status od_activity_add(struct od_activity *activity, const struct od_act
         highest = event->shown[i] > highest ? event->shown[i] : highest;
     enum od_status status = od_activity_reserve(activity, highest);
     if (status == OD_OK)
+        status = od_histories_settle(activity->histories); /* of a reload */
+    if (status == OD_OK)
         status = resolve(activity->histories, event, &name);
     if (status == OD_OK)
         status = od_histories_add(activity->histories, name, &event->event);
@@ -115,6 +148,11 @@ enum od_status od_activity_add(struct od_activity *activity, const struct od_act
             od_activity_chosen(activity, event->event.item_row);
     }
     return OD_OK;
+}
+
+uint64_t od_activity_evictable(const struct od_activity *activity)
+{
+    return od_histories_evictable(activity->histories);
 }
 
 uint64_t od_activity_bytes(const struct od_activity *activity)

@@ -25,6 +25,8 @@ struct od_activity {
 };
 
 struct od_activity *od_activity_new(void); /* NULL when out of memory */
+/* Goes on from a numbered file, which becomes its own, also on failure. */
+struct od_activity *od_activity_new_from(struct od_history_file *file);
 void od_activity_free(struct od_activity *activity);
 
 /* Room for the facts of item rows 0 to row; the others below cannot fail afterwards. */
@@ -41,10 +43,15 @@ struct od_activity_event {
     struct od_history_event event;
     const uint32_t *shown; /* item rows of its impression */
     size_t shown_count;
+    bool *out_joined; /* as in od_live_event */
 };
 enum od_status od_activity_add(struct od_activity *activity,
                                const struct od_activity_event *event) OD_MUST_USE;
 
 uint64_t od_activity_bytes(const struct od_activity *activity);
+/* What a file of histories would take out of memory. */
+uint64_t od_activity_evictable(const struct od_activity *activity);
+/* Exchanges all but the histories. */
+void od_activity_swap_facts(struct od_activity *a, struct od_activity *b);
 
 #endif

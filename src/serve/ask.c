@@ -32,11 +32,9 @@ enum od_status od_ask_open(struct od_ask *ask, struct od_serve *serve,
                            .arena = arena,
                            .ranking = operation == OD_ASK_RANKING,
                            .actions = operation == OD_ASK_ACTIONS};
-    ask->campaign = od_serve_campaign(serve, query->campaign_arn);
-    if (!ask->campaign)
-        return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
-                       OD_STR_ARG(query->campaign_arn));
-    enum od_status status = find_filter(serve, query->filter_arn, &ask->filter, err);
+    enum od_status status = od_serve_campaign(serve, query->campaign_arn, &ask->campaign, err);
+    if (status == OD_OK)
+        status = find_filter(serve, query->filter_arn, &ask->filter, err);
     if (status == OD_OK && query->promotion)
         status = find_filter(serve, query->promotion->filter_arn, &ask->promotion_filter, err);
     if (status == OD_OK)
@@ -219,6 +217,9 @@ static enum od_status gather_locked(struct od_ask *ask, struct od_error *err)
     enum od_status status = od_ask_check_columns(ask, err);
     if (status != OD_OK)
         return status;
+    ask->model_query.now_s = query->now_ms / 1000;
+    ask->model_query.popularity_influence = ask->campaign->popularity_influence;
+    ask->model_query.freshness_influence = ask->campaign->freshness_influence;
     gather_item(ask);
     status = gather_user(ask);
     if (status == OD_OK)
@@ -284,9 +285,6 @@ enum od_status od_ask_model(const struct od_ask *ask, const struct od_query *que
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err)
 {
     const struct od_campaign *campaign = ask->campaign;
-    ask->model_query.now_s = ask->query->now_ms / 1000;
-    ask->model_query.popularity_influence = campaign->popularity_influence;
-    ask->model_query.freshness_influence = campaign->freshness_influence;
     ask->scores = OD_NEW_ARRAY(ask->arena, float, campaign->map.item_count);
     if (!ask->scores)
         return od_fail(err, OD_NO_MEMORY, NULL);

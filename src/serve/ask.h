@@ -7,10 +7,19 @@
 #define OD_SERVE_ASK_H
 
 #include "base/random.h"
+#include "math/scan.h"
 #include "serve/softmax.h"
 #include "serve/state.h"
 
 enum od_ask_operation { OD_ASK_ITEMS, OD_ASK_RANKING, OD_ASK_ACTIONS };
+
+/* A search by vectors for the best of some items (vector.c). */
+enum { OD_SEARCH_OTHERS, OD_SEARCH_PROMOTED, OD_SEARCHES };
+struct od_search {
+    const uint64_t *keep;                /* what may be found, by item; NULL: all */
+    const struct od_scan_matrix *matrix; /* that is scanned: of all items or of a keep's */
+    struct od_scan_query scan;           /* its out and found are the result */
+};
 
 struct od_ask {
     struct od_serve *serve;
@@ -35,9 +44,11 @@ struct od_ask {
     bool *input_kept;               /* ranking: passes the filter */
     uint32_t *list; /* what the recipe ranks as a whole, codes; NULL: it scores every item */
     uint32_t list_count;
-    /* scored: */
+    /* scored, or searched by vectors, and then there are no scores: */
     float *scores; /* [items of the model] */
-    bool personal; /* scores come from the query, not from popularity */
+    struct od_search searches[OD_SEARCHES];
+    size_t search_count; /* 0: scored */
+    bool personal;       /* scores come from the query, not from popularity */
     struct od_softmax softmax;
     uint8_t rid[OD_RID_BYTES];
     struct od_random rng; /* seeded by rid: promotions and exploration of this answer */
@@ -71,6 +82,13 @@ enum od_status od_ask_model(const struct od_ask *ask, const struct od_query *que
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err) OD_MUST_USE;
 enum od_status od_ask_score(struct od_ask *ask, struct od_error *err) OD_MUST_USE;
+
+/* vector.c, in place of scoring: prepares the searches of a gathered query, or tells that it must
+ * be scored. */
+enum od_status od_vector_open(struct od_ask *ask, bool *out_by_score,
+                              struct od_error *err) OD_MUST_USE;
+/* Runs those of queries of one campaign together, each as it would run alone; count > 0. */
+enum od_status od_vector_scan(struct od_ask *const *asks, size_t count) OD_MUST_USE;
 void od_ask_close(struct od_ask *ask);
 
 /* inputs.c: event types, context and the user's record for the model; under the group's lock. */
@@ -110,10 +128,16 @@ enum od_status od_ask_check_columns(const struct od_ask *ask, struct od_error *e
 enum od_status od_select(struct od_ask *ask, const uint64_t *keep, uint64_t *taken, size_t count,
                          struct od_pick *out, size_t *out_count) OD_MUST_USE;
 
+/* The same from what a search found, which is as many as the list has places. */
+enum od_status od_select_found(struct od_ask *ask, size_t search, uint64_t *taken, size_t count,
+                               struct od_pick *out, size_t *out_count) OD_MUST_USE;
+
 /* explore.c: gives places of the list to young items not in taken. picks has room for wanted;
  * *count may grow up to it. */
 enum od_status od_explore(struct od_ask *ask, const uint64_t *taken, size_t wanted,
                           struct od_pick *picks, size_t *count) OD_MUST_USE;
+/* promote.c: how many places a promotion has. */
+size_t od_promote_share(const struct od_ask *ask);
 /* promote.c: the promoted items, best first, marked in taken; out has room for wanted. */
 enum od_status od_promote_pick(struct od_ask *ask, uint64_t *taken, struct od_pick *out,
                                size_t *out_count) OD_MUST_USE;
@@ -131,7 +155,11 @@ enum od_status od_ask_answer(struct od_ask *ask, const struct od_pick *picks, si
 enum od_status od_ask_describe(const struct od_ask *ask, const struct od_pick *picks, size_t count,
                                struct od_ranked_item *items) OD_MUST_USE;
 
-/* The list of an operation, gathered, scored and picked: recommend.c, rank.c, actions.c. */
+/* recommend.c: the list of a query that was scored or searched. */
+enum od_status od_recommend_pick(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                                 struct od_error *err) OD_MUST_USE;
+/* The list of an operation, gathered, scored and picked: recommend.c, rank.c, actions.c. Always by
+ * scores of all items, for those who look at them. */
 enum od_status od_recommend_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
                                  struct od_error *err) OD_MUST_USE;
 enum od_status od_rank_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,

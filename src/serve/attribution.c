@@ -21,9 +21,9 @@ static struct od_str signed_by(struct od_serve *serve, const struct od_live *own
     struct od_str found = OD_STR_NONE;
     pthread_rwlock_rdlock(&serve->lock);
     for (size_t i = 0; i < serve->campaigns.count && !found.ptr; i++) {
-        const struct od_campaign *campaign = serve->campaigns.list[i].value;
-        if (campaign->group == own && od_rid_is_of(rid, campaign->arn))
-            found = od_arena_str(arena, campaign->arn);
+        const struct od_place *place = serve->campaigns.list[i].value;
+        if (place->group == own && od_rid_is_of(rid, place->arn))
+            found = od_arena_str(arena, place->arn);
     }
     pthread_rwlock_unlock(&serve->lock);
     return found;

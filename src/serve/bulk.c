@@ -11,6 +11,8 @@
 #include "base/bitmap.h"
 #include "base/limits.h"
 
+#define AHEAD 16u /* rows whose items' facts are fetched before they are due */
+
 /* The column of a reserved field, checked for its type; NULL when the schema lacks it. */
 static const struct od_chunk_column *
 column_of(const struct od_schema *schema, const struct od_chunk *chunk, const char *name, bool text)
@@ -63,12 +65,13 @@ static enum od_status rows_of(struct od_live *live, enum od_dataset_type type,
 static enum od_status names_of(struct od_histories *histories, const struct od_chunk_column *column,
                                struct od_arena *arena, uint32_t **out)
 {
-    uint32_t *names = OD_NEW_ARRAY(arena, uint32_t, column->dict_count);
-    enum od_status status = names ? OD_OK : OD_NO_MEMORY;
-    for (uint32_t i = 0; i < column->dict_count && status == OD_OK; i++)
-        status = od_histories_name(histories, od_chunk_text(column, i), &names[i]);
-    *out = names;
-    return status;
+    struct od_str *ids = OD_NEW_ARRAY(arena, struct od_str, column->dict_count);
+    *out = OD_NEW_ARRAY(arena, uint32_t, column->dict_count);
+    if (!ids || !*out)
+        return OD_NO_MEMORY;
+    for (uint32_t i = 0; i < column->dict_count; i++)
+        ids[i] = od_chunk_text(column, i);
+    return od_histories_name_many(histories, ids, column->dict_count, *out);
 }
 
 /* Type codes; a schema without EVENT_TYPE gives none. */
@@ -149,7 +152,12 @@ static enum od_status add_rows(struct od_live *live, struct od_activity *activit
         status = names_of(activity->histories, columns->user, arena, &names);
     if (status == OD_OK)
         status = types_of(live, columns->type, arena, &types);
+    for (uint32_t i = 0; rows && status == OD_OK && i < columns->item->dict_count; i++)
+        status = od_activity_reserve(activity, rows[i]);
     for (uint32_t i = 0; i < row_count && status == OD_OK; i++) {
+        uint32_t soon = columns->item->codes[i + AHEAD < row_count ? i + AHEAD : i];
+        if (soon < columns->item->dict_count) /* a null may have any code */
+            __builtin_prefetch(&activity->facts[rows[soon]], 1);
         if (is_null(columns->user, i) || is_null(columns->item, i) || is_null(columns->time, i))
             continue; /* no such row is imported: data.md section 16 */
         bool typed = columns->type && !is_null(columns->type, i);
@@ -158,9 +166,8 @@ static enum od_status add_rows(struct od_live *live, struct od_activity *activit
             .item_row = rows[columns->item->codes[i]],
             .type = typed ? types[columns->type->codes[i]] : 0,
         };
-        status = od_activity_reserve(activity, event.item_row);
-        if (status == OD_OK)
-            status = od_histories_add(activity->histories, names[columns->user->codes[i]], &event);
+        status =
+            od_histories_add_later(activity->histories, names[columns->user->codes[i]], &event);
         if (status == OD_OK)
             od_activity_interaction(activity, event.item_row, event.time);
         const struct od_chunk_column *shown = columns->impression;

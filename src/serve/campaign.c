@@ -1,17 +1,14 @@
 /* Opening a campaign. All of it happens beside the serving one, on the caller's thread: mapping,
- * checking every checksum (the file is read once anyway to be served), and the maps between model
- * items and table rows. Rows are stable for the life of the group, so the maps never change: a row
- * given out after the campaign was opened is an item its model does not know.
- *
- * minProvisionedTPS is the customer's statement to a cloud that bills by it; nothing is reserved
- * here, a query takes what the machine has (serving.md section 12), and the number stays with the
- * campaign's record in the store.
+ * checking every checksum (unless it was done before), and the maps between model items and table
+ * rows. Rows are stable for the life of the group, so the maps never change: a row given out after
+ * the campaign was opened is an item its model does not know.
  *
  * Exploration (recipes.md section 7): the weight w gives a share of w / 4 of the places of an
  * answer to young items, one in four at w = 1 and 7.5 % at the default of 0.3.
  * aws-user-personalization-v2 has no weight and gives 0.1 %. */
 #include "serve/campaign.h"
 
+#include "base/limits.h"
 #include "recipes/updated.h"
 
 #include <math.h>
@@ -145,7 +142,7 @@ static enum od_status open_model(struct od_campaign *campaign,
                                  struct od_error *err)
 {
     struct od_str bytes = {campaign->file.ptr, campaign->file.bytes};
-    enum od_status status = od_image_open(bytes, true, &campaign->image, err);
+    enum od_status status = od_image_open(bytes, false, &campaign->image, err);
     if (status != OD_OK)
         return status;
     campaign->recipe =
@@ -175,6 +172,29 @@ static enum od_status open_model(struct od_campaign *campaign,
     return open_objective(campaign, err);
 }
 
+/* Where an answer needs nothing of the items that are not in it; vector.c. */
+static void offer_vectors(struct od_campaign *campaign)
+{
+    const struct od_recipe *recipe = campaign->recipe;
+    if (recipe->vectors && !campaign->has_scores && !campaign->objective &&
+        !(campaign->explore_share > 0))
+        campaign->vectors = recipe->vectors(campaign->model);
+}
+
+/* Compares every checksum, which reads the whole file, by a mapping of its own: none of its pages
+ * stays in the process until a query wants it. */
+static enum od_status verify(const struct od_io *io, const char *path, struct od_error *err)
+{
+    struct od_io_map file;
+    struct od_image image;
+    enum od_status status = io->map(io, path, &file, err);
+    if (status != OD_OK)
+        return status;
+    status = od_image_open((struct od_str){file.ptr, file.bytes}, true, &image, err);
+    io->unmap(io, &file);
+    return status;
+}
+
 enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
                                 const struct od_campaign_setup *setup,
                                 const struct od_recipe *(*find_recipe)(struct od_str),
@@ -198,7 +218,9 @@ enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
     atomic_init(&campaign->refs, 1);
     campaign->group = od_live_ref(group);
     campaign->io = io;
-    enum od_status status = io->map(io, setup->image_path, &campaign->file, err);
+    enum od_status status = setup->was_verified ? OD_OK : verify(io, setup->image_path, err);
+    if (status == OD_OK)
+        status = io->map(io, setup->image_path, &campaign->file, err);
     if (status == OD_OK)
         status = open_model(campaign, find_recipe, find_spec, err);
     if (status == OD_OK)
@@ -208,6 +230,10 @@ enum od_status od_campaign_open(const struct od_io *io, struct od_live *group,
         return status;
     }
     configure(campaign, setup);
+    offer_vectors(campaign);
+    campaign->wake_ns =
+        (int64_t)(campaign->file.bytes / 1024) * OD_WAKE_NS_PER_KIB +
+        ((int64_t)campaign->map.item_count + campaign->event_map.item_count) * OD_WAKE_NS_PER_ITEM;
     *out = campaign;
     return OD_OK;
 }

@@ -18,6 +18,8 @@ struct od_campaign {
     const struct od_io *io;
     struct od_io_map file; /* the mapped image; ptr NULL: none */
     struct od_image image;
+    int64_t
+        wake_ns; /* what opening takes, about: told by its size, so that it is always the same */
     const struct od_recipe *recipe;
     const struct od_recipe_spec *spec;
     struct od_model *model;
@@ -26,7 +28,8 @@ struct od_campaign {
     struct od_image_dict types;        /* code to type */
     const uint8_t *types_counted; /* [types.count] 1: trained on; NULL: all, unknown ones too */
     float *objective;             /* [items of the model] added to scores; NULL: none */
-    bool of_actions;              /* items and map are of actions */
+    const struct od_vector_form *vectors; /* what answers are found by; NULL: by scores */
+    bool of_actions;                      /* items and map are of actions */
     struct od_item_map map;
     struct od_item_map event_map; /* of the items of past events; of_actions alone */
     bool has_scores;              /* answers carry probabilities */

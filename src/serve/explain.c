@@ -27,9 +27,10 @@ struct search {
 
 static enum od_ask_operation operation_of(struct od_serve *serve, struct od_str arn)
 {
-    struct od_campaign *campaign = od_serve_campaign(serve, arn);
+    struct od_campaign *campaign = NULL;
     enum od_ask_operation operation = OD_ASK_ITEMS;
-    if (campaign && campaign->spec->type == OD_PERSONALIZED_RANKING)
+    if (od_serve_campaign(serve, arn, &campaign, NULL) == OD_OK &&
+        campaign->spec->type == OD_PERSONALIZED_RANKING)
         operation = OD_ASK_RANKING;
     else if (campaign && campaign->spec->type == OD_PERSONALIZED_ACTIONS)
         operation = OD_ASK_ACTIONS;

@@ -5,45 +5,37 @@
  * and is moved forward past later ones: events come nearly in order, so this is one comparison. An
  * event older than all of a full ring is dropped.
  *
- * Memory: 24 bytes a name, the dictionary's 16 bytes and text, up to 21 bytes of its table, and 16
- * bytes an event with rings on average three quarters full: about 21 bytes an event. A million
- * users of 20 events each take about 0.5 GB.
- *
  * Sessions join users by union-find: each name refers to a node, each node to its parent, the root
  * holds the ring. The higher tree wins, so no chain of names exceeds log2(names), whatever a client
  * links to what (a user id may be used as a session id and the other way round; joining twice, or
  * in a circle, changes nothing). A session that moves to another user only changes the node that
  * its name refers to.
  *
+ * The file. A group whose histories outgrew their memory has them in a mapped file
+ * (history_file.h). Names of the file come first and keep their numbers. What is asked of a name is
+ * read from the file; what changes it first copies its entry and its events here
+ * (od_history_touch), and from then on the copy holds. So users who come back are in memory, idle
+ * ones are not, and nothing has to be brought back for a query: it reads the mapped page as it
+ * reads a mapped model. The next file is written from both, and everything leaves memory.
+ *
+ * What is in memory takes the bytes that docs/memory.md says.
+ *
  * Invariants: 1 ring is NULL unless the node is a root; 2 event times never fall from head on;
- * 3 events and slots are the sums over all rings of count and cap. */
-#include "serve/history.h"
+ * 3 events is the sum of counts of all roots, here or in the file; 4 a name of the file without a
+ * copy refers to nodes as the file says, whose own entries may be copies. */
+#include "serve/history_inner.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 
 static_assert(OD_HISTORY_EVENTS <= 255, "counts are bytes");
 static_assert(sizeof(struct od_history_event) == 16, "an event takes 16 bytes");
 
-struct entry {
-    struct od_history_event *ring;
-    uint32_t node;   /* of the name with this number */
-    uint32_t parent; /* of the node with this number; itself: a root */
-    uint32_t owner;  /* name it was joined to; itself: none */
-    uint8_t count, cap, head;
-    uint8_t rank; /* bound of the height of the node's tree */
-};
-
-struct od_histories {
-    struct od_dict *names;
-    struct entry *entries; /* [name or node] */
-    uint32_t cap;
-    uint64_t events; /* in all rings */
-    uint64_t slots;  /* allocated for events */
-};
+#define RING_OVERHEAD 16u /* of an allocation, on average */
 
 struct od_histories *od_histories_new(void)
 {
@@ -55,76 +47,228 @@ struct od_histories *od_histories_new(void)
     return histories;
 }
 
+struct od_histories *od_histories_new_from(struct od_history_file *file)
+{
+    struct od_histories *histories = od_histories_new();
+    if (!histories) {
+        od_history_file_close(file);
+        return NULL;
+    }
+    histories->file = file;
+    histories->filed = od_history_file_names(file);
+    histories->events = od_history_file_event_count(file);
+    return histories;
+}
+
 void od_histories_free(struct od_histories *histories)
 {
     if (!histories)
         return;
-    for (uint32_t i = 0, n = od_dict_count(histories->names); i < n && i < histories->cap; i++)
-        free(histories->entries[i].ring);
-    free(histories->entries);
+    for (uint32_t i = 0, n = od_dict_count(histories->names); i < n && i < histories->own_cap; i++)
+        free(histories->own[i].ring);
+    for (uint32_t i = 0; i < histories->copy_count; i++)
+        free(histories->copies[i].ring);
+    free(histories->own);
+    free(histories->copies);
+    free(histories->slots);
+    free(histories->pending);
     od_dict_free(histories->names);
+    od_history_file_close(histories->file);
     free(histories);
 }
 
-/* Room for one more entry, before the dictionary gets its name: the two never disagree. */
-static enum od_status reserve(struct od_histories *histories)
+/* ---- entries ---- */
+
+static struct od_history_slot *probe(const struct od_histories *histories, uint32_t name)
 {
-    uint32_t count = od_dict_count(histories->names);
-    if (count < histories->cap)
+    uint32_t mask = histories->slot_count - 1, i = (uint32_t)od_hash_mix(name, 0) & mask;
+    while (histories->slots[i].name != OD_NO_CODE && histories->slots[i].name != name)
+        i = (i + 1) & mask;
+    return &histories->slots[i];
+}
+
+const struct od_history_entry *od_history_entry_of(const struct od_histories *histories,
+                                                   uint32_t name)
+{
+    if (name >= histories->filed)
+        return &histories->own[name - histories->filed];
+    if (!histories->slot_count)
+        return NULL;
+    const struct od_history_slot *slot = probe(histories, name);
+    return slot->name == name ? &histories->copies[slot->at] : NULL;
+}
+
+/* Room for one more copy, at most half of the slots used. */
+static enum od_status reserve_copy(struct od_histories *histories)
+{
+    if (histories->copy_count == histories->copy_cap) {
+        size_t cap = histories->copy_cap ? (size_t)histories->copy_cap * 2 : 64;
+        struct od_history_entry *copies =
+            cap <= UINT32_MAX / 4 ? realloc(histories->copies, cap * sizeof *copies) : NULL;
+        if (!copies)
+            return OD_NO_MEMORY;
+        histories->copies = copies;
+        histories->copy_cap = (uint32_t)cap;
+    }
+    if (histories->copy_count < histories->slot_count / 2)
         return OD_OK;
-    if (histories->cap > UINT32_MAX / 2)
-        return OD_LIMIT;
-    uint32_t cap = histories->cap ? histories->cap * 2 : 64;
-    struct entry *entries = realloc(histories->entries, (size_t)cap * sizeof *entries);
-    if (!entries)
+    uint32_t count = histories->slot_count ? histories->slot_count * 2 : 128;
+    struct od_history_slot *old = histories->slots, *slots = malloc(count * sizeof *slots);
+    uint32_t old_count = histories->slot_count;
+    if (!slots)
         return OD_NO_MEMORY;
-    histories->entries = entries;
-    histories->cap = cap;
+    memset(slots, 0xFF, count * sizeof *slots);
+    histories->slots = slots;
+    histories->slot_count = count;
+    for (uint32_t i = 0; i < old_count; i++)
+        if (old[i].name != OD_NO_CODE)
+            *probe(histories, old[i].name) = old[i];
+    free(old);
     return OD_OK;
+}
+
+/* The events of a node of the file, in a ring of their own. */
+static enum od_status copy_ring(struct od_histories *histories, uint32_t name,
+                                struct od_history_entry *entry, uint32_t count)
+{
+    if (count == 0)
+        return OD_OK;
+    uint32_t cap = od_history_ring_size(count);
+    struct od_history_event *ring = malloc(cap * sizeof *ring);
+    if (!ring)
+        return OD_NO_MEMORY;
+    od_history_file_events(histories->file, name, 0, count, ring);
+    od_history_set_ring(histories, entry, ring, cap, count);
+    return OD_OK;
+}
+
+enum od_status od_history_touch(struct od_histories *histories, uint32_t name,
+                                struct od_history_entry **out)
+{
+    const struct od_history_entry *known = od_history_entry_of(histories, name);
+    if (known) {
+        *out = (struct od_history_entry *)known;
+        return OD_OK;
+    }
+    enum od_status status = reserve_copy(histories);
+    if (status != OD_OK)
+        return status;
+    struct od_history_filed filed = od_history_file_entry(histories->file, name);
+    struct od_history_entry *entry = &histories->copies[histories->copy_count];
+    *entry = (struct od_history_entry){
+        .node = filed.node, .parent = filed.parent, .owner = filed.owner, .rank = filed.rank};
+    status = copy_ring(histories, name, entry, filed.count);
+    if (status != OD_OK)
+        return status;
+    *probe(histories, name) = (struct od_history_slot){name, histories->copy_count++};
+    *out = entry;
+    return OD_OK;
+}
+
+static uint32_t parent_of(const struct od_histories *histories, uint32_t node)
+{
+    const struct od_history_entry *entry = od_history_entry_of(histories, node);
+    return entry ? entry->parent : od_history_file_entry(histories->file, node).parent;
+}
+
+uint32_t od_history_root(const struct od_histories *histories, uint32_t name)
+{
+    const struct od_history_entry *entry = od_history_entry_of(histories, name);
+    uint32_t node = entry ? entry->node : od_history_file_entry(histories->file, name).node;
+    for (uint32_t parent; (parent = parent_of(histories, node)) != node;)
+        node = parent;
+    return node;
+}
+
+/* ---- names ---- */
+
+/* Room for some more entries, before the dictionary gets their names: the two never disagree. */
+static enum od_status reserve(struct od_histories *histories, uint32_t more)
+{
+    uint64_t count = (uint64_t)od_dict_count(histories->names) + more;
+    if (count <= histories->own_cap)
+        return OD_OK;
+    if (count + histories->filed >= OD_NO_CODE)
+        return OD_LIMIT;
+    uint64_t cap = histories->own_cap ? histories->own_cap : 64;
+    while (cap < count)
+        cap *= 2;
+    cap = cap < UINT32_MAX ? cap : UINT32_MAX;
+    struct od_history_entry *own = realloc(histories->own, cap * sizeof *own);
+    if (!own)
+        return OD_NO_MEMORY;
+    histories->own = own;
+    histories->own_cap = (uint32_t)cap;
+    return OD_OK;
+}
+
+/* Entries of names that the dictionary got since it had count. */
+static void begin_entries(struct od_histories *histories, uint32_t count)
+{
+    for (uint32_t i = count, n = od_dict_count(histories->names); i < n; i++) {
+        uint32_t name = histories->filed + i;
+        histories->own[i] = (struct od_history_entry){.node = name, .parent = name, .owner = name};
+    }
 }
 
 enum od_status od_histories_name(struct od_histories *histories, struct od_str id,
                                  uint32_t *out_name)
 {
-    uint32_t count = od_dict_count(histories->names), name;
-    enum od_status status = reserve(histories);
+    uint32_t code = histories->file ? od_history_file_find(histories->file, id) : OD_NO_CODE;
+    if (code != OD_NO_CODE) {
+        *out_name = code;
+        return OD_OK;
+    }
+    uint32_t count = od_dict_count(histories->names);
+    enum od_status status = reserve(histories, 1);
     if (status == OD_OK)
-        status = od_dict_add(histories->names, id, &name);
+        status = od_dict_add(histories->names, id, &code);
     if (status != OD_OK)
         return status;
-    if (name == count)
-        histories->entries[name] = (struct entry){.node = name, .parent = name, .owner = name};
-    *out_name = name;
+    begin_entries(histories, count);
+    *out_name = histories->filed + code;
     return OD_OK;
+}
+
+enum od_status od_histories_name_many(struct od_histories *histories, const struct od_str *ids,
+                                      uint32_t count, uint32_t *out_names)
+{
+    enum od_status status = OD_OK;
+    for (uint32_t i = 0; i < count && status == OD_OK && histories->file; i++)
+        status = od_histories_name(histories, ids[i], &out_names[i]);
+    if (histories->file || status != OD_OK)
+        return status;
+    uint32_t before = od_dict_count(histories->names);
+    status = reserve(histories, count);
+    if (status == OD_OK)
+        status = od_dict_add_many(histories->names, ids, count, out_names);
+    begin_entries(histories, before < histories->own_cap ? before : histories->own_cap);
+    return status;
 }
 
 uint32_t od_histories_find(const struct od_histories *histories, struct od_str id)
 {
-    return od_dict_find(histories->names, id);
+    uint32_t code = od_dict_find(histories->names, id);
+    if (code != OD_NO_CODE)
+        return histories->filed + code;
+    return histories->file ? od_history_file_find(histories->file, id) : OD_NO_CODE;
 }
 
 struct od_str od_histories_text(const struct od_histories *histories, uint32_t name)
 {
-    return od_dict_text(histories->names, name);
+    return name < histories->filed ? od_history_file_text(histories->file, name)
+                                   : od_dict_text(histories->names, name - histories->filed);
 }
 
-/* The node that holds the history of a name. */
-static uint32_t root(const struct od_histories *histories, uint32_t name)
-{
-    uint32_t node = histories->entries[name].node;
-    while (histories->entries[node].parent != node)
-        node = histories->entries[node].parent;
-    return node;
-}
+/* ---- rings ---- */
 
-static struct od_history_event *at(const struct entry *entry, uint32_t index)
+struct od_history_event *od_history_at(const struct od_history_entry *entry, uint32_t index)
 {
     uint32_t slot = entry->head + index;
     return &entry->ring[slot >= entry->cap ? slot - entry->cap : slot];
 }
 
-/* The size of ring that holds count events. */
-static uint32_t ring_size(uint32_t count)
+uint32_t od_history_ring_size(uint32_t count)
 {
     uint32_t size = 4;
     while (size < count)
@@ -132,14 +276,27 @@ static uint32_t ring_size(uint32_t count)
     return size < OD_HISTORY_EVENTS ? size : OD_HISTORY_EVENTS;
 }
 
-static enum od_status grow(struct od_histories *histories, struct entry *entry)
+void od_history_set_ring(struct od_histories *histories, struct od_history_entry *entry,
+                         struct od_history_event *ring, uint32_t cap, uint32_t count)
+{
+    histories->slots_of_rings = histories->slots_of_rings + cap - entry->cap;
+    histories->rings += (ring != NULL) - (entry->ring != NULL);
+    free(entry->ring);
+    entry->ring = ring;
+    entry->cap = (uint8_t)cap;
+    entry->count = (uint8_t)count;
+    entry->head = 0;
+}
+
+static enum od_status grow(struct od_histories *histories, struct od_history_entry *entry)
 {
     assert(entry->head == 0);
-    uint32_t cap = ring_size(entry->count + 1u);
+    uint32_t cap = od_history_ring_size(entry->count + 1u);
     struct od_history_event *ring = realloc(entry->ring, cap * sizeof *ring);
     if (!ring)
         return OD_NO_MEMORY;
-    histories->slots += cap - entry->cap;
+    histories->slots_of_rings += cap - entry->cap;
+    histories->rings += entry->ring == NULL;
     entry->ring = ring;
     entry->cap = (uint8_t)cap;
     return OD_OK;
@@ -148,68 +305,78 @@ static enum od_status grow(struct od_histories *histories, struct entry *entry)
 enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
                                 const struct od_history_event *event)
 {
-    struct entry *entry = &histories->entries[root(histories, name)];
+    assert(histories->pending_count == 0);
+    struct od_history_entry *entry;
+    enum od_status status = od_history_touch(histories, od_history_root(histories, name), &entry);
+    if (status != OD_OK)
+        return status;
     if (entry->count == OD_HISTORY_EVENTS) {
-        if (event->time < at(entry, 0)->time)
+        if (event->time < od_history_at(entry, 0)->time)
             return OD_OK;
         entry->head = (uint8_t)(entry->head + 1 == entry->cap ? 0 : entry->head + 1);
         entry->count--;
         histories->events--;
     } else if (entry->count == entry->cap) {
-        enum od_status status = grow(histories, entry);
+        status = grow(histories, entry);
         if (status != OD_OK)
             return status;
     }
     uint32_t i = entry->count++;
     histories->events++;
-    for (; i > 0 && at(entry, i - 1)->time > event->time; i--)
-        *at(entry, i) = *at(entry, i - 1);
-    *at(entry, i) = *event;
+    for (; i > 0 && od_history_at(entry, i - 1)->time > event->time; i--)
+        *od_history_at(entry, i) = *od_history_at(entry, i - 1);
+    *od_history_at(entry, i) = *event;
     return OD_OK;
 }
 
+/* ---- joining ---- */
+
 /* Merges from the back: the newest survive, and of equal times the second entry's count as later.
  */
-static void merge(const struct entry *first, const struct entry *second,
+static void merge(const struct od_history_entry *first, const struct od_history_entry *second,
                   struct od_history_event *out, uint32_t count)
 {
     uint32_t a = first->count, b = second->count;
     for (uint32_t i = count; i > 0; i--) {
-        bool from_second = b > 0 && (a == 0 || at(second, b - 1)->time >= at(first, a - 1)->time);
-        out[i - 1] = from_second ? *at(second, --b) : *at(first, --a);
+        bool from_second = b > 0 && (a == 0 || od_history_at(second, b - 1)->time >=
+                                                   od_history_at(first, a - 1)->time);
+        out[i - 1] = from_second ? *od_history_at(second, --b) : *od_history_at(first, --a);
     }
+}
+
+/* The entries of two names, both in memory. */
+static enum od_status touch_both(struct od_histories *histories, uint32_t a, uint32_t b,
+                                 struct od_history_entry **out_a, struct od_history_entry **out_b)
+{
+    enum od_status status = od_history_touch(histories, a, out_a);
+    if (status == OD_OK)
+        status = od_history_touch(histories, b, out_b);
+    return status == OD_OK ? od_history_touch(histories, a, out_a) : status; /* it may have moved */
 }
 
 /* Two roots become one tree; the events of both go to the new root. */
 static enum od_status unite(struct od_histories *histories, uint32_t user_root,
                             uint32_t session_root)
 {
-    struct entry *user = &histories->entries[user_root];
-    struct entry *session = &histories->entries[session_root];
+    struct od_history_entry *user, *session;
+    enum od_status status = touch_both(histories, user_root, session_root, &user, &session);
+    if (status != OD_OK)
+        return status;
     bool user_wins = user->rank >= session->rank;
-    struct entry *winner = user_wins ? user : session, *loser = user_wins ? session : user;
+    struct od_history_entry *winner = user_wins ? user : session;
+    struct od_history_entry *loser = user_wins ? session : user;
     uint32_t total = (uint32_t)user->count + session->count;
     uint32_t count = total < OD_HISTORY_EVENTS ? total : OD_HISTORY_EVENTS;
     if (loser->count > 0) {
-        uint32_t cap = ring_size(count);
+        uint32_t cap = od_history_ring_size(count);
         struct od_history_event *ring = malloc(cap * sizeof *ring);
         if (!ring)
             return OD_NO_MEMORY;
         merge(user, session, ring, count);
-        histories->slots = histories->slots + cap - winner->cap - loser->cap;
         histories->events -= total - count;
-        free(winner->ring);
-        free(loser->ring);
-        winner->ring = ring;
-        winner->cap = (uint8_t)cap;
-        winner->count = (uint8_t)count;
-        winner->head = 0;
-    } else {
-        histories->slots -= loser->cap;
-        free(loser->ring);
+        od_history_set_ring(histories, winner, ring, cap, count);
     }
-    loser->ring = NULL;
-    loser->count = loser->cap = loser->head = 0;
+    od_history_set_ring(histories, loser, NULL, 0, 0);
     loser->parent = user_wins ? user_root : session_root;
     if (winner->rank == loser->rank)
         winner->rank++;
@@ -218,52 +385,86 @@ static enum od_status unite(struct od_histories *histories, uint32_t user_root,
 
 enum od_status od_histories_link(struct od_histories *histories, uint32_t user, uint32_t session)
 {
+    assert(histories->pending_count == 0);
     if (user == session)
         return OD_OK;
-    struct entry *entry = &histories->entries[session];
-    uint32_t to = root(histories, user), from = root(histories, session);
-    if (entry->owner != session) {
+    uint32_t to = od_history_root(histories, user), from = od_history_root(histories, session);
+    uint32_t owner = od_histories_owner(histories, session);
+    if (owner == user && to == from)
+        return OD_OK; /* the usual case: nothing of an idle session has to come to memory */
+    struct od_history_entry *entry;
+    enum od_status status = OD_OK;
+    if (owner == session && to != from)
+        status = unite(histories, to, from);
+    if (status == OD_OK)
+        status = od_history_touch(histories, session, &entry);
+    if (status != OD_OK)
+        return status;
+    if (owner != session)
         entry->node = to;
-    } else if (to != from) {
-        enum od_status status = unite(histories, to, from);
-        if (status != OD_OK)
-            return status;
-    }
     entry->owner = user;
     return OD_OK;
 }
 
 uint32_t od_histories_owner(const struct od_histories *histories, uint32_t name)
 {
-    return histories->entries[name].owner;
+    const struct od_history_entry *entry = od_history_entry_of(histories, name);
+    return entry ? entry->owner : od_history_file_entry(histories->file, name).owner;
 }
+
+/* ---- reading ---- */
 
 uint32_t od_histories_length(const struct od_histories *histories, uint32_t name)
 {
-    return histories->entries[root(histories, name)].count;
+    assert(histories->pending_count == 0);
+    uint32_t root = od_history_root(histories, name);
+    const struct od_history_entry *entry = od_history_entry_of(histories, root);
+    return entry ? entry->count : od_history_file_entry(histories->file, root).count;
 }
 
 void od_histories_copy(const struct od_histories *histories, uint32_t name, uint32_t count,
                        struct od_history_event *out)
 {
-    const struct entry *entry = &histories->entries[root(histories, name)];
+    uint32_t root = od_history_root(histories, name);
+    const struct od_history_entry *entry = od_history_entry_of(histories, root);
+    if (!entry) {
+        uint32_t all = od_history_file_entry(histories->file, root).count;
+        assert(count <= all);
+        od_history_file_events(histories->file, root, all - count, count, out);
+        return;
+    }
     assert(count <= entry->count);
     for (uint32_t i = 0; i < count; i++)
-        out[i] = *at(entry, entry->count - count + i);
+        out[i] = *od_history_at(entry, entry->count - count + i);
 }
 
 uint32_t od_histories_count(const struct od_histories *histories)
 {
-    return od_dict_count(histories->names);
+    return histories->filed + od_dict_count(histories->names);
 }
 
 uint64_t od_histories_events(const struct od_histories *histories)
 {
-    return histories->events;
+    return histories->events + histories->pending_count;
+}
+
+uint64_t od_histories_evicted(const struct od_histories *histories)
+{
+    return histories->filed - histories->copy_count;
+}
+
+uint64_t od_histories_evictable(const struct od_histories *histories)
+{
+    uint64_t entries = (uint64_t)histories->own_cap + histories->copy_cap;
+    return histories->slots_of_rings * sizeof(struct od_history_event) +
+           histories->rings * RING_OVERHEAD + entries * sizeof(struct od_history_entry) +
+           (uint64_t)histories->slot_count * sizeof(struct od_history_slot) +
+           od_dict_bytes(histories->names);
 }
 
 uint64_t od_histories_bytes(const struct od_histories *histories)
 {
-    return histories->slots * sizeof(struct od_history_event) +
-           (uint64_t)histories->cap * sizeof(struct entry) + od_dict_bytes(histories->names);
+    return od_histories_evictable(histories) +
+           (histories->pending ? OD_HISTORY_PENDING * sizeof *histories->pending : 0) +
+           (histories->file ? od_history_file_heap(histories->file) : 0);
 }

@@ -2,7 +2,8 @@
  *
  * Users and sessions share one name space (data.md section 13.5): a "name" is either. Events are
  * kept in order of time, events of equal time in order of arrival, and at most OD_HISTORY_EVENTS a
- * name, the newest. Nothing here locks: the owner does. */
+ * name, the newest. What nothing happened to since a file of histories was written
+ * (history_file.h) lies there and not in memory. Nothing here locks: the owner does. */
 #ifndef OD_SERVE_HISTORY_H
 #define OD_SERVE_HISTORY_H
 
@@ -15,17 +16,28 @@ struct od_history_event {
 };
 
 struct od_histories;
+struct od_history_file;
 struct od_histories *od_histories_new(void); /* NULL when out of memory */
+/* Goes on from a numbered file, which becomes its own, also on failure. */
+struct od_histories *od_histories_new_from(struct od_history_file *file);
 void od_histories_free(struct od_histories *histories);
 
 /* The number of a name, added when new. */
 enum od_status od_histories_name(struct od_histories *histories, struct od_str id,
                                  uint32_t *out_name) OD_MUST_USE;
+/* Of many, in their order: the same, faster. */
+enum od_status od_histories_name_many(struct od_histories *histories, const struct od_str *ids,
+                                      uint32_t count, uint32_t *out_names) OD_MUST_USE;
 uint32_t od_histories_find(const struct od_histories *histories, struct od_str id); /* OD_NO_CODE */
 struct od_str od_histories_text(const struct od_histories *histories, uint32_t name);
 
 enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
                                 const struct od_history_event *event) OD_MUST_USE;
+/* The same, later: by the next settle at the latest, each name's in the order of the calls. Whoever
+ * uses it settles before anything but names is asked for, added or linked. */
+enum od_status od_histories_add_later(struct od_histories *histories, uint32_t name,
+                                      const struct od_history_event *event) OD_MUST_USE;
+enum od_status od_histories_settle(struct od_histories *histories) OD_MUST_USE;
 /* Joins a session to a user: what the session did so far becomes the user's (the user's own first
  * among events of equal time), and from now on both names mean one history. A session already
  * joined elsewhere moves: its next events go to the new user, its earlier ones stay. */
@@ -39,8 +51,10 @@ uint32_t od_histories_length(const struct od_histories *histories, uint32_t name
 void od_histories_copy(const struct od_histories *histories, uint32_t name, uint32_t count,
                        struct od_history_event *out);
 
-uint32_t od_histories_count(const struct od_histories *histories); /* names */
-uint64_t od_histories_events(const struct od_histories *histories);
-uint64_t od_histories_bytes(const struct od_histories *histories);
+uint32_t od_histories_count(const struct od_histories *histories);  /* names */
+uint64_t od_histories_events(const struct od_histories *histories); /* in memory or in the file */
+uint64_t od_histories_bytes(const struct od_histories *histories);  /* of memory */
+uint64_t od_histories_evictable(const struct od_histories *histories); /* of bytes */
+uint64_t od_histories_evicted(const struct od_histories *histories);   /* names in the file alone */
 
 #endif

@@ -4,6 +4,9 @@
  * version. The first entry of a new state empties the cache, so that it never holds what cannot be
  * used again; beyond OD_KEEP_CACHE_BYTES or _ENTRIES the least recently used goes.
  *
+ * A result may have a subset of the model's vectors besides (subset.c). Its bytes are counted
+ * apart, and go with the entry.
+ *
  * Results that depend on the user, on the user's events or on the current item are made anew each
  * time. One that depends on the clock ($NOW) serves the requests of its second; the next second's
  * takes its place, so that such filters do not push out the others. Turning rows into item codes
@@ -17,23 +20,29 @@
 #include "base/bitmap.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "math/scan.h"
+
+#define LONG 1000 /* uses of the cache after which an entry makes room for another's subset */
 
 bool od_keep_cache_init(struct od_keep_cache *cache)
 {
-    *cache = (struct od_keep_cache){.count = 0};
+    *cache = (struct od_keep_cache){.rule = od_subset_usual};
     return pthread_mutex_init(&cache->lock, NULL) == 0;
 }
 
 void od_keep_unref(struct od_keep *keep)
 {
-    if (keep && atomic_fetch_sub_explicit(&keep->refs, 1, memory_order_acq_rel) == 1)
+    if (keep && atomic_fetch_sub_explicit(&keep->refs, 1, memory_order_acq_rel) == 1) {
+        od_scan_subset_free(keep->subset.made);
         free(keep);
+    }
 }
 
 static void drop(struct od_keep_cache *cache, size_t at)
 {
     struct od_keep_slot *slot = &cache->slots[at];
     cache->bytes -= slot->keep->bytes + slot->key_len;
+    cache->subset_bytes -= slot->keep->subset.bytes;
     od_keep_unref(slot->keep);
     free(slot->key);
     *slot = cache->slots[--cache->count];
@@ -55,6 +64,7 @@ static struct od_keep *new_keep(const struct od_item_map *map, uint32_t row_coun
     if (!keep)
         return NULL;
     atomic_init(&keep->refs, 1);
+    keep->subset = (struct od_keep_subset){.busy = ATOMIC_FLAG_INIT};
     keep->row_count = row_count;
     keep->rows = (uint64_t *)(keep + 1);
     keep->items = keep->rows + rows;
@@ -237,4 +247,44 @@ enum od_status od_keep_get(struct od_keep_cache *cache, const struct od_live *li
         status = od_fail(err, status, NULL);
     od_buf_done(&key);
     return status;
+}
+
+static size_t slot_of(const struct od_keep_cache *cache, const struct od_keep *keep)
+{
+    size_t i = 0;
+    while (i < cache->count && cache->slots[i].keep != keep)
+        i++;
+    return i;
+}
+
+/* The entry with a subset that was used least lately, cache->count when there is none. */
+static size_t least_used_subset(const struct od_keep_cache *cache)
+{
+    size_t least = cache->count;
+    for (size_t i = 0; i < cache->count; i++)
+        if (cache->slots[i].keep->subset.bytes &&
+            (least == cache->count || cache->slots[i].used < cache->slots[least].used))
+            least = i;
+    return least;
+}
+
+bool od_keep_cache_grant(struct od_keep_cache *cache, struct od_keep *keep, size_t bytes,
+                         size_t most)
+{
+    bool granted = false;
+    pthread_mutex_lock(&cache->lock);
+    while (bytes <= most && cache->subset_bytes > most - bytes) {
+        size_t least = least_used_subset(cache);
+        if (cache->slots[least].used + LONG > cache->tick)
+            break;
+        drop(cache, least);
+    }
+    if (bytes <= most && cache->subset_bytes <= most - bytes &&
+        slot_of(cache, keep) < cache->count) {
+        keep->subset.bytes = bytes;
+        cache->subset_bytes += bytes;
+        granted = true;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return granted;
 }

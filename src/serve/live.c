@@ -139,8 +139,10 @@ static enum od_status slice_rows(struct od_live *live, enum od_dataset_type type
     enum od_status status = OD_OK;
     size_t unknown = 0;
     pthread_rwlock_rdlock(&live->lock);
+    od_table_find_many(od_live_table(live, type), ids, (uint32_t)count, out_rows);
     for (size_t i = 0; i < count; i++) {
-        out_rows[i] = ids[i].ptr ? od_table_find(od_live_table(live, type), ids[i]) : OD_NO_ROW;
+        if (!ids[i].ptr)
+            out_rows[i] = OD_NO_ROW;
         unknown += ids[i].ptr && out_rows[i] == OD_NO_ROW;
     }
     pthread_rwlock_unlock(&live->lock);
@@ -205,8 +207,10 @@ static enum od_status resolve_locked(struct od_live *live, const struct od_live_
         event->impression_count > OD_MAX_RESULTS)
         return OD_INVALID_INPUT;
     struct od_table *table = event->action ? live->actions : live->items;
-    struct od_activity_event resolved = {
-        .user = event->user, .session = event->session, .shown = shown};
+    struct od_activity_event resolved = {.user = event->user,
+                                         .session = event->session,
+                                         .shown = shown,
+                                         .out_joined = event->out_joined};
     enum od_status status = od_live_type(live, event->type, &resolved.event.type);
     if (status == OD_OK)
         status = od_table_row(table, event->item, &resolved.event.item_row);

@@ -7,10 +7,10 @@
 #include "serve/ask.h"
 
 /* floor(percent of wanted), at least one. */
-static size_t share(int percent, size_t wanted)
+size_t od_promote_share(const struct od_ask *ask)
 {
-    size_t count = wanted * (size_t)percent / 100;
-    return count > 0 ? count : wanted > 0;
+    size_t count = ask->wanted * (size_t)ask->query->promotion->percent / 100;
+    return count > 0 ? count : ask->wanted > 0;
 }
 
 enum od_status od_promote_pick(struct od_ask *ask, uint64_t *taken, struct od_pick *out,
@@ -19,9 +19,11 @@ enum od_status od_promote_pick(struct od_ask *ask, uint64_t *taken, struct od_pi
     *out_count = 0;
     if (!ask->promotion_keep)
         return OD_OK;
-    size_t count = share(ask->query->promotion->percent, ask->wanted);
+    size_t count = od_promote_share(ask);
     enum od_status status =
-        od_select(ask, ask->promotion_keep->items, taken, count, out, out_count);
+        ask->search_count
+            ? od_select_found(ask, OD_SEARCH_PROMOTED, taken, count, out, out_count)
+            : od_select(ask, ask->promotion_keep->items, taken, count, out, out_count);
     for (size_t i = 0; status == OD_OK && i < *out_count; i++)
         out[i].promoted = true;
     return status;

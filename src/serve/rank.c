@@ -77,7 +77,6 @@ static enum od_status score_list(struct od_ask *ask, struct od_error *err)
         od_bitmap_set(taken, item);
         ask->list[ask->list_count++] = item;
     }
-    ask->model_query.now_s = ask->query->now_ms / 1000;
     return od_ask_model(ask, &ask->model_query, ask->arena, ask->scores, &ask->personal, err);
 }
 

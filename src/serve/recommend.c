@@ -1,4 +1,4 @@
-/* GetRecommendations: gather, score, pick, explore, promote, answer. */
+/* GetRecommendations: from what was scored or found to the list; many.c has the whole way. */
 #include "base/bitmap.h"
 #include "serve/ask.h"
 
@@ -17,7 +17,10 @@ static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t
     if (status != OD_OK)
         return status;
     size_t rest = ask->wanted - promoted_count;
-    status = od_select(ask, ask->keep ? ask->keep->items : NULL, taken, rest, others, &other_count);
+    status = ask->search_count
+                 ? od_select_found(ask, OD_SEARCH_OTHERS, taken, rest, others, &other_count)
+                 : od_select(ask, ask->keep ? ask->keep->items : NULL, taken, rest, others,
+                             &other_count);
     if (status == OD_OK)
         status = od_explore(ask, taken, rest, others, &other_count);
     if (status != OD_OK)
@@ -28,49 +31,37 @@ static enum od_status make_list(struct od_ask *ask, struct od_pick **out, size_t
     return OD_OK;
 }
 
+enum od_status od_recommend_pick(struct od_ask *ask, struct od_pick **out, size_t *out_count,
+                                 struct od_error *err)
+{
+    enum od_status status = make_list(ask, out, out_count);
+    return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
+}
+
 enum od_status od_recommend_list(struct od_ask *ask, struct od_pick **out, size_t *out_count,
                                  struct od_error *err)
 {
     enum od_status status = od_ask_gather(ask, err);
     if (status == OD_OK)
         status = od_ask_score(ask, err);
-    if (status != OD_OK)
-        return status;
-    status = make_list(ask, out, out_count);
-    return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
-}
-
-enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recommend_query *query,
-                                  struct od_arena *arena, struct od_recommend_answer *out,
-                                  struct od_error *err)
-{
-    struct od_ask ask;
-    struct od_pick *list;
-    size_t count;
-    enum od_status status = od_ask_open(&ask, serve, query, OD_ASK_ITEMS, arena, err);
-    if (status == OD_OK)
-        status = od_recommend_list(&ask, &list, &count, err);
-    if (status == OD_OK)
-        status = od_ask_answer(&ask, list, count, out, err);
-    od_ask_close(&ask);
-    return status;
+    return status == OD_OK ? od_recommend_pick(ask, out, out_count, err) : status;
 }
 
 enum od_status od_serve_warm(struct od_serve *serve, struct od_str campaign_arn, int64_t now_ms,
                              struct od_error *err)
 {
-    struct od_campaign *campaign = od_serve_campaign(serve, campaign_arn);
+    struct od_campaign *campaign;
     struct od_young *young = NULL;
-    if (!campaign)
-        return od_fail(err, OD_NOT_FOUND, "Resource Arn %.*s does not exist.",
-                       OD_STR_ARG(campaign_arn));
+    enum od_status status = od_serve_campaign(serve, campaign_arn, &campaign, err);
+    if (status != OD_OK)
+        return status;
     bool explores = campaign->explore_share > 0;
     if (explores) {
         pthread_rwlock_rdlock(&campaign->group->lock);
         young = od_young_get(&campaign->young, campaign->group, campaign->explore_cutoff_s, now_ms);
         pthread_rwlock_unlock(&campaign->group->lock);
     }
-    enum od_status status =
+    status =
         explores && !young ? od_fail(err, OD_NO_MEMORY, NULL) : OD_OK; /* nobody else builds it */
     od_young_unref(young);
     od_campaign_unref(campaign);

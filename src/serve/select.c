@@ -1,4 +1,5 @@
-/* Picking the best items: the top-K kernel, and the probabilities that go with them. */
+/* Picking the best items, by the top-K kernel or as the scan found them, and the probabilities that
+ * go with them. */
 #include "base/bitmap.h"
 #include "serve/ask.h"
 
@@ -31,6 +32,21 @@ enum od_status od_select(struct od_ask *ask, const uint64_t *keep, uint64_t *tak
             continue;
         out[found++] = pick(ask, best[i]);
         od_bitmap_set(taken, best[i]);
+    }
+    *out_count = found;
+    return OD_OK;
+}
+
+enum od_status od_select_found(struct od_ask *ask, size_t search, uint64_t *taken, size_t count,
+                               struct od_pick *out, size_t *out_count)
+{
+    const struct od_scan_query *scan = &ask->searches[search].scan;
+    size_t found = 0;
+    for (uint32_t i = 0; i < scan->found && found < count; i++) {
+        if (od_bitmap_get(taken, scan->out[i]))
+            continue;
+        out[found++] = pick(ask, scan->out[i]);
+        od_bitmap_set(taken, scan->out[i]);
     }
     *out_count = found;
     return OD_OK;

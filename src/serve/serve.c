@@ -19,6 +19,7 @@ struct od_serve *od_serve_new(const struct od_io *io)
     serve->find_recipe = od_recipe_find;
     serve->find_spec = od_recipe_spec_find;
     serve->kernels = od_kernels_best();
+    serve->scan = od_scan_kernels_best();
     pthread_rwlockattr_t attr;
     bool made = pthread_rwlockattr_init(&attr) == 0;
     if (made) {
@@ -42,7 +43,7 @@ void od_serve_free(struct od_serve *serve)
     if (!serve)
         return;
     for (size_t i = 0; i < serve->campaigns.count; i++)
-        od_campaign_unref(serve->campaigns.list[i].value);
+        od_place_unref(serve->campaigns.list[i].value);
     for (size_t i = 0; i < serve->filters.count; i++) {
         od_filters_retire(serve->filters.list[i].value);
         od_filters_unref(serve->filters.list[i].value);
@@ -65,16 +66,6 @@ struct od_live *od_serve_live(struct od_serve *serve, struct od_str group_arn)
         od_live_ref(live);
     pthread_rwlock_unlock(&serve->lock);
     return live;
-}
-
-struct od_campaign *od_serve_campaign(struct od_serve *serve, struct od_str campaign_arn)
-{
-    pthread_rwlock_rdlock(&serve->lock);
-    struct od_campaign *campaign = od_names_find(&serve->campaigns, campaign_arn);
-    if (campaign)
-        od_campaign_ref(campaign);
-    pthread_rwlock_unlock(&serve->lock);
-    return campaign;
 }
 
 struct od_serve_filter *od_serve_filter(struct od_serve *serve, struct od_str filter_arn)
@@ -280,17 +271,23 @@ enum od_status od_serve_campaign_set(struct od_serve *serve, const struct od_cam
     void *old = NULL;
     enum od_status status = od_campaign_open(serve->io, live, setup, serve->find_recipe,
                                              serve->find_spec, &campaign, err);
+    if (status == OD_OK) {
+        struct od_place *place =
+            od_place_new(setup, live, campaign, serve->io->monotonic_ns(serve->io));
+        if (!place)
+            od_campaign_unref(campaign);
+        status = place ? put(serve, &serve->campaigns, place->arn, place, &old) : OD_NO_MEMORY;
+        od_place_unref(status == OD_OK ? old : place);
+        if (status != OD_OK)
+            status = od_fail(err, status, NULL);
+    }
     od_live_unref(live);
-    if (status != OD_OK)
-        return status;
-    status = put(serve, &serve->campaigns, campaign->arn, campaign, &old);
-    od_campaign_unref(status == OD_OK ? old : campaign);
-    return status == OD_OK ? OD_OK : od_fail(err, status, NULL);
+    return status;
 }
 
 void od_serve_campaign_remove(struct od_serve *serve, struct od_str campaign_arn)
 {
-    od_campaign_unref(take(serve, &serve->campaigns, campaign_arn));
+    od_place_unref(take(serve, &serve->campaigns, campaign_arn));
 }
 
 /* ---- figures ---- */
@@ -302,17 +299,38 @@ static void count_group(struct od_live *live, struct od_serve_counts *out)
     out->items += od_table_row_count(live->items) - 1; /* without the nameless */
     out->history_events += od_histories_events(live->activity->histories) +
                            od_histories_events(live->action_activity->histories);
-    out->history_bytes +=
-        od_activity_bytes(live->activity) + od_activity_bytes(live->action_activity);
+    const struct od_activity *const all[] = {live->activity, live->action_activity};
+    for (size_t i = 0; i < 2; i++) {
+        out->history_bytes += od_activity_bytes(all[i]);
+        out->history_evictable += od_activity_evictable(all[i]);
+        out->histories_evicted += od_histories_evicted(all[i]->histories);
+    }
     pthread_rwlock_unlock(&live->lock);
+}
+
+uint64_t od_serve_evictable(struct od_serve *serve, struct od_str group_arn,
+                            enum od_dataset_type type)
+{
+    struct od_live *live = od_serve_live(serve, group_arn);
+    if (!live)
+        return 0;
+    pthread_rwlock_rdlock(&live->lock);
+    uint64_t bytes = type == OD_INTERACTIONS          ? od_activity_evictable(live->activity)
+                     : type == OD_ACTION_INTERACTIONS ? od_activity_evictable(live->action_activity)
+                                                      : 0;
+    pthread_rwlock_unlock(&live->lock);
+    od_live_unref(live);
+    return bytes;
 }
 
 void od_serve_counts(struct od_serve *serve, struct od_serve_counts *out)
 {
-    *out = (struct od_serve_counts){.groups = 0};
+    *out = (struct od_serve_counts){.shown_bytes = od_shown_bytes(&serve->shown)};
     pthread_rwlock_rdlock(&serve->lock);
     out->groups = serve->groups.count;
     out->campaigns = serve->campaigns.count;
+    for (size_t i = 0; i < serve->campaigns.count; i++)
+        out->asleep += !((const struct od_place *)serve->campaigns.list[i].value)->open;
     out->filters = serve->filters.count;
     size_t count = serve->groups.count;
     struct od_live **groups = calloc(count + 1, sizeof(struct od_live *));

@@ -43,6 +43,7 @@ struct od_live_event {
     int64_t time_s;
     const struct od_str *impression; /* items shown with it, explicit or by recommendation id */
     size_t impression_count;         /* at most OD_MAX_RESULTS */
+    bool *out_joined; /* NULL, or set to true when session came to user by this event */
 };
 enum od_status od_serve_event(struct od_serve *serve, struct od_str group_arn,
                               const struct od_live_event *event) OD_MUST_USE;
@@ -66,6 +67,18 @@ enum od_status od_reload_event(struct od_reload *reload,
                                const struct od_live_event *event) OD_MUST_USE;
 enum od_status od_reload_record(struct od_reload *reload,
                                 const struct od_value *values) OD_MUST_USE;
+/* A reload of events may go on from a file of histories (docs/formats/history.md), which takes the
+ * place of all that was fed to it up to *out_event, the log's seq: before anything is fed.
+ * OD_NOT_FOUND: no file, or not of this stamp; OD_CORRUPT: damaged; the reload is as it was. */
+enum od_status od_reload_resume(struct od_reload *reload, const char *path, uint64_t stamp,
+                                int64_t *out_event, struct od_error *err) OD_MUST_USE;
+/* Writes all that was fed so far to a file, and goes on from there with nothing in memory. On
+ * failure the reload is as it was. */
+enum od_status od_reload_fold(struct od_reload *reload, const char *path, uint64_t stamp,
+                              int64_t event, struct od_error *err) OD_MUST_USE;
+uint64_t od_reload_evictable(const struct od_reload *reload); /* bytes a fold takes from memory */
+/* What is built is what is live, in another place: what only live events told of items stays. */
+void od_reload_same(struct od_reload *reload);
 enum od_status od_reload_commit(struct od_reload *reload,
                                 struct od_error *err) OD_MUST_USE; /* frees it */
 void od_reload_abort(struct od_reload *reload);
@@ -104,12 +117,15 @@ struct od_campaign_setup {
     double exploration_weight; /* negative: not configured */
     double exploration_cutoff_days;
     double popularity_influence, freshness_influence; /* rankingInfluence; 0: not configured */
-    int64_t min_provisioned_tps;
+    bool was_verified; /* the image's checksums were compared before */
 };
 /* Maps and opens the image beside the serving one, then swaps: queries never see half of it. */
 enum od_status od_serve_campaign_set(struct od_serve *serve, const struct od_campaign_setup *setup,
                                      struct od_error *err) OD_MUST_USE;
 void od_serve_campaign_remove(struct od_serve *serve, struct od_str campaign_arn);
+/* Puts campaigns that were not asked for so long to sleep: they hold next to no memory, and are
+ * opened again by their next query. Those that take long to open give their pages back. */
+void od_serve_rest(struct od_serve *serve, int64_t idle_ns);
 
 /* ---- queries: any thread ---- */
 struct od_name_value {
@@ -164,12 +180,27 @@ struct od_recommend_answer {
 enum od_status od_serve_recommend(struct od_serve *serve, const struct od_recommend_query *query,
                                   struct od_arena *arena, struct od_recommend_answer *out,
                                   struct od_error *err) OD_MUST_USE;
+/* The same for many queries, of any campaigns: each answer, or failure, is just what it would be
+ * alone; those of one campaign whose model is in vector form share a pass over its items. Any
+ * thread. The arenas are distinct. */
+struct od_recommend_job {
+    const struct od_recommend_query *query;
+    struct od_arena *arena;
+    struct od_recommend_answer answer; /* when status is OD_OK */
+    enum od_status status;
+    struct od_error error; /* otherwise */
+};
+void od_serve_recommend_many(struct od_serve *serve, struct od_recommend_job *jobs, size_t count);
 enum od_status od_serve_rank(struct od_serve *serve, const struct od_recommend_query *query,
                              struct od_arena *arena, struct od_recommend_answer *out,
                              struct od_error *err) OD_MUST_USE;
 enum od_status od_serve_actions(struct od_serve *serve, const struct od_recommend_query *query,
                                 struct od_arena *arena, struct od_recommend_answer *out,
                                 struct od_error *err) OD_MUST_USE;
+
+/* Whether several queries of the campaign share work when they are answered together. Where they do
+ * not, one by one is faster, because the memory of one answer is still at hand for the next. */
+bool od_serve_shares(struct od_serve *serve, struct od_str campaign_arn);
 
 /* Prepares what the first of many queries at once would find under construction, and go without:
  * the campaign's young items at that moment. Afterwards queries of the same now_ms and seed have
@@ -226,8 +257,14 @@ bool od_serve_item_number(struct od_serve *serve, struct od_str group_arn, struc
 
 /* For /metrics. */
 struct od_serve_counts {
-    uint64_t groups, campaigns, filters, users, items, history_events, history_bytes;
+    uint64_t groups, campaigns, asleep, filters, users, items, history_events, history_bytes;
+    uint64_t shown_bytes;       /* at most OD_SHOWN_BYTES and a table of a few MiB */
+    uint64_t history_evictable; /* of history_bytes: what files of histories would take over */
+    uint64_t histories_evicted; /* of users: those whose histories are in a file alone */
 };
+/* Bytes that a fold of a dataset's events would take from memory. */
+uint64_t od_serve_evictable(struct od_serve *serve, struct od_str group_arn,
+                            enum od_dataset_type type);
 void od_serve_counts(struct od_serve *serve, struct od_serve_counts *out);
 
 #endif

@@ -2,6 +2,8 @@
 #ifndef OD_STORE_INTERNAL_H
 #define OD_STORE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "store/sql.h"
 #include "store/store.h"
 
@@ -14,10 +16,13 @@ struct od_identity; /* identity.c: names events */
 struct od_store {
     const struct od_io *io;
     struct od_sql *sql;
-    char *folder; /* absolute */
-    int lock_fd;  /* -1: not locked */
-    bool begun;   /* between begin and commit or rollback */
-    bool failed;  /* a write inside the transaction failed half-way: it must not be committed */
+    char *folder;             /* absolute */
+    int lock_fd;              /* -1: not locked */
+    bool begun;               /* between begin and commit or rollback */
+    atomic_bool disk_failing; /* od_store_health */
+    atomic_ullong disk_failures;
+    char disk_error[256]; /* the last one's message */
+    bool failed; /* a write inside the transaction failed half-way: it must not be committed */
     struct od_identity *identity;
     struct od_store_reader reader; /* what od_store_as_reader gives */
 };
@@ -26,6 +31,11 @@ struct od_store {
 enum od_status od_store_lock(const struct od_io *io, const char *folder, int *out_fd,
                              struct od_error *err) OD_MUST_USE;
 void od_store_unlock(const struct od_io *io, int fd);
+
+/* Writes what is in the log (SQLite's -wal file) of the database at path onto itself and syncs it.
+ * Nobody writes the log meanwhile; nothing was written behind it since the start. */
+enum od_status od_store_log_again(const struct od_io *io, const char *path,
+                                  struct od_error *err) OD_MUST_USE;
 
 /* Brings the tables to this program's version, in one transaction. */
 enum od_status od_store_migrate(struct od_sql *sql, const char *folder, int64_t now_ms,

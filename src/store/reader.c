@@ -113,6 +113,51 @@ static enum od_status event_row(const struct log_read *read, struct od_sql_stmt 
     return read->each_event(read->context, &event);
 }
 
+static enum od_status replay_row(const struct log_read *read, struct od_sql_stmt *stmt)
+{
+    const struct od_event event = {
+        .seq = od_sql_get_i64(stmt, 0),
+        .user = od_sql_get_text(stmt, 1),
+        .session = od_sql_get_text(stmt, 2),
+        .item = od_sql_get_text(stmt, 3),
+        .type = od_sql_get_text(stmt, 4),
+        .time_s = od_sql_get_i64(stmt, 5),
+        .body = od_sql_get_text(stmt, 6),
+    };
+    return read->each_event(read->context, &event);
+}
+
+static enum od_status read_events(struct od_store_reader *reader, struct od_str dataset,
+                                  int64_t after_seq, int64_t up_to_seq, const struct log_read *read,
+                                  struct od_error *err)
+{
+    int64_t end, unused;
+    enum od_status s = od_events_last_seq(reader, dataset, &end, &unused, err);
+    if (s != OD_OK)
+        return s;
+    if (up_to_seq > 0 && up_to_seq < end)
+        end = up_to_seq;
+    return read_log(read, dataset, after_seq, end, err);
+}
+
+enum od_status od_events_replay(struct od_store_reader *reader, struct od_str dataset,
+                                int64_t after_seq, int64_t up_to_seq,
+                                enum od_status (*each)(void *context, const struct od_event *event),
+                                void *context, struct od_error *err)
+{
+    const struct log_read read = {
+        .sql = reader->sql,
+        .page = "SELECT seq, person, session, item, event_type, time_s, "
+                "CASE WHEN body LIKE '%\"IMPRESSION\":%' THEN body END "
+                "FROM event WHERE dataset = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
+        .page_rows = PAGE_ROWS,
+        .row = replay_row,
+        .each_event = each,
+        .context = context,
+    };
+    return read_events(reader, dataset, after_seq, up_to_seq, &read, err);
+}
+
 enum od_status od_events_read(struct od_store_reader *reader, struct od_str dataset,
                               int64_t after_seq, int64_t up_to_seq,
                               enum od_status (*each)(void *context, const struct od_event *event),
@@ -130,13 +175,7 @@ enum od_status od_events_read(struct od_store_reader *reader, struct od_str data
         .each_event = each,
         .context = context,
     };
-    int64_t end, unused;
-    enum od_status s = od_events_last_seq(reader, dataset, &end, &unused, err);
-    if (s != OD_OK)
-        return s;
-    if (up_to_seq > 0 && up_to_seq < end)
-        end = up_to_seq;
-    return read_log(&read, dataset, after_seq, end, err);
+    return read_events(reader, dataset, after_seq, up_to_seq, &read, err);
 }
 
 static enum od_status record_row(const struct log_read *read, struct od_sql_stmt *stmt)

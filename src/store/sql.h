@@ -55,6 +55,8 @@ struct od_sql_driver {
     /* Writes all files of the database again, without what was deleted (store.h). The writer's
      * alone, outside of transactions, with no statement in use. */
     enum od_status (*scrub)(struct od_sql *sql, struct od_error *err);
+    /* Memory that the database's code holds in this process, mostly pages. Any thread. */
+    uint64_t (*memory_bytes)(void);
     /* Is more than half of the database's file free? */
     enum od_status (*mostly_free)(struct od_sql *sql, bool *out, struct od_error *err);
 

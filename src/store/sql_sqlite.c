@@ -11,11 +11,14 @@
  * 4. SQLite rolls a transaction back by itself when the disk is full or fails. in_transaction
  * tells, so that a caller never goes on in autocommit mode without knowing.
  *
- * SQLite opens its files itself and not through struct od_io: a fault is injected there with its
- * own means (max_page_count, file size limits, a VFS). */
+ * SQLite opens its files itself, through its own VFS and not through struct od_io. A VFS of ours
+ * would add nothing but risk: the unix one is what everybody runs, with its locks against other
+ * programs and the log's index in shared memory. Tests put a VFS around it (tests/unit/sim/vfs.h),
+ * or a bad disk below the whole process (tests/faults). */
 #include "store/sql.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +34,12 @@
 #define LOG_KEEP_BYTES   "67108864"
 #define WRITER_CACHE_KIB "65536" /* the event identities' index is touched at random */
 #define READER_CACHE_KIB "8192"
+#define FULL_TEXT                                                                                  \
+    OD_DISK_TEXT " is full: the database cannot grow. Nothing was stored; try again when "         \
+                 "there is room."
+#define READ_ONLY_TEXT                                                                             \
+    OD_DISK_TEXT " is read-only: the database cannot be written. Nothing was stored; try "         \
+                 "again when it can."
 
 struct lite_stmt {
     struct od_sql_stmt head;
@@ -63,14 +72,22 @@ static struct lite_stmt *stmt_of(struct od_sql_stmt *stmt)
 
 /* ---- errors ---- */
 
+/* These sentences reach clients: they name the trouble and not the place. SQLite's own note of
+ * errno (sqlite3_system_errno) is not taken at every failure, a COMMIT's for one, and would be an
+ * older failure's; so errno is cleared before whatever may touch the disk, and read here. */
 static enum od_status fail_io(struct lite *lite, const char *what, struct od_error *err)
 {
-    int system = sqlite3_system_errno(lite->db);
+    int system = errno;
     char text[128] = "";
+    if (system == ENOSPC || system == EDQUOT)
+        return od_fail(err, OD_IO, FULL_TEXT);
+    if (system == EROFS)
+        return od_fail(err, OD_IO, READ_ONLY_TEXT);
     if (system)
-        return od_fail(err, OD_IO, "%s %s failed: %s (%s).", what, lite->path,
-                       sqlite3_errmsg(lite->db), strerror_r(system, text, sizeof text));
-    return od_fail(err, OD_IO, "%s %s failed: %s.", what, lite->path, sqlite3_errmsg(lite->db));
+        return od_fail(err, OD_IO, OD_DISK_TEXT " failed: the database could not be %s (%s).", what,
+                       strerror_r(system, text, sizeof text));
+    return od_fail(err, OD_IO, OD_DISK_TEXT " failed: the database could not be %s (%s).", what,
+                   sqlite3_errmsg(lite->db));
 }
 
 static enum od_status fail_constraint(struct lite *lite, struct od_error *err)
@@ -91,16 +108,15 @@ static enum od_status fail(struct lite *lite, int rc, struct od_error *err)
 {
     switch (rc & 0xFF) {
     case SQLITE_FULL:
-        return od_fail(err, OD_IO, "The disk is full: %s cannot grow.", lite->path);
+        return od_fail(err, OD_IO, FULL_TEXT);
     case SQLITE_IOERR:
-        return fail_io(lite, "Reading or writing", err);
+        return fail_io(lite, "read or written", err);
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return fail_io(lite, "Opening", err);
+        return fail_io(lite, "opened", err);
     case SQLITE_READONLY:
-        return od_fail(err, OD_IO, "%s cannot be written: %s.", lite->path,
-                       sqlite3_errmsg(lite->db));
+        return od_fail(err, OD_IO, READ_ONLY_TEXT);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return od_fail(err, OD_CORRUPT, "The database %s is damaged: %s.", lite->path,
@@ -126,6 +142,7 @@ static enum od_status fail(struct lite *lite, int rc, struct od_error *err)
 static enum od_status lite_execute(struct od_sql *sql, const char *text, struct od_error *err)
 {
     struct lite *lite = of(sql);
+    errno = 0;
     int rc = sqlite3_exec(lite->db, text, NULL, NULL, NULL);
     return rc == SQLITE_OK ? OD_OK : fail(lite, rc, err);
 }
@@ -136,6 +153,7 @@ static enum od_status pragma(struct lite *lite, const char *name, const char *va
 {
     char text[96], got[64] = "nothing";
     snprintf(text, sizeof text, "PRAGMA %s=%s; ", name, value);
+    errno = 0;
     int rc = sqlite3_exec(lite->db, text, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return fail(lite, rc, err);
@@ -236,6 +254,7 @@ static void lite_close(struct od_sql *sql)
 static enum od_status lite_open(const char *where, enum od_sql_mode mode, struct od_sql **out,
                                 struct od_error *err)
 {
+    struct od_error why;
     struct lite *lite = calloc(1, sizeof *lite);
     if (!lite)
         return od_fail(err, OD_NO_MEMORY, NULL);
@@ -249,8 +268,13 @@ static enum od_status lite_open(const char *where, enum od_sql_mode mode, struct
     } else {
         int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
         flags |= lite->writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+        errno = 0;
         int rc = sqlite3_open_v2(where, &lite->db, flags, NULL);
-        s = rc == SQLITE_OK ? configure(lite, err) : fail(lite, rc, err);
+        s = rc == SQLITE_OK ? configure(lite, &why) : fail(lite, rc, &why);
+        if (s == OD_IO) /* whoever starts the server wants to know where, too */
+            (void)od_fail(err, s, "%s: %s", where, why.message);
+        else if (s != OD_OK)
+            od_error_copy(err, &why);
     }
     if (s != OD_OK) {
         lite_close(&lite->head);
@@ -301,8 +325,16 @@ static enum od_status lite_scrub(struct od_sql *sql, struct od_error *err)
         s = reset;
     if (s != OD_OK)
         return s;
+    errno = 0;
     int rc = sqlite3_wal_checkpoint_v2(lite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     return rc == SQLITE_OK ? OD_OK : fail(lite, rc, err);
+}
+
+static uint64_t lite_memory_bytes(void)
+{
+    sqlite3_int64 now = 0, most = 0;
+    return sqlite3_status64(SQLITE_STATUS_MEMORY_USED, &now, &most, 0) == SQLITE_OK ? (uint64_t)now
+                                                                                    : 0;
 }
 
 static enum od_status pragma_number(struct lite *lite, const char *text, int64_t *out,
@@ -361,6 +393,7 @@ static enum od_status add_statement(struct lite *lite, const char *text, struct 
         return od_fail(err, OD_NO_MEMORY, NULL);
     stmt->head.driver = &od_sql_sqlite;
     stmt->owner = lite;
+    errno = 0;
     int rc = sqlite3_prepare_v3(lite->db, text, -1, SQLITE_PREPARE_PERSISTENT, &stmt->handle, NULL);
     uint32_t code;
     enum od_status s = OD_OK;
@@ -448,6 +481,7 @@ static enum od_status lite_step(struct od_sql_stmt *stmt, bool *out_row, struct 
         lite_reset(stmt);
         return s;
     }
+    errno = 0;
     rc = sqlite3_step(me->handle);
     if (rc == SQLITE_ROW) {
         me->busy = true;
@@ -506,6 +540,7 @@ const struct od_sql_driver od_sql_sqlite = {
     .rollback = lite_rollback,
     .in_transaction = lite_in_transaction,
     .scrub = lite_scrub,
+    .memory_bytes = lite_memory_bytes,
     .mostly_free = lite_mostly_free,
     .prepare = lite_prepare,
     .bind_i64 = lite_bind_i64,

@@ -48,6 +48,17 @@ static enum od_status make_file(const struct od_io *io, const char *folder, cons
     return s;
 }
 
+/* Inside a transaction, so that no other program writes the log meanwhile. */
+static enum od_status log_again(struct od_store *store, const char *path, struct od_error *err)
+{
+    enum od_status s = driver->begin(store->sql, err);
+    if (s != OD_OK)
+        return s;
+    s = od_store_log_again(store->io, path, err);
+    driver->rollback(store->sql);
+    return s;
+}
+
 static enum od_status open_database(struct od_store *store, struct od_error *err)
 {
     char path[PATH_MAX];
@@ -57,7 +68,11 @@ static enum od_status open_database(struct od_store *store, struct od_error *err
     if (s == OD_OK)
         s = driver->open(path, OD_SQL_WRITE, &store->sql, err);
     if (s == OD_OK)
+        s = log_again(store, path, err);
+    if (s == OD_OK)
         s = od_store_migrate(store->sql, store->folder, store->io->now_ms(store->io), err);
+    if (s == OD_OK) /* SQLite syncs the log's name when it makes it, and ignores what comes of it */
+        s = od_io_sync_folder(store->io, store->folder, err);
     return s;
 }
 
@@ -102,13 +117,56 @@ void od_store_close(struct od_store *store)
     free(store);
 }
 
+/* ---- health ---- */
+
+/* Passes s on. err: what was said of it; may be NULL. */
+static enum od_status note_disk(struct od_store *store, enum od_status s,
+                                const struct od_error *err)
+{
+    if (s == OD_IO) {
+        if (err)
+            snprintf(store->disk_error, sizeof store->disk_error, "%.255s", err->message);
+        atomic_fetch_add(&store->disk_failures, 1);
+        atomic_store(&store->disk_failing, true);
+    }
+    return s;
+}
+
+struct od_store_health od_store_health(const struct od_store *store)
+{
+    return (struct od_store_health){
+        .failing = atomic_load(&((struct od_store *)store)->disk_failing),
+        .failures = atomic_load(&((struct od_store *)store)->disk_failures),
+        .memory_bytes = driver->memory_bytes(),
+    };
+}
+
+const char *od_store_disk_error(const struct od_store *store)
+{
+    return store->disk_error;
+}
+
+enum od_status od_store_probe(struct od_store *store, int64_t now_ms, struct od_error *err)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)now_ms);
+    enum od_status s = od_store_begin(store, err);
+    if (s != OD_OK)
+        return s;
+    s = od_settings_set(store, OD_STR("disk_probed_ms"), od_str_c(text), err);
+    if (s == OD_OK)
+        return od_store_commit(store, err);
+    od_store_rollback(store);
+    return s;
+}
+
 /* ---- transactions ---- */
 
 enum od_status od_store_begin(struct od_store *store, struct od_error *err)
 {
     if (store->begun)
         return od_fail(err, OD_INTERNAL, "A transaction has already begun.");
-    enum od_status s = store->sql->driver->begin(store->sql, err);
+    enum od_status s = note_disk(store, store->sql->driver->begin(store->sql, err), err);
     if (s == OD_OK) {
         store->begun = true;
         store->failed = false;
@@ -137,38 +195,40 @@ enum od_status od_store_commit(struct od_store *store, struct od_error *err)
 {
     enum od_status s = check_begun(store, err);
     if (s == OD_OK)
-        s = store->sql->driver->commit(store->sql, err);
-    if (s != OD_OK)
+        s = note_disk(store, store->sql->driver->commit(store->sql, err), err);
+    if (s == OD_OK)
+        atomic_store(&store->disk_failing, false);
+    else
         od_store_rollback(store);
     store->begun = false;
     return s;
 }
 
 /* A refused row leaves the transaction as it was. */
-static enum od_status spoil(struct od_store *store, enum od_status s)
+static enum od_status spoil(struct od_store *store, enum od_status s, const struct od_error *err)
 {
     if (s != OD_OK && s != OD_EXISTS && s != OD_NOT_FOUND)
         store->failed = true;
-    return s;
+    return note_disk(store, s, err);
 }
 
 enum od_status od_store_change(struct od_store *store, const char *text, struct od_sql_stmt **out,
                                struct od_error *err)
 {
     enum od_status s = check_begun(store, err);
-    return s == OD_OK ? spoil(store, od_sql_prepare(store->sql, text, out, err)) : s;
+    return s == OD_OK ? spoil(store, od_sql_prepare(store->sql, text, out, err), err) : s;
 }
 
 enum od_status od_store_run(struct od_store *store, struct od_sql_stmt *stmt, int64_t *out_changes,
                             struct od_error *err)
 {
-    return spoil(store, od_sql_run(stmt, out_changes, err));
+    return spoil(store, od_sql_run(stmt, out_changes, err), err);
 }
 
 enum od_status od_store_run_i64(struct od_store *store, struct od_sql_stmt *stmt, int64_t fallback,
                                 int64_t *out, struct od_error *err)
 {
-    return spoil(store, od_sql_run_i64(stmt, fallback, out, err));
+    return spoil(store, od_sql_run_i64(stmt, fallback, out, err), err);
 }
 
 /* ---- readers ---- */

@@ -27,6 +27,20 @@ enum od_status od_store_begin(struct od_store *store, struct od_error *err) OD_M
 enum od_status od_store_commit(struct od_store *store, struct od_error *err) OD_MUST_USE;
 void od_store_rollback(struct od_store *store);
 
+/* Whether the last attempt to change something failed for the disk (OD_IO), and how many such there
+ * were since the store was opened; and what it holds. Any thread. */
+struct od_store_health {
+    bool failing;
+    uint64_t failures;
+    uint64_t memory_bytes; /* pages of the database kept, of all connections of the process */
+};
+struct od_store_health od_store_health(const struct od_store *store);
+/* What the last failure for the disk said. */
+const char *od_store_disk_error(const struct od_store *store);
+/* Commits something small of its own, to see whether the disk takes it again. */
+enum od_status od_store_probe(struct od_store *store, int64_t now_ms,
+                              struct od_error *err) OD_MUST_USE;
+
 /* ---- the catalogue: resources ---- */
 
 /* One resource. The columns are the truth for what they hold; body is a JSON object with the other
@@ -273,6 +287,13 @@ enum od_status od_events_read(struct od_store_reader *reader, struct od_str data
                               int64_t after_seq, int64_t up_to_seq,
                               enum od_status (*each)(void *context, const struct od_event *event),
                               void *context, struct od_error *err) OD_MUST_USE;
+/* The same for whoever replays what happened: user and session as the event said them, so that
+ * sessions are joined in the order in which they were; of the body nothing unless it tells an
+ * impression. No ids, no values. */
+enum od_status od_events_replay(struct od_store_reader *reader, struct od_str dataset,
+                                int64_t after_seq, int64_t up_to_seq,
+                                enum od_status (*each)(void *context, const struct od_event *event),
+                                void *context, struct od_error *err) OD_MUST_USE;
 /* Records likewise, as they were at one moment. */
 enum od_status od_records_read(struct od_store_reader *reader, struct od_str dataset,
                                int64_t after_seq, int64_t up_to_seq,

@@ -13,6 +13,8 @@ void od_aws_error_render(const struct od_error *err, bool control_plane, int *ou
         *out_http_status = 500;
         message = od_status_info(OD_INTERNAL)->text;
     }
+    if (err->code == OD_IO && !od_str_starts(od_str_c(message), OD_STR(OD_DISK_TEXT)))
+        message = info->text; /* it may name a path */
     od_buf_puts(body, "{\"__type\":");
     od_buf_json(body, od_str_c(*out_type));
     od_buf_puts(body, ",\"message\":");

@@ -1,9 +1,10 @@
 /* The HTTP door: starting, stopping, and what the handler asks of a request.
  *
  * Threads. One door thread accepts and enforces deadlines (http_door.c). `threads` workers, each a
- * libmicrohttpd daemon with its own epoll set, read, parse, call the handler and write
- * (http_exchange.c). A handler that must wait gives its worker back and has od_http_finish called
- * later. Nothing else: no thread a connection, no queue between threads.
+ * libmicrohttpd daemon with its own epoll set and a loop of ours around it (http_loop.c), read,
+ * parse, call the handler and write (http_exchange.c). A handler that must wait gives its worker
+ * back and has od_http_finish called later. Nothing else: no thread a connection, no queue between
+ * threads.
  *
  * Stopping, in this order, so that no answer that can still be given is lost:
  *   1. stopping: the door closes the listening socket; every answer from now on closes its
@@ -12,8 +13,8 @@
  *   3. abandoning: what still waits for od_http_finish is answered 503, and nothing may wait any
  *      more. A moment for these answers to leave.
  *   4. the door thread ends, and the workers take what it handed over last: libmicrohttpd clears
- *      its queue of new connections without its lock when stopped. Then each daemon is stopped,
- *      which waits for a handler it is in.
+ *      its queue of new connections without its lock when stopped. Then each worker's
+ *      thread ends, after the handler it is in and a last call of settle, and its daemon.
  *   5. struct od_http goes with its last reference: an exchange whose handler has yet to call
  *      od_http_finish keeps it.
  *
@@ -32,13 +33,11 @@
 #include "base/limits.h"
 #include "os/parallel.h"
 
-/* A connection's memory: the head as it is read, its parsed list, and the answer's head. */
-#define CONNECTION_MEMORY (OD_MAX_HEADER_BYTES + 16 * 1024)
-#define FLUSH_MS          1000 /* for the 503s of step 3 to leave */
-#define MAX_THREADS       1024
-#define MAX_CONNECTIONS   1000000
-#define MAX_TIMEOUT_S     86400
-#define MAX_BODY_BYTES    (1 << 30)
+#define FLUSH_MS        1000 /* for the 503s of step 3 to leave */
+#define MAX_THREADS     1024
+#define MAX_CONNECTIONS 1000000
+#define MAX_TIMEOUT_S   86400
+#define MAX_BODY_BYTES  (1 << 30)
 
 struct od_str od_http_header(const struct od_http_request *request, const char *name)
 {
@@ -77,26 +76,6 @@ void od_http_unref(struct od_http *http)
     free(http);
 }
 
-/* libmicrohttpd decodes targets in place; the exchange took its copy before, so save the work. */
-static size_t keep_encoded(void *context, struct MHD_Connection *connection, char *text)
-{
-    (void)context, (void)connection;
-    return strlen(text);
-}
-
-static struct MHD_Daemon *start_daemon(struct od_http *http)
-{
-    unsigned most = http->config.max_connections + OD_HTTP_OVERFLOW_CONNECTIONS;
-    return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
-        NULL, NULL, od_http_on_access, http, MHD_OPTION_URI_LOG_CALLBACK, od_http_on_target, http,
-        MHD_OPTION_NOTIFY_COMPLETED, od_http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-        od_http_on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_CONNECTION_TIMEOUT, http->config.timeout_s,
-        MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
-}
-
 static struct od_http *new_http(const struct od_http_config *config)
 {
     struct od_http *http = calloc(1, sizeof *http);
@@ -128,8 +107,7 @@ static struct od_http *new_http(const struct od_http_config *config)
 
 static void stop_workers(struct od_http *http)
 {
-    for (unsigned i = 0; i < http->worker_count; i++)
-        MHD_stop_daemon(http->workers[i].daemon);
+    od_http_workers_stop(http->workers, http->worker_count);
     http->worker_count = 0;
 }
 
@@ -142,10 +120,9 @@ static enum od_status start_threads(struct od_http *http, struct od_error *err)
     if (!http->workers)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (unsigned i = 0; i < http->config.threads; i++) {
-        http->workers[i].daemon = start_daemon(http);
-        if (!http->workers[i].daemon)
-            return od_fail_errno(err, "cannot start HTTP thread %u of %u", i + 1,
-                                 http->config.threads);
+        enum od_status status = od_http_worker_start(&http->workers[i], http, err);
+        if (status != OD_OK)
+            return status;
         http->worker_count = i + 1;
     }
     int failed = pthread_create(&http->door, NULL, od_http_door, http);
@@ -218,7 +195,7 @@ void od_http_stop(struct od_http *http, int grace_ms)
     if (!http)
         return;
     atomic_store(&http->stopping, true);
-    od_http_wake_door(http);
+    od_http_wake(http->wake_fd);
     pthread_mutex_lock(&http->lock);
     wait_idle(http, grace_ms > 0 ? grace_ms : 0);
     http->abandoning = true;
@@ -228,7 +205,7 @@ void od_http_stop(struct od_http *http, int grace_ms)
     }
     pthread_mutex_unlock(&http->lock);
     atomic_store(&http->door_quits, true);
-    od_http_wake_door(http);
+    od_http_wake(http->wake_fd);
     pthread_join(http->door, NULL);
     od_http_settle(http);
     stop_workers(http);

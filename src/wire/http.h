@@ -77,6 +77,8 @@ const struct od_http_request *od_http_request(const struct od_http_exchange *exc
 struct od_http_response *od_http_response(struct od_http_exchange *exchange);
 struct od_arena *
 od_http_arena(struct od_http_exchange *exchange); /* lives as long as the exchange */
+/* The index of the HTTP thread that serves it: 0 to threads - 1. Within the handler. */
+unsigned od_http_thread(const struct od_http_exchange *exchange);
 /* A pointer of the caller's that travels with the exchange; NULL until set. */
 void od_http_set_context(struct od_http_exchange *exchange, void *context);
 void *od_http_context(const struct od_http_exchange *exchange);
@@ -110,6 +112,11 @@ struct od_http_config {
     bool (*handle)(void *context, struct od_http_exchange *exchange); /* on an HTTP thread */
     /* The head is complete. On the same thread as handle, and as quick. NULL: all are collected. */
     enum od_http_intake (*begin)(void *context, struct od_http_exchange *exchange);
+    /* On each HTTP thread, whenever it has handled all that had come: the place to answer, with
+     * od_http_finish, what its handler put aside. True: more is left; the thread looks for what has
+     * come meanwhile and calls again. closing: its last calls, until false; no handler runs any
+     * more, and what is still aside must be finished. NULL: nothing is put aside. */
+    bool (*settle)(void *context, unsigned thread, bool closing);
     void *context;
 };
 struct od_http;

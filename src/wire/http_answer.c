@@ -121,7 +121,7 @@ static bool add_header(struct MHD_Response *made, struct od_arena *arena, struct
 }
 
 static bool add_headers(struct MHD_Response *made, const struct od_http_response *response,
-                        struct od_arena *arena, bool close)
+                        struct od_arena *arena)
 {
     if (response->content_type.ptr &&
         !add_header(made, arena, OD_STR("Content-Type"), response->content_type))
@@ -132,12 +132,11 @@ static bool add_headers(struct MHD_Response *made, const struct od_http_response
     for (size_t i = 0; i < response->more_count; i++)
         if (!add_header(made, arena, response->more[i].name, response->more[i].value))
             return false;
-    return !close || MHD_add_response_header(made, "Connection", "close") == MHD_YES;
+    return true;
 }
 
-enum MHD_Result od_http_send(const struct od_http *http, struct od_http_conn *conn,
-                             struct MHD_Connection *connection, struct od_http_response *response,
-                             struct od_arena *arena, bool close)
+struct MHD_Response *od_http_make(const struct od_http *http, struct od_http_conn *conn,
+                                  struct od_http_response *response, struct od_arena *arena)
 {
     bool sound = od_buf_status(&response->body) == OD_OK && response->status >= 200 &&
                  response->status <= 599 &&
@@ -145,16 +144,20 @@ enum MHD_Result od_http_send(const struct od_http *http, struct od_http_conn *co
     struct MHD_Response *made = !sound             ? NULL
                                 : response->source ? flow_of(http, conn, response)
                                                    : body_of(&response->body);
-    if (made && !add_headers(made, response, arena, close)) {
+    if (made && !add_headers(made, response, arena)) {
         MHD_destroy_response(made);
         made = NULL;
     }
     od_buf_done(&response->body);
-    if (!made)
+    return made;
+}
+
+enum MHD_Result od_http_send(struct MHD_Connection *connection, int status,
+                             struct MHD_Response *made, bool close)
+{
+    if (!made || (close && MHD_add_response_header(made, "Connection", "close") != MHD_YES))
         return od_http_send_refusal(connection, 500, "The answer could not be built.");
-    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)response->status, made);
-    MHD_destroy_response(made);
-    return queued;
+    return MHD_queue_response(connection, (unsigned)status, made);
 }
 
 enum MHD_Result od_http_send_refusal(struct MHD_Connection *connection, int status,

@@ -17,8 +17,8 @@
  * client that is idle for less than timeout_s and sends its request within timeout_s is never hit.
  *
  * The table of connections is indexed by file descriptor. Invariants: an entry that is `started`
- * has an open fd, because libmicrohttpd reports a close before it closes; entries are added by this
- * thread only, and removed by the workers (or by this thread when handing over failed). */
+ * has an open fd, because libmicrohttpd reports a close before it closes; an entry that waits to be
+ * taken has one too; entries are added by this thread only, and removed by the workers. */
 #include "wire/http_inner.h"
 
 #include <errno.h>
@@ -92,6 +92,7 @@ static struct od_http_conn *add_entry(struct od_http *http, int fd)
     if (!conn)
         return NULL;
     conn->fd = fd;
+    conn->serial = ++http->serials;
     conn->daemon = least_loaded(http);
     conn->overflow = atomic_load(&http->connections) >= http->config.max_connections;
     od_http_enter_phase(http, conn, OD_HTTP_READING);
@@ -112,7 +113,8 @@ static struct od_http_conn *add_entry(struct od_http *http, int fd)
     return ok ? conn : NULL;
 }
 
-static void hand_over(struct od_http *http, int fd, const struct sockaddr *address, socklen_t len)
+static void hand_over(struct od_http *http, int fd, const struct sockaddr_storage *address,
+                      socklen_t len)
 {
     unsigned most = http->config.max_connections + OD_HTTP_OVERFLOW_CONNECTIONS;
     struct od_http_conn *conn = atomic_load(&http->connections) < most ? add_entry(http, fd) : NULL;
@@ -120,13 +122,51 @@ static void hand_over(struct od_http *http, int fd, const struct sockaddr *addre
         close(fd);
         return;
     }
-    unsigned worker = conn->daemon; /* once handed over, the worker may free conn at any time */
-    if (MHD_add_connection(http->workers[worker].daemon, fd, address, len) == MHD_YES)
-        return;
-    pthread_mutex_lock(&http->conn_lock); /* the fd was closed by libmicrohttpd */
-    if (http->conns[fd] == conn)
-        remove_entry(http, conn);
+    struct od_http_worker *worker = &http->workers[conn->daemon];
+    conn->address = *address;
+    conn->address_len = len;
+    pthread_mutex_lock(&http->conn_lock);
+    conn->next_handed = worker->handed;
+    worker->handed = conn;
     pthread_mutex_unlock(&http->conn_lock);
+    od_http_wake(worker->wake_fd);
+}
+
+/* A failure closes the fd, which may come back as another connection's at once: the entry is known
+ * by its serial number. */
+static void take(struct od_http_worker *worker, struct od_http_conn *conn)
+{
+    struct od_http *http = worker->http;
+    int fd = conn->fd;
+    uint64_t serial = conn->serial;
+    struct sockaddr_storage address = conn->address;
+    if (MHD_add_connection(worker->daemon, fd, (const struct sockaddr *)&address,
+                           conn->address_len) == MHD_YES)
+        return;
+    pthread_mutex_lock(&http->conn_lock);
+    if (http->conns[fd] && http->conns[fd]->serial == serial)
+        remove_entry(http, http->conns[fd]);
+    pthread_mutex_unlock(&http->conn_lock);
+}
+
+void od_http_take_handed(struct od_http_worker *worker)
+{
+    pthread_mutex_lock(&worker->http->conn_lock);
+    struct od_http_conn *list = worker->handed;
+    worker->handed = NULL;
+    pthread_mutex_unlock(&worker->http->conn_lock);
+    while (list) {
+        struct od_http_conn *conn = list;
+        list = conn->next_handed; /* conn may be gone once it is taken */
+        take(worker, conn);
+    }
+}
+
+void od_http_close_handed(struct od_http_worker *worker)
+{
+    for (struct od_http_conn *conn = worker->handed; conn; conn = conn->next_handed)
+        close(conn->fd); /* the table frees the entry */
+    worker->handed = NULL;
 }
 
 void od_http_on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -156,7 +196,7 @@ static int accept_batch(struct od_http *http)
         int fd = accept4(http->listen_fd, (struct sockaddr *)&address, &len,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            hand_over(http, fd, (const struct sockaddr *)&address, len);
+            hand_over(http, fd, &address, len);
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             return 0;
         else if (errno != EINTR && errno != ECONNABORTED)
@@ -199,9 +239,9 @@ void od_http_settle(struct od_http *http)
         nanosleep(&nap, NULL);
 }
 
-void od_http_wake_door(struct od_http *http)
+void od_http_wake(int wake_fd)
 {
-    while (eventfd_write(http->wake_fd, 1) && errno == EINTR)
+    while (eventfd_write(wake_fd, 1) && errno == EINTR)
         ;
 }
 

@@ -55,6 +55,7 @@ struct od_http_exchange {
     struct MHD_Connection *connection;
     struct od_http_request request;
     struct od_http_response response;
+    struct MHD_Response *made; /* what became of response once the handler was done with it */
     struct od_arena arena;
     struct od_buf body;
     struct od_str target;
@@ -85,6 +86,11 @@ struct od_arena *od_http_arena(struct od_http_exchange *exchange)
     return &exchange->arena;
 }
 
+unsigned od_http_thread(const struct od_http_exchange *exchange)
+{
+    return exchange->conn->daemon;
+}
+
 void od_http_set_context(struct od_http_exchange *exchange, void *context)
 {
     exchange->context = context;
@@ -111,10 +117,20 @@ static void let_go(struct od_http_exchange *exchange)
     od_arena_done(&exchange->arena);
 }
 
+/* The handler is done: the answer is all that is kept, which may be long before it can be sent. */
+static void make_answer(struct od_http_exchange *exchange)
+{
+    exchange->made =
+        od_http_make(exchange->http, exchange->conn, &exchange->response, &exchange->arena);
+    let_go(exchange);
+}
+
 static void drop(struct od_http_exchange *exchange)
 {
     if (atomic_fetch_sub(&exchange->holders, 1) != 1)
         return;
+    if (exchange->made)
+        MHD_destroy_response(exchange->made);
     if (exchange->response.source)
         exchange->response.source->done(exchange->response.source);
     let_go(exchange);
@@ -145,7 +161,9 @@ static void resume(struct od_http_exchange *exchange, enum state why)
     if (exchange->next)
         exchange->next->previous = exchange->previous;
     atomic_store(&exchange->state, why);
-    MHD_resume_connection(exchange->connection);
+    struct od_http_worker *worker = &http->workers[exchange->conn->daemon];
+    MHD_resume_connection(exchange->connection); /* from here on conn may go at any time */
+    od_http_worker_resumed(worker);
 }
 
 void od_http_abandon_waiting(struct od_http *http)
@@ -158,6 +176,7 @@ void od_http_finish(struct od_http_exchange *exchange)
 {
     struct od_http *http = exchange->http;
     int expected = HANDLING;
+    make_answer(exchange);
     if (!atomic_compare_exchange_strong(&exchange->state, &expected, ANSWERED)) {
         pthread_mutex_lock(&http->lock);
         if (atomic_load(&exchange->state) == WAITING)
@@ -309,20 +328,20 @@ static void refuse_body(struct od_http_exchange *exchange, int status, const cha
     od_buf_done(&exchange->body);
 }
 
+/* Of an answer that was made. */
 static enum MHD_Result answer(struct od_http_exchange *exchange)
 {
     od_http_enter_phase(exchange->http, exchange->conn, OD_HTTP_WRITING);
-    enum MHD_Result queued = od_http_send(
-        exchange->http, exchange->conn, exchange->connection, &exchange->response, &exchange->arena,
-        atomic_load_explicit(&exchange->http->stopping, memory_order_relaxed));
-    let_go(exchange); /* not needed while a slow client reads; the handler is done with it */
-    return queued;
+    return od_http_send(exchange->connection, exchange->response.status, exchange->made,
+                        atomic_load_explicit(&exchange->http->stopping, memory_order_relaxed));
 }
 
 static enum MHD_Result answer_refused(struct od_http_exchange *exchange)
 {
-    if (!exchange->refusal)
+    if (!exchange->refusal) {
+        make_answer(exchange);
         return answer(exchange);
+    }
     od_http_enter_phase(exchange->http, exchange->conn, OD_HTTP_WRITING);
     return od_http_send_refusal(exchange->connection, exchange->refused, exchange->refusal);
 }
@@ -464,6 +483,7 @@ static enum MHD_Result handle(struct od_http_exchange *exchange)
     if (!http->config.handle(http->config.context, exchange))
         return wait_for_finish(exchange);
     atomic_store(&exchange->state, ANSWERED);
+    make_answer(exchange);
     drop(exchange);
     od_http_unref(http);
     return answer(exchange);

@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "wire/http.h"
 
@@ -20,11 +21,23 @@ struct od_http_conn {
     bool started;    /* libmicrohttpd has taken it: the fd is surely open */
     _Atomic int phase;
     _Atomic int64_t since_ns; /* when the phase began */
+    uint64_t serial;          /* no other connection's */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    struct od_http_conn *next_handed;
 };
 
+/* An HTTP thread and its daemon. */
 struct od_http_worker {
+    struct od_http *http;
     struct MHD_Daemon *daemon;
+    pthread_t thread;
+    atomic_bool quits;
+    int epoll_fd; /* the daemon's */
+    int wake_fd;  /* eventfd: something was handed over or resumed, or the thread is to end */
+    bool resumed; /* by the thread itself, which is not to sleep before its next round */
     atomic_uint connections;
+    struct od_http_conn *handed; /* by the door, yet to be taken; http->conn_lock */
 };
 
 struct od_http {
@@ -33,6 +46,7 @@ struct od_http {
     int listen_fd; /* closed by the door thread when stopping; -1 after */
     int wake_fd;   /* eventfd: wakes the door thread */
     pthread_t door;
+    uint64_t serials; /* given to connections; door thread */
     struct od_http_worker *workers;
     unsigned worker_count;
     atomic_uint connections;
@@ -57,7 +71,12 @@ enum od_status od_http_listen(const char *host, uint16_t port, int *out_fd, uint
 
 /* http_door.c: the thread that accepts and enforces deadlines. context: struct od_http. */
 void *od_http_door(void *context);
-void od_http_wake_door(struct od_http *http);
+/* Writes to an eventfd: the door's or a worker's. */
+void od_http_wake(int wake_fd);
+/* Gives the daemon the connections that were handed to the worker. Its thread. */
+void od_http_take_handed(struct od_http_worker *worker);
+/* Closes them instead; no thread runs any more. */
+void od_http_close_handed(struct od_http_worker *worker);
 /* Waits, for a second at most, until the workers have taken every connection handed to them. The
  * door thread must have ended. */
 void od_http_settle(struct od_http *http);
@@ -66,6 +85,14 @@ void od_http_on_connection(void *context, struct MHD_Connection *connection, voi
                            enum MHD_ConnectionNotificationCode code);
 void od_http_enter_phase(const struct od_http *http, struct od_http_conn *conn,
                          enum od_http_phase phase);
+
+/* http_loop.c: starts a worker's daemon and thread; on failure nothing of it is left. */
+enum od_status od_http_worker_start(struct od_http_worker *worker, struct od_http *http,
+                                    struct od_error *err) OD_MUST_USE;
+/* A connection of the daemon was resumed. Any thread. */
+void od_http_worker_resumed(struct od_http_worker *worker);
+/* Ends the threads, then the daemons. Of workers that were started. */
+void od_http_workers_stop(struct od_http_worker *workers, unsigned count);
 
 /* http_exchange.c: libmicrohttpd's callbacks of a request. context: struct od_http. */
 void *od_http_on_target(void *context, const char *target, struct MHD_Connection *connection);
@@ -78,11 +105,14 @@ void od_http_on_completed(void *context, struct MHD_Connection *connection, void
 void od_http_abandon_waiting(struct od_http *http);
 
 /* http_answer.c */
-/* Gives response to libmicrohttpd; its body's memory, or its source, moves there. arena: for copies
- * that may go with the exchange. MHD_NO: close the connection. */
-enum MHD_Result od_http_send(const struct od_http *http, struct od_http_conn *conn,
-                             struct MHD_Connection *connection, struct od_http_response *response,
-                             struct od_arena *arena, bool close);
+/* The response as libmicrohttpd has it; its body's memory, or its source, moves there. arena: for
+ * copies that may go once this returns. NULL: it could not be built. Any thread. */
+struct MHD_Response *od_http_make(const struct od_http *http, struct od_http_conn *conn,
+                                  struct od_http_response *response, struct od_arena *arena);
+/* Gives made, which stays the caller's, to libmicrohttpd; for NULL a 500. MHD_NO: close the
+ * connection. */
+enum MHD_Result od_http_send(struct MHD_Connection *connection, int status,
+                             struct MHD_Response *made, bool close);
 /* A refusal of the door's own; the connection is closed after it. */
 enum MHD_Result od_http_send_refusal(struct MHD_Connection *connection, int status,
                                      const char *message);

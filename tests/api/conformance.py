@@ -41,7 +41,6 @@ FRAMEWORK = {
 # A broken constraint is told as InvalidInputException by every operation (errors.md section 3), also by the two that do
 # not declare it; its text says so.
 VALIDATION = " detected: "
-UNIMPLEMENTED = "NotImplementedException"
 
 # Declared errors that cannot come about here: (operation, error) -> why. A row that did come about must go.
 _AT_ONCE = "what it names is ACTIVE when its creation is answered, and gone when its deletion is (docs/differences.md)"
@@ -75,10 +74,6 @@ UNREACHABLE = {
     ("PutActions", RIU): "a dataset takes records from its creation to its deletion, also while it imports (data.md 12)",
     ("PutActionInteractions", RIU): "a dataset takes records from its creation to its deletion, also while it imports (data.md 12)",
 }
-
-# What is still to be tested: operation or (operation, error) -> why. Must become empty. Operations that the server
-# itself says are not implemented (HTTP 501) need no row.
-PENDING = {}
 
 
 def _models():
@@ -193,8 +188,6 @@ def error_code(service, headers, body):
 def error_faults(name, status, headers, body):
     service = OPERATIONS[name][0]
     code = error_code(service, headers, body)
-    if code == UNIMPLEMENTED and status == 501:
-        return
     value = _parsed(body)
     if code is None or not isinstance(value, dict):
         yield f"HTTP status {status} without the name of an error: {body[:60]!r}"
@@ -270,38 +263,26 @@ class Recorder:
 
     # --- what a whole run must have seen
 
-    def unimplemented(self):
-        return {name for name in OPERATIONS if self.errors[name, UNIMPLEMENTED] and not self.successes[name]}
-
     def lacks(self):
         """What was never exercised and is not excused: sentences. Also excuses that are not needed."""
-        absent = self.unimplemented()
         for name in OPERATIONS:
-            if name in absent:
-                continue
-            if not self.successes[name] and name not in PENDING:
+            if not self.successes[name]:
                 yield f"{name} never succeeded"
             for code in declared(name):
-                seen, excused = self.errors[name, code], (name, code) in UNREACHABLE or (name, code) in PENDING
+                seen, excused = self.errors[name, code], (name, code) in UNREACHABLE
                 if not seen and not excused:
                     yield f"{name} never gave {code}"
                 if seen and excused:
                     yield f"{name} gave {code}: its row in conformance.py must go"
-        for row in PENDING:
-            if isinstance(row, str) and self.successes[row]:
-                yield f"{row} succeeded: its row in conformance.py must go"
 
     def table(self):
         """Lines: operation, successes, declared errors with their counts; - marks what was not seen."""
-        absent = self.unimplemented()
         seen = sum(1 for name in OPERATIONS for code in declared(name) if self.errors[name, code])
         total = sum(len(declared(name)) for name in OPERATIONS)
         done = sum(1 for name in OPERATIONS if self.successes[name])
         yield f"{done} of {len(OPERATIONS)} operations, {seen} of {total} declared errors"
         for name in OPERATIONS:
-            counts = "not implemented" if name in absent else " ".join(
-                f"{SHORT[code]}:{self.errors[name, code] or '-'}" for code in declared(name)
-            )
+            counts = " ".join(f"{SHORT[code]}:{self.errors[name, code] or '-'}" for code in declared(name))
             yield f"{name:<32}{self.successes[name] or '-':>7}  {counts}"
 
 

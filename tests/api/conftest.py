@@ -5,6 +5,7 @@ import pathlib
 import pytest
 from conformance import RECORDER
 from harness import DATA, Server, World
+from watch import answers_as_modelled, pytest_runtest_makereport  # noqa: F401
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -46,24 +47,6 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section(f"FAILED: {len(lacks)} things were never exercised")
     for line in lacks:
         terminalreporter.write_line(line)
-
-
-@pytest.fixture(autouse=True)
-def answers_as_modelled():
-    """Whatever a test was answered, by whichever client, fits the API model."""
-    yield
-    faults = RECORDER.take_faults()
-    if faults:
-        pytest.fail("not as the API model has it:\n  " + "\n  ".join(faults[:20]), pytrace=False)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
-    if report.failed:
-        for server in list(Server.live):
-            report.sections.append((f"log of {server.url}", server.tail()))
 
 
 @pytest.fixture(autouse=True)

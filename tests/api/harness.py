@@ -57,6 +57,7 @@ class Server:
     """One `ondol serve` on a free port; its output goes to a file that a failing test shows."""
 
     live = []
+    extra = {}  # environment variables of the server alone
 
     def __init__(self, folder, *options, start=True):
         self.folder = pathlib.Path(folder)
@@ -72,7 +73,9 @@ class Server:
         begin = self.log.stat().st_size if self.log.exists() else 0
         command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data", str(self.folder), *self.options]
         with open(self.log, "ab") as out:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **self.extra}
+            )
         deadline = time.monotonic() + START_LIMIT_S
         self._clients = {}
         while time.monotonic() < deadline:

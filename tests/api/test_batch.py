@@ -248,7 +248,7 @@ def test_what_was_given_comes_back(server, own):
     given = {
         "jobName": name, "solutionVersionArn": own.version(UP), "filterArn": filter_arn, "numResults": 7, "roleArn": ROLE,
         "jobInput": {"s3DataSource": {"path": source, "kmsKeyArn": key}},
-        "jobOutput": {"s3DataDestination": {"path": "s3://bucket/given/", "kmsKeyArn": key}},
+        "jobOutput": {"s3DataDestination": {"path": "s3://bucket/given/"}},
         "batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0.5"}},
     }
     job = server.control.create_batch_inference_job(**given, tags=[{"tagKey": "a", "tagValue": "b"}])["batchInferenceJobArn"]

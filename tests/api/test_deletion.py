@@ -231,14 +231,18 @@ def test_jobs_under_way_bring_nobody_back(alone):
     """A deletion waits for what was asked for before it, and what is asked for after it waits."""
     world = Group(alone, True)
     solution = new_solution(alone, world.group, "aws-item-affinity")
-    before = alone.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+
+    def train():
+        return alone.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+
     location = put(alone, "users.csv", csv_text(["USER_ID"], [(user,) for user in GONE]))
     late = put(alone, "late.csv", with_users(interactions_csv(seed=2), gone_interactions()))
-    imported = start_import(alone, world.datasets["INTERACTIONS"], late, "INCREMENTAL")
-    job = start(alone, world.group, location)
-    after = alone.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
-    with refused(RIU):
-        alone.control.delete_dataset(datasetArn=world.datasets["USERS"])
+    with held(alone, train) as before:
+        imported = start_import(alone, world.datasets["INTERACTIONS"], late, "INCREMENTAL")
+        job = start(alone, world.group, location)
+        after = train()
+        with refused(RIU):
+            alone.control.delete_dataset(datasetArn=world.datasets["USERS"])
     done = finish(alone, job)
     assert done["status"] == "COMPLETED" and done["numDeleted"] == 2 * 36 + 3 + 9 + 3 + 3, done
     assert finish_import(alone, imported)["status"] == "ACTIVE"

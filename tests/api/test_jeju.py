@@ -26,7 +26,7 @@ from harness import (
     unique,
 )
 
-USERS, ITEMS = 20_000, 3_000
+USERS, ITEMS = 4_000, 2_000
 CATEGORY = {"categorical": True}
 SCHEMAS = {
     "INTERACTIONS": schema(
@@ -129,7 +129,7 @@ def visitors(lodgings, kind):
 
 @pytest.mark.parametrize("kind", VISITORS)
 def test_eight_views_of_jeju(lodgings, kind):
-    assert len(lodgings.known) > 100 and len(lodgings.jeju) > 300
+    assert len(lodgings.known) > 100 and len(lodgings.jeju) > 200
     jeju = sorted(lodgings.jeju)
     step = len(jeju) // 8
     for n, (user, session, asked) in enumerate(visitors(lodgings, kind)):

@@ -23,9 +23,7 @@ def test_there_are_79_operations():
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_is_routed_and_answers_as_modelled(server, name):
     answer = server.ask(name, right_body(name, whole=False))
-    if answer.status == 501:
-        assert answer.code == "NotImplementedException", answer
-    elif answer.status >= 300:
+    if answer.status >= 300:
         assert answer.code in declared(name), answer
         assert answer.json["message"], answer
 

@@ -394,16 +394,17 @@ def test_metadata_and_exploration_as_configured(shop, video):
 
 
 def test_while_it_is_created(shop):
-    control, made = shop.server.control, shop.create(VIEWS)
-    early = shop.describe(made)
-    assert early["status"].startswith("CREATE ") and "modelMetrics" not in early
-    with refused(RNF, status=404):
-        shop.get(made, userId="u")
-    for refuse in (control.delete_recommender, control.stop_recommender, control.start_recommender):
-        with refused(RIU, "CREATE"):
-            refuse(recommenderArn=made)
-    with refused(RIU):
-        control.delete_dataset(datasetArn=shop.datasets["ITEMS"])
+    control = shop.server.control
+    with held(shop.server, lambda: shop.create(VIEWS)) as made:
+        early = shop.describe(made)
+        assert early["status"].startswith("CREATE ") and "modelMetrics" not in early
+        with refused(RNF, status=404):
+            shop.get(made, userId="u")
+        for refuse in (control.delete_recommender, control.stop_recommender, control.start_recommender):
+            with refused(RIU, "CREATE"):
+                refuse(recommenderArn=made)
+        with refused(RIU):
+            control.delete_dataset(datasetArn=shop.datasets["ITEMS"])
     shop.finish(made)
     assert shop.get(made, userId="u", numResults=1) == ["stared-at"]
     control.delete_recommender(recommenderArn=made)
@@ -523,18 +524,18 @@ def test_updates(alone):
     )["itemList"][0]
     assert entry["metadata"]["genres"] and images(alone.server) == before
     config = {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["GENRES", "PRODUCT_DESCRIPTION"]}}}
-    control.update_recommender(recommenderArn=made, recommenderConfig=config)
-    told = alone.describe(made)
-    assert told["status"] == "ACTIVE" and told["latestRecommenderUpdate"]["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS")
-    assert told["latestRecommenderUpdate"]["recommenderConfig"] == config
-    assert told["recommenderConfig"] == {"enableMetadataWithRecommendations": True}, "the old one serves meanwhile"
-    alone.get(made, userId="u", itemId="books-1", metadataColumns={"ITEMS": ["GENRES"]})
-    with refused(RIU, "update in progress"):
-        control.update_recommender(recommenderArn=made, recommenderConfig=config)
-    with refused(RIU, "update in progress"):
-        control.stop_recommender(recommenderArn=made)
-    with refused(RIU, made):
-        control.delete_dataset(datasetArn=alone.datasets["ITEMS"])
+    with held(alone.server, lambda: control.update_recommender(recommenderArn=made, recommenderConfig=config)):
+        told = alone.describe(made)
+        assert told["status"] == "ACTIVE" and told["latestRecommenderUpdate"]["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS")
+        assert told["latestRecommenderUpdate"]["recommenderConfig"] == config
+        assert told["recommenderConfig"] == {"enableMetadataWithRecommendations": True}, "the old one serves meanwhile"
+        alone.get(made, userId="u", itemId="books-1", metadataColumns={"ITEMS": ["GENRES"]})
+        with refused(RIU, "update in progress"):
+            control.update_recommender(recommenderArn=made, recommenderConfig=config)
+        with refused(RIU, "update in progress"):
+            control.stop_recommender(recommenderArn=made)
+        with refused(RIU, made):
+            control.delete_dataset(datasetArn=alone.datasets["ITEMS"])
     told = wait_for(lambda: alone.describe(made), lambda r: r["latestRecommenderUpdate"]["status"] == "ACTIVE")
     assert told["recommenderConfig"] == config
     after = wait_for(lambda: images(alone.server), lambda now: len(now) == 2)
@@ -558,6 +559,13 @@ def test_updates(alone):
     assert alone.card(made)["card"]["fields"]["ITEMS"] == ["ITEM_ID", "CREATION_TIMESTAMP", "MOOD"]
 
 
+def tps_hours(server, recommender):
+    """None: it is not served."""
+    line = f'ondol_campaign_tps_hours_total{{campaign="{recommender}"}} '
+    found = [row[len(line):] for row in server.send("GET", "/metrics").body.decode().splitlines() if row.startswith(line)]
+    return float(found[0]) if found else None
+
+
 def test_a_life_with_stops_and_restarts(alone):
     server = alone.server
     control, made = server.control, alone.create(POPULAR)
@@ -568,8 +576,10 @@ def test_a_life_with_stops_and_restarts(alone):
     assert alone.get(made, userId="u", numResults=1) == ["blockbuster"]
     with refused(RIU, "ACTIVE"):
         control.start_recommender(recommenderArn=made)
+    used = tps_hours(server, made)
     assert control.stop_recommender(recommenderArn=made)["recommenderArn"] == made
     assert wait_for(lambda: alone.describe(made), lambda r: r["status"] == "INACTIVE")["modelMetrics"]
+    assert tps_hours(server, made) is None
     with refused(RNF, status=404):
         alone.get(made, userId="u")
     for refuse in (control.stop_recommender, lambda **who: control.update_recommender(recommenderConfig={}, **who)):
@@ -582,6 +592,7 @@ def test_a_life_with_stops_and_restarts(alone):
         alone.get(made, userId="u")
     server.control.start_recommender(recommenderArn=made)
     wait_for(lambda: alone.describe(made), lambda r: r["status"] == "ACTIVE")
+    assert tps_hours(server, made) >= used > 0, "they go on where they were"
     assert alone.get(made, userId="u", numResults=1) == ["blockbuster"]
     server.kill()
     server.start()

@@ -8,10 +8,12 @@ import pytest
 from harness import (
     INTERACTIONS,
     ITEMS,
+    Server,
     arn,
     csv_text,
     field,
     finish_import,
+    held,
     import_text,
     interactions_csv,
     items_csv,
@@ -74,9 +76,22 @@ def test_a_role_goes_with_a_key(server):
     role, key = "arn:aws:iam::000000000000:role/r", "arn:aws:kms:us-east-1:000000000000:key/k"
     with refused(II):
         server.control.create_dataset_group(name=unique("role"), roleArn=role)
+    with refused(II, "kmsKeyArn", "--encrypted-disk"):
+        server.control.create_dataset_group(name=unique("role"), roleArn=role, kmsKeyArn=key)
+
+
+def test_with_an_encrypted_disk_keys_are_taken_and_returned(tmp_path):
+    server = Server(tmp_path / "data", "--encrypted-disk")
+    role, key = "arn:aws:iam::000000000000:role/r", "arn:aws:kms:us-east-1:000000000000:key/k"
     made = server.control.create_dataset_group(name=unique("role"), roleArn=role, kmsKeyArn=key)["datasetGroupArn"]
     described = server.control.describe_dataset_group(datasetGroupArn=made)["datasetGroup"]
     assert (described["roleArn"], described["kmsKeyArn"]) == (role, key)
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="x", Body=b"1", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    head = s3.head_object(Bucket="kept", Key="x")
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
+    server.stop()
 
 
 def test_a_group_with_contents_cannot_be_deleted(server):
@@ -251,14 +266,13 @@ def test_an_import_job(server):
 
 def test_a_dataset_cannot_go_while_it_imports(server):
     dataset = new_dataset(server, new_group(server), "ITEMS")
-    rows = [(f"i{n}", "g", 1, 1.0, "o", "true", "t", 5) for n in range(300_000)]
-    big = put_object(server, f"{unique('big')}.csv", csv_text([f["name"] for f in ITEMS["fields"]], rows))
-    job = start_import(server, dataset, big)
-    assert server.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]["status"] in (
-        "CREATE PENDING", "CREATE IN_PROGRESS",
-    )  # fmt: skip
-    with refused(RIU):
-        server.control.delete_dataset(datasetArn=dataset)
+    rows = [(f"i{n}", "g", 1, 1.0, "o", "true", "t", 5) for n in range(1000)]
+    source = put_object(server, f"{unique('long')}.csv", csv_text([f["name"] for f in ITEMS["fields"]], rows))
+    with held(server, lambda: start_import(server, dataset, source)) as job:
+        told = server.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
+        assert told["status"] == "CREATE IN_PROGRESS"
+        with refused(RIU):
+            server.control.delete_dataset(datasetArn=dataset)
     assert finish_import(server, job)["status"] == "ACTIVE"
     server.control.delete_dataset(datasetArn=dataset)
 

@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "recipes/registry.h"
+#include "recipes/vector_form.h"
 #include "recipes/fitted.h"
 #include "recipes/shelf.h"
 #include "recipes/toy.h"
@@ -146,6 +147,27 @@ static void change(char *bytes, const struct od_image *whole, const uint8_t *wha
 
 /* --- questions --- */
 
+/* The scan may find what it likes of a changed image, but only items. */
+static void ask_vectors(const struct od_recipe *recipe, const struct od_model *model,
+                        const struct od_query *query, struct od_arena *scratch)
+{
+    const struct od_vector_form *form = recipe->vectors(model);
+    enum od_vector_kind kind;
+    uint32_t best[7];
+    float *u = OD_NEW_ARRAY(scratch, float, OD_SCAN_DIMS);
+    if (!u || !form || recipe->vector(model, query, u, &kind, NULL) != OD_OK)
+        return;
+    struct od_scan_query scan = {.vector = u, .keep = form->present, .k = 7, .out = best};
+    if (od_scan_best(od_scan_kernels_best(), &form->matrix, &scan, 1, scratch) != OD_OK)
+        return;
+    for (uint32_t i = 0; i < scan.found; i++)
+        if (best[i] >= form->matrix.items)
+            abort();
+    for (uint32_t i = 0; i < form->matrix.items; i++)
+        if (form->order[i] >= form->matrix.items)
+            abort();
+}
+
 static void ask_items(const struct od_recipe *recipe, const struct od_model *model,
                       struct od_query *query, struct od_arena *scratch)
 {
@@ -155,6 +177,8 @@ static void ask_items(const struct od_recipe *recipe, const struct od_model *mod
     if (!scores)
         abort();
     (void)recipe->score(model, query, scratch, scores, &personal, NULL);
+    if (recipe->vectors)
+        ask_vectors(recipe, model, query, scratch);
     if (recipe->rank && count > 1)
         (void)recipe->rank(model, query, list, 2, scratch, scores, &personal, NULL);
     if (recipe->temperature)

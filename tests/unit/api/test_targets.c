@@ -4,8 +4,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "api/targets.h"
+#include "base/limits.h"
 
 #define GROUP OD_STR("arn:group")
 
@@ -80,6 +83,69 @@ static void schema_that_does_not_parse_leaves_the_target_as_it_was(void **state)
     od_targets_free(targets);
 }
 
+static void counts_of_events_go_on_with_a_replaced_target_and_go_with_a_removed_one(void **state)
+{
+    (void)state;
+    struct od_targets *targets = od_targets_new();
+    struct od_buf text;
+    struct od_error err;
+    od_buf_init(&text, 1u << 20);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(od_targets_put(targets, OD_STR("t\"1"), OD_STR_NONE, GROUP,
+                                        OD_INTERACTIONS, OD_STR_NONE, OD_DOMAIN_NONE, &err),
+                         OD_OK);
+        struct od_target *found = od_targets_find(targets, OD_STR("t\"1"));
+        od_target_count(found, OD_EVENT_ACCEPTED, 3);
+        od_target_count(found, OD_EVENT_THROTTLED, 1);
+        od_target_unref(found);
+    }
+    assert_int_equal(put(targets, "users", "d", schema), OD_OK); /* takes no events */
+    od_targets_count_unknown(targets, 4);
+    od_targets_write(targets, &text);
+    od_buf_put(&text, "", 1);
+    assert_non_null(strstr(text.ptr, "ondol_events_accepted_total{tracker=\"t\\\"1\","
+                                     "dataset_group=\"arn:group\"} 6\n"));
+    assert_non_null(strstr(text.ptr, "reason=\"throttled\"} 2\n"));
+    assert_non_null(strstr(text.ptr, "reason=\"unknown_tracker\"} 4\n"));
+    assert_null(strstr(text.ptr, "users"));
+    od_targets_remove(targets, OD_STR("t\"1"));
+    od_buf_clear(&text);
+    od_targets_write(targets, &text);
+    od_buf_put(&text, "", 1);
+    assert_null(strstr(text.ptr, "arn:group"));
+    od_buf_done(&text);
+    od_targets_free(targets);
+}
+
+static void lines_of_many_trackers_are_bounded_and_their_sum_is_right(void **state)
+{
+    (void)state;
+    struct od_targets *targets = od_targets_new();
+    struct od_error err;
+    struct od_buf text;
+    od_buf_init(&text, 16u << 20);
+    for (unsigned i = 0; i < OD_MAX_METRIC_SERIES + 5; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%u", i);
+        assert_int_equal(od_targets_put(targets, od_str_c(name), OD_STR_NONE, GROUP,
+                                        OD_INTERACTIONS, OD_STR_NONE, OD_DOMAIN_NONE, &err),
+                         OD_OK);
+        struct od_target *found = od_targets_find(targets, od_str_c(name));
+        od_target_count(found, OD_EVENT_ACCEPTED, 2);
+        od_target_unref(found);
+    }
+    od_targets_write(targets, &text);
+    od_buf_put(&text, "", 1);
+    unsigned lines = 0;
+    for (const char *at = text.ptr; (at = strstr(at, "ondol_events_accepted_total{")); at++)
+        lines++;
+    assert_int_equal(lines, OD_MAX_METRIC_SERIES + 1);
+    assert_non_null(strstr(text.ptr, "ondol_events_accepted_total{tracker=\"other\","
+                                     "dataset_group=\"other\"} 10\n"));
+    od_buf_done(&text);
+    od_targets_free(targets);
+}
+
 static void removed_target_is_found_no_more_but_lives_while_held(void **state)
 {
     (void)state;
@@ -138,6 +204,8 @@ int main(void)
         cmocka_unit_test(
             replaced_target_is_gone_for_those_who_hold_it_and_its_name_finds_the_new_one),
         cmocka_unit_test(schema_that_does_not_parse_leaves_the_target_as_it_was),
+        cmocka_unit_test(counts_of_events_go_on_with_a_replaced_target_and_go_with_a_removed_one),
+        cmocka_unit_test(lines_of_many_trackers_are_bounded_and_their_sum_is_right),
         cmocka_unit_test(removed_target_is_found_no_more_but_lives_while_held),
         cmocka_unit_test(name_is_known_at_every_moment_of_a_replacement),
     };

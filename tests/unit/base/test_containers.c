@@ -35,6 +35,37 @@ static void an_arena_gives_aligned_zeroed_memory_up_to_its_maximum(void **state)
     od_arena_done(&arena);
 }
 
+static void many_texts_at_once_get_the_codes_that_one_by_one_get(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    static char texts[COUNT][16];
+    struct od_str list[COUNT];
+    uint32_t codes[COUNT], found[COUNT], code;
+    struct od_dict *one = od_dict_new(), *many = od_dict_new();
+    for (uint32_t i = 0; i < COUNT; i++) { /* each about three times, near and far */
+        snprintf(texts[i], sizeof texts[i], "t%u", i % 3 ? i * 7919 % 1700 : i / 5);
+        list[i] = od_str_c(texts[i]);
+    }
+    list[17] = OD_STR("");
+    for (uint32_t from = 0, some = 1; from < COUNT; from += some, some = some * 3 + 1) {
+        some = some < COUNT - from ? some : COUNT - from;
+        assert_int_equal(od_dict_add_many(many, list + from, some, codes + from), OD_OK);
+    }
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(od_dict_add(one, list[i], &code), OD_OK);
+        assert_int_equal(codes[i], code);
+    }
+    assert_int_equal(od_dict_count(one), od_dict_count(many));
+    list[3] = OD_STR("absent");
+    list[4] = OD_STR_NONE; /* like the empty text */
+    od_dict_find_many(many, list, COUNT, found);
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_int_equal(found[i], i == 3 ? OD_NO_CODE : i == 4 ? codes[17] : codes[i]);
+    od_dict_free(one);
+    od_dict_free(many);
+}
+
 static void a_dictionary_gives_dense_codes_in_order_of_arrival(void **state)
 {
     (void)state;
@@ -134,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_arena_gives_aligned_zeroed_memory_up_to_its_maximum),
         cmocka_unit_test(a_dictionary_gives_dense_codes_in_order_of_arrival),
+        cmocka_unit_test(many_texts_at_once_get_the_codes_that_one_by_one_get),
         cmocka_unit_test(bitmaps_of_odd_sizes_keep_their_tail_clear),
         cmocka_unit_test(hashes_differ_by_every_bit_and_length),
         cmocka_unit_test(random_numbers_repeat_by_seed_and_are_fair),

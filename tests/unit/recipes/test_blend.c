@@ -398,6 +398,32 @@ static void some_judges_are_asked_when_somebody_returns(void **state)
     od_training_free(t);
 }
 
+/* Four visits, the third after a long pause: every other judge who comes back is asked then. */
+static void some_returns_are_those_after_the_longest_pause(void **state)
+{
+    (void)state;
+    enum { USERS = 3600, VISIT = 4, EVENTS = 4 * VISIT };
+    static const int64_t day[] = {0, 1, 31, 33};
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < USERS; u++)
+        for (unsigned k = 0; k < EVENTS; k++)
+            toy_add(b, u, (u + k) % 50, 86400 * day[k / VISIT] + 60 * k);
+    struct od_training *t = toy_finish(b);
+    uint64_t end[USERS];
+    struct od_judge *judges = NULL;
+    size_t count = 0, last = 0, longest = 0;
+    memcpy(end, t->user_start + 1, sizeof end);
+    assert_int_equal(od_blend_judges(t, end, &judges, &count, NULL), OD_OK);
+    for (size_t j = 0; j < count; j++) {
+        last += judges[j].end - judges[j].start == 3 * VISIT;
+        longest += judges[j].end - judges[j].start == 2 * VISIT;
+    }
+    assert_true(count > USERS / 2 && last + longest == count / 3);
+    assert_true(last == longest || last == longest + 1);
+    free(judges);
+    od_training_free(t);
+}
+
 /* --- whole models --- */
 
 enum { PARAMS = 16, RING = 30, NEAR = 10 };
@@ -684,6 +710,8 @@ static void damaged_blends_are_refused(void **state)
     BREAK(part[serves].name[0] = 'x');
     BREAK(weight[0] = INFINITY);
     BREAK(temperature = 0);
+    BREAK(away.gate[OD_BLEND_OF_WEEK][1] = NAN);
+    BREAK(away.gate[OD_BLEND_OF_ALL][0] = 1e6f);
     BREAK(recent_count++);
     BREAK(recent_stride = 0);
     uint32_t item = RING, age = UINT32_MAX;
@@ -723,6 +751,7 @@ int main(void)
         cmocka_unit_test(a_part_that_tells_nothing_is_dropped),
         cmocka_unit_test(judges_hold_out_their_last_events),
         cmocka_unit_test(some_judges_are_asked_when_somebody_returns),
+        cmocka_unit_test(some_returns_are_those_after_the_longest_pause),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
         cmocka_unit_test(a_score_is_the_sum_of_its_terms),

@@ -96,8 +96,10 @@ static struct od_remote *connect_with(const char *secret)
     struct od_error err;
     struct od_remote *remote = NULL;
     snprintf(url, sizeof url, "http://127.0.0.1:%u", od_http_port(w.http));
-    struct od_s3_endpoint endpoint = {
-        od_str_c(url), OD_STR("us-east-1"), OD_STR(KEY), od_str_c(secret), false, 0, NULL};
+    struct od_s3_endpoint endpoint = {.url = od_str_c(url),
+                                      .region = OD_STR("us-east-1"),
+                                      .key_id = OD_STR(KEY),
+                                      .secret = od_str_c(secret)};
     assert_int_equal(od_remote_new(&od_io_real, &endpoint, w.staging, &remote, &err), OD_OK);
     return remote;
 }
@@ -313,8 +315,10 @@ static void endpoints_that_are_none_are_refused(void **state)
     static const char *const urls[] = {"ftp://host", "host:9000",        "http://",
                                        "http://a/b", "http://user@host", "https://host?x"};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        struct od_s3_endpoint endpoint = {
-            od_str_c(urls[i]), OD_STR("r"), OD_STR("k"), OD_STR("s"), false, 0, NULL};
+        struct od_s3_endpoint endpoint = {.url = od_str_c(urls[i]),
+                                          .region = OD_STR("r"),
+                                          .key_id = OD_STR("k"),
+                                          .secret = OD_STR("s")};
         struct od_remote *remote = NULL;
         struct od_error err;
         assert_int_equal(od_remote_new(&od_io_real, &endpoint, w.staging, &remote, &err),
@@ -328,8 +332,12 @@ static struct od_s3_client *new_client(unsigned tries, const atomic_bool *stop)
     struct od_error err;
     struct od_s3_client *client = NULL;
     snprintf(url, sizeof url, "http://127.0.0.1:%u", od_http_port(w.http));
-    struct od_s3_endpoint endpoint = {
-        od_str_c(url), OD_STR("us-east-1"), OD_STR(KEY), OD_STR(SECRET), false, tries, stop};
+    struct od_s3_endpoint endpoint = {.url = od_str_c(url),
+                                      .region = OD_STR("us-east-1"),
+                                      .key_id = OD_STR(KEY),
+                                      .secret = OD_STR(SECRET),
+                                      .tries = tries,
+                                      .stop = stop};
     assert_int_equal(od_s3_client_new(&od_io_real, &endpoint, &client, &err), OD_OK);
     return client;
 }
@@ -368,17 +376,14 @@ static void a_request_is_tried_as_often_as_said_and_not_when_stopped(void **stat
     od_s3_client_free(client);
 }
 
-static void names_that_change_are_synced(void **state)
+/* Those that come are make_folder's and rename's affair. */
+static void names_that_go_are_synced(void **state)
 {
     (void)state;
     struct od_s3_client *client = new_client(1, NULL);
-    (void)was_synced("");
     assert_int_equal(ask(client, "PUT", "synced", NULL, ""), OD_OK);
-    assert_true(was_synced(""));
     assert_int_equal(ask(client, "PUT", "synced", "folder/", ""), OD_OK);
-    assert_true(was_synced("/.ondol/meta"));
-    assert_int_equal(ask(client, "POST", "synced", "k", "uploads="), OD_OK);
-    assert_true(was_synced("/.ondol/uploads"));
+    (void)was_synced("");
     assert_int_equal(ask(client, "DELETE", "synced", "folder/", ""), OD_OK);
     assert_true(was_synced("/.ondol/meta/synced"));
     assert_int_equal(ask(client, "DELETE", "synced", NULL, ""), OD_OK);
@@ -398,7 +403,7 @@ int main(void)
         cmocka_unit_test(a_large_file_goes_in_parts),
         cmocka_unit_test(endpoints_that_are_none_are_refused),
         cmocka_unit_test(a_request_is_tried_as_often_as_said_and_not_when_stopped),
-        cmocka_unit_test(names_that_change_are_synced),
+        cmocka_unit_test(names_that_go_are_synced),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

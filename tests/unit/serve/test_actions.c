@@ -181,7 +181,7 @@ static void a_cached_filter_sees_the_next_put(void **state)
     put_action(f, "a5", 3, 0, 0);
     assert_string_equal(answer(f, &query), "a5");
     assert_string_equal(answer(f, &query), "a5");
-    struct od_campaign *campaign = od_serve_campaign(f->serve, CAMPAIGN);
+    struct od_campaign *campaign = campaign_of(f);
     assert_int_equal(campaign->keeps.hits, 1);
     od_campaign_unref(campaign);
     dataset(f, GROUP, OD_ACTIONS, ACTIONS_SCHEMA); /* another table with the same records */

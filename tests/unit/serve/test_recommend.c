@@ -174,7 +174,7 @@ static void a_cached_filter_sees_the_next_put(void **state)
         recommend(f, &query);
         assert_string_equal(ids(f), "i000 i001");
     }
-    struct od_campaign *opened = od_serve_campaign(f->serve, CAMPAIGN);
+    struct od_campaign *opened = campaign_of(f);
     assert_int_equal(opened->keeps.hits, 2);
     assert_int_equal(opened->keeps.misses, 1);
     put_item(f, "i009", "odd", 0.5, 0, NULL);
@@ -209,7 +209,7 @@ static void the_cache_is_bounded(void **state)
         recommend(f, &query);
         assert_string_equal(ids(f), "i000");
     }
-    struct od_campaign *opened = od_serve_campaign(f->serve, CAMPAIGN);
+    struct od_campaign *opened = campaign_of(f);
     assert_int_equal(opened->keeps.count, OD_KEEP_CACHE_ENTRIES);
     assert_true(opened->keeps.bytes <= OD_KEEP_CACHE_BYTES);
     od_campaign_unref(opened);
@@ -254,7 +254,7 @@ static void a_filter_by_the_clock_is_made_anew_as_time_goes(void **state)
         recommend(f, &query);
         assert_string_equal(ids(f), moments[i].ids);
     }
-    struct od_campaign *opened = od_serve_campaign(f->serve, CAMPAIGN);
+    struct od_campaign *opened = campaign_of(f);
     assert_int_equal(opened->keeps.hits, 1);
     assert_int_equal(opened->keeps.count, 1);
     od_campaign_unref(opened);

@@ -117,6 +117,36 @@ static void absent_stays_absent_and_empty_stays_empty(void **state)
     assert_non_null(read_range(f, D1, 0, 0).last.event_id.ptr);
 }
 
+/* The live history is rebuilt from it: a session that went through two users belongs to each for
+ * its time, and not to the last one from the beginning. */
+static void replay_tells_events_as_they_came(void **state)
+{
+    struct fixture *f = *state;
+    struct od_event e = event(NULL, "s", "a", NULL, 1);
+    e.body = OD_STR("{\"k\":\"IMPRESSION\"}");
+    assert_true(append(f, D1, e));
+    assert_true(append(f, D1, event("u1", "s", "b", NULL, 2)));
+    e = event("u2", "s", "c", "id", 3);
+    e.body = OD_STR("{\"k\":1,\"IMPRESSION\":\"x|y\"}");
+    assert_true(append(f, D1, e));
+    expect_log(f, D1, "u2:a u1:b u2:c ");
+    struct seen seen = {.arena = &f->arena};
+    od_buf_init(&seen.text, 1 << 20);
+    ok(f, od_events_replay(od_store_as_reader(f->store), D1, 0, 0, note, &seen, &f->err));
+    assert_true(od_str_eq_c(od_buf_view(&seen.text), ":a u1:b u2:c "));
+    assert_text(seen.last.body, "{\"k\":1,\"IMPRESSION\":\"x|y\"}");
+    assert_text(seen.last.session, "s");
+    assert_int_equal(seen.last.time_s, 3);
+    od_buf_clear(&seen.text);
+    ok(f, od_events_replay(od_store_as_reader(f->store), D1, 0, 1, note, &seen, &f->err));
+    assert_true(od_str_eq_c(od_buf_view(&seen.text), ":a "));
+    assert_null(seen.last.body.ptr); /* it only looks like one */
+    od_buf_clear(&seen.text);
+    ok(f, od_events_replay(od_store_as_reader(f->store), D1, 2, 0, note, &seen, &f->err));
+    assert_true(od_str_eq_c(od_buf_view(&seen.text), "u2:c "));
+    od_buf_done(&seen.text);
+}
+
 static void first_event_with_an_id_counts(void **state)
 {
     struct fixture *f = *state;
@@ -572,6 +602,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(event_comes_back_whole_after_a_restart),
         T(absent_stays_absent_and_empty_stays_empty),
+        T(replay_tells_events_as_they_came),
         T(first_event_with_an_id_counts),
         T(batch_tells_which_were_new),
         T(content_is_the_identity_without_an_id),

@@ -67,10 +67,9 @@ static void messages_are_escaped_and_never_empty(void **state)
 static void what_is_inside_stays_inside(void **state)
 {
     (void)state;
-    const enum od_status codes[] = {OD_NO_MEMORY, OD_IO,       OD_CORRUPT,
-                                    OD_STOPPED,   OD_INTERNAL, OD_OK};
+    const enum od_status codes[] = {OD_NO_MEMORY, OD_CORRUPT, OD_STOPPED, OD_INTERNAL, OD_OK};
+    struct od_error err;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        struct od_error err;
         od_fail(&err, codes[i], "cannot open /secret/file: line 7");
         od_buf_clear(&body);
         od_aws_error_render(&err, i % 2 == 0, &status, &type, &body);
@@ -79,6 +78,16 @@ static void what_is_inside_stays_inside(void **state)
         assert_string_equal(body.ptr, "{\"__type\":\"InternalServerException\",\"message\":\"An "
                                       "internal error occurred.\"}");
     }
+    od_fail(&err, OD_IO, "cannot open /secret/file: line 7");
+    od_buf_clear(&body);
+    od_aws_error_render(&err, true, &status, &type, &body);
+    assert_int_equal(status, 503);
+    assert_null(strstr(body.ptr, "secret"));
+    od_fail(&err, OD_IO, OD_DISK_TEXT " is full.");
+    od_buf_clear(&body);
+    od_aws_error_render(&err, false, &status, &type, &body);
+    assert_string_equal(type, "ServiceUnavailableException");
+    assert_non_null(strstr(body.ptr, "The server's disk is full."));
 }
 
 int main(void)

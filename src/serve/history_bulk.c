@@ -1,0 +1,144 @@
+/* Adding many events at once, as at a start.
+ *
+ * Events of a file come by time, neighbours of different users: added one by one, each would wait
+ * for the memory of an entry and of a ring, and grow the ring in small steps. So they are
+ * collected, OD_HISTORY_PENDING at a time (48 MiB while a group is loaded), brought into the order
+ * of names by a counting sort, which keeps the order of arrival, and each user's are merged into
+ * the ring at once. The result is what adding them one by one leaves: of events sorted by time,
+ * those of equal time in order of arrival, the newest OD_HISTORY_EVENTS. */
+#include "serve/history_inner.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+/* Sorts by time, keeping the order of equal times: they are nearly always in order. Long runs out
+ * of order go to a merge sort, so that a hostile file costs no square. */
+static void sort_events(struct od_history_event *events, uint32_t count,
+                        struct od_history_event *scratch)
+{
+    if (count <= 16) {
+        for (uint32_t i = 1; i < count; i++) {
+            struct od_history_event event = events[i];
+            uint32_t at = i;
+            for (; at > 0 && events[at - 1].time > event.time; at--)
+                events[at] = events[at - 1];
+            events[at] = event;
+        }
+        return;
+    }
+    uint32_t half = count / 2, a = 0, b = half;
+    sort_events(events, half, scratch);
+    sort_events(events + half, count - half, scratch);
+    if (events[half - 1].time <= events[half].time)
+        return;
+    memcpy(scratch, events, count * sizeof *events);
+    for (uint32_t i = 0; i < count; i++) {
+        bool second = a == half || (b < count && scratch[b].time < scratch[a].time);
+        events[i] = second ? scratch[b++] : scratch[a++];
+    }
+}
+
+/* The newest of ring and events, which are in order and count as later. */
+static void merge(const struct od_history_entry *entry, const struct od_history_event *events,
+                  uint32_t count, struct od_history_event *out, uint32_t out_count)
+{
+    uint32_t a = entry->count, b = count;
+    for (uint32_t i = out_count; i > 0; i--) {
+        bool later = b > 0 && (a == 0 || events[b - 1].time >= od_history_at(entry, a - 1)->time);
+        out[i - 1] = later ? events[--b] : *od_history_at(entry, --a);
+    }
+}
+
+static enum od_status add_sorted(struct od_histories *histories, uint32_t name,
+                                 const struct od_history_event *events, uint32_t count)
+{
+    struct od_history_entry *entry;
+    enum od_status status = od_history_touch(histories, od_history_root(histories, name), &entry);
+    if (status != OD_OK)
+        return status;
+    uint32_t before = entry->count, total = before + count;
+    uint32_t kept = total < OD_HISTORY_EVENTS ? total : OD_HISTORY_EVENTS;
+    bool behind = before == 0 || events[0].time >= od_history_at(entry, before - 1)->time;
+    if (behind && entry->head == 0 && total <= entry->cap) {
+        memcpy(entry->ring + before, events, count * sizeof *events);
+        entry->count = (uint8_t)total;
+        histories->events += count;
+        return OD_OK;
+    }
+    uint32_t cap = od_history_ring_size(kept);
+    struct od_history_event *ring = malloc(cap * sizeof *ring);
+    if (!ring)
+        return OD_NO_MEMORY;
+    merge(entry, events, count, ring, kept);
+    histories->events = histories->events + kept - before;
+    od_history_set_ring(histories, entry, ring, cap, kept);
+    return OD_OK;
+}
+
+/* [name - first] where the name's events end, after this where they start. */
+static void sort_by_name(const struct od_history_pending *pending, uint32_t count, uint32_t first,
+                         uint32_t names, uint32_t *at, struct od_history_event *out)
+{
+    memset(at, 0, ((size_t)names + 1) * sizeof *at);
+    for (uint32_t i = 0; i < count; i++)
+        at[pending[i].name - first + 1]++;
+    for (uint32_t n = 0; n < names; n++)
+        at[n + 1] += at[n];
+    for (uint32_t i = 0; i < count; i++)
+        out[at[pending[i].name - first]++] = pending[i].event;
+}
+
+static enum od_status flush(struct od_histories *histories)
+{
+    const struct od_history_pending *pending = histories->pending;
+    uint32_t count = histories->pending_count, first = UINT32_MAX, last = 0, from = 0;
+    if (count == 0)
+        return OD_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        first = pending[i].name < first ? pending[i].name : first;
+        last = pending[i].name > last ? pending[i].name : last;
+    }
+    uint32_t names = last - first + 1;
+    uint32_t *at = malloc(((size_t)names + 1) * sizeof *at);
+    struct od_history_event *events = malloc(2 * (size_t)count * sizeof *events);
+    enum od_status status = at && events ? OD_OK : OD_NO_MEMORY;
+    if (status == OD_OK)
+        sort_by_name(pending, count, first, names, at, events);
+    for (uint32_t n = 0; n < names && status == OD_OK; n++) {
+        uint32_t end = at[n];
+        if (end == from)
+            continue;
+        sort_events(events + from, end - from, events + count);
+        status = add_sorted(histories, first + n, events + from, end - from);
+        from = end;
+    }
+    histories->pending_count = 0;
+    free(at);
+    free(events);
+    return status;
+}
+
+enum od_status od_histories_add_later(struct od_histories *histories, uint32_t name,
+                                      const struct od_history_event *event)
+{
+    if (!histories->pending) {
+        histories->pending = malloc(OD_HISTORY_PENDING * sizeof *histories->pending);
+        if (!histories->pending)
+            return OD_NO_MEMORY;
+    }
+    histories->pending[histories->pending_count++] = (struct od_history_pending){*event, name};
+    return histories->pending_count == OD_HISTORY_PENDING ? flush(histories) : OD_OK;
+}
+
+enum od_status od_histories_settle(struct od_histories *histories)
+{
+    if (!histories->pending)
+        return OD_OK;
+    enum od_status status = flush(histories);
+    free(histories->pending);
+    histories->pending = NULL;
+    return status;
+}
