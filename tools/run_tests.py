@@ -4,9 +4,10 @@
     python3 tools/run_tests.py build unit asan fuzz lint api crash quality power soak
 
 Each section ends in a line `NAME: N passed, N failed, N skipped`, said by its runner or made here
-from pytest's last line. All of them are printed again at the end, then a line with the totals; the
-exit status is 1 when anything failed. A section that fails does not stop the next. A section that
-has no tests counts as one skipped and says so, so that an empty folder never looks like success.
+from pytest's last line. All of them are printed again at the end, what failed under its section, then
+a line with the totals; the exit status is 1 when anything failed. A section that fails does not stop
+the next. A section that has no tests counts as one skipped and says so, so that an empty folder never
+looks like success.
 
 Environment (the Makefile sets it): BUILD, VENV, JOBS, MAKE. The API, crash and quality tests get
 ONDOL_BINARY and, where the public data sets lie beside the repository, ONDOL_TEST_DATA.
@@ -26,6 +27,8 @@ MAKE = os.environ.get("MAKE") or "make"
 JOBS = os.environ.get("JOBS") or str(os.cpu_count())
 PYTHON = os.path.join(VENV, "bin", "python")
 COUNTS = re.compile(r"^(\w+): (\d+) passed, (\d+) failed, (\d+) skipped")
+# A failure by name, as pytest, tools/run_unit.py and cmocka say it.
+FAILURE = re.compile(r"^((?:FAILED|ERROR) tests/.*|FAIL .*|\[  FAILED  \] [a-z_]\w+|\[   LINE   \] .*)$")
 SECTION_LIMIT_S = 3600 + int(os.environ.get("SOAK_SECONDS") or 0)
 
 
@@ -39,6 +42,9 @@ def environment():
     if "ONDOL_TEST_DATA" not in env and data.is_dir():
         env["ONDOL_TEST_DATA"] = str(data)
     return env
+
+
+failures = []  # of the section that runs
 
 
 def stream(command):
@@ -58,6 +64,8 @@ def stream(command):
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line.rstrip("\n"))
+            if FAILURE.match(lines[-1]) and lines[-1] not in failures:
+                failures.append(lines[-1])
         code = process.wait()
     except KeyboardInterrupt:
         stop()
@@ -143,7 +151,7 @@ def pytest(folder, *options):
     # Never against the binary of an earlier build.
     if make("build")[0]:
         return 0, 1, 0, f"{BUILD}/ondol does not build"
-    code, lines = stream([PYTHON, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options, folder])
+    code, lines = stream([PYTHON, "-m", "pytest", "-q", "-rfEs", "-p", "no:cacheprovider", *options, folder])
     if code == 5:
         return missing(f"pytest found no test in {folder}")
     for line in reversed(lines):
@@ -206,6 +214,8 @@ def main():
         total = [a + b for a, b in zip(total, (passed, failed, skipped))]
         closing.append(f"{name}: {passed} passed, {failed} failed, {skipped} skipped" + (f" ({note})" if note else ""))
         print(f"-- {closing[-1]} [{time.monotonic() - start:.0f} s]", flush=True)
+        closing += [f"    {line}" for line in failures]
+        failures.clear()
     print("\n======== summary ========")
     print("\n".join(closing))
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped", flush=True)

@@ -14,6 +14,7 @@ from harness import (
     Server,
     World,
     arn,
+    ended,
     finish_version,
     held,
     items_csv,
@@ -25,6 +26,7 @@ from harness import (
     refused,
     start_import,
     unique,
+    wait_for,
 )
 
 II, RNF = "InvalidInputException", "ResourceNotFoundException"
@@ -50,12 +52,12 @@ def busy(tmp_path_factory):
     assert finish_version(server, b.failed)["status"] == "CREATE FAILED"
     b.other_group = new_group(server)
     b.other_dataset = new_dataset(server, b.other_group, "ITEMS")
-    location = put_object(server, f"{unique('i')}.csv", items_csv())
+    b.items = put_object(server, f"{unique('i')}.csv", items_csv())
     with held(server, version) as b.running:
         b.stopped = version()
         control.stop_solution_version_creation(solutionVersionArn=b.stopped)
         b.waiting = version()
-        b.importing = start_import(server, b.other_dataset, location)
+        b.importing = start_import(server, b.other_dataset, b.items)
         yield b
     server.stop()
 
@@ -146,7 +148,8 @@ def test_a_second_identical_create(busy):
     version = {"name": made, "solutionVersionArn": busy.done}
     text = {"name": made, "datasetGroupArn": busy.group, "filterExpression": 'EXCLUDE ItemID WHERE Items.GENRES IN ("x")'}
     row = {"name": made, "datasetGroupArn": busy.group, "recipeArn": RECIPE + SIMS, "performAutoTraining": False}
-    job = {"jobName": made, "datasetArn": busy.other_dataset, "dataSource": {"dataLocation": "s3://bucket/none.csv"}}
+    # The job waits; one whose file is not there fails at once.
+    job = {"jobName": made, "datasetArn": busy.other_dataset, "dataSource": {"dataLocation": busy.items}}
     for operation, given, member, path, title in [
         ("schema", {"name": made, "schema": json.dumps(ITEMS)}, "schemaArn", "schema", "schema"),
         ("dataset_group", {"name": made}, "datasetGroupArn", "dataset-group", "dataset group"),
@@ -157,6 +160,8 @@ def test_a_second_identical_create(busy):
     ]:
         create, describe = getattr(control, f"create_{operation}"), getattr(control, f"describe_{operation}")
         assert create(**given)[member] == arn(f"{path}/{made}"), "as a client builds it from the name"
+        if operation == "campaign":
+            wait_for(lambda: describe(**{member: arn(f"{path}/{made}")})["campaign"], ended)
         before = describe(**{member: arn(f"{path}/{made}")})
         with refused(RAE, f"Another {title} with Arn {arn(f'{path}/{made}')} already exists."):
             create(**given)
