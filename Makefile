@@ -26,8 +26,9 @@ WARNXX   := -Wall -Wextra
 CPPFLAGS += -Isrc -D_GNU_SOURCE -MMD -MP
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) -fno-omit-frame-pointer -fno-math-errno -fvisibility=hidden -pthread
 CXXFLAGS += -std=gnu++17 $(OPT) $(WARNXX) -fno-omit-frame-pointer -fvisibility=hidden -pthread
-# Scores must be the same bits on every machine: no multiplication is fused with an addition (src/math/scan.h).
-$(foreach f,ref avx2 avx512 neon,$(eval CFLAGS_math_scan_$(f) := -ffp-contract=off))
+# Scores must be the same bits on every machine: no multiplication is fused with an addition (src/math/scan.h,
+# src/math/nn/vector.h).
+$(foreach f,scan_ref scan_avx2 scan_avx512 scan_neon nn_vector_ref,$(eval CFLAGS_math_$(f) := -ffp-contract=off))
 LDLIBS   := -lcurl -lmicrohttpd -lsqlite3 -lopenblas -lcrypto -lsimdjson -lstdc++ -lm
 # Matrix products are counted on their way to the library: src/math/operations.h
 LDLIBS   += $(foreach f,sgemm ssyrk strsm strmm,-Wl,--wrap=cblas_$(f))

@@ -152,17 +152,8 @@ void od_buf_double(struct od_buf *buf, double value)
         od_buf_puts(buf, "null");
         return;
     }
-    if (value == floor(value) && fabs(value) < 1e15) {
-        od_buf_printf(buf, "%.0f", value);
-        return;
-    }
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    od_buf_puts(buf, text);
+    char text[OD_DOUBLE_TEXT];
+    od_buf_put(buf, text, od_double_text(value, text));
 }
 
 enum od_status od_buf_status(const struct od_buf *buf)

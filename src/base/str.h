@@ -69,6 +69,10 @@ OD_PRINTF(2, 3) void od_buf_printf(struct od_buf *buf, const char *fmt, ...);
 void od_buf_json(struct od_buf *buf, struct od_str s);
 /* Shortest decimal that reads back as the same double; a finite value only (else null). */
 void od_buf_double(struct od_buf *buf, double value);
+/* Of a finite value: the text's length, without a final 0. From 1e-4 to below 1e15 there is no
+ * exponent. */
+#define OD_DOUBLE_TEXT 32
+size_t od_double_text(double value, char text[OD_DOUBLE_TEXT]);
 /* Room for len more bytes at buf->ptr + buf->len, or NULL after a failure; od_buf_commit takes
  * them. */
 char *od_buf_reserve(struct od_buf *buf, size_t len);

@@ -76,22 +76,24 @@ void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint
 static float exponentials(float *scores, size_t count, float temperature)
 {
     const struct od_nn_vector *vector = od_nn_vector_best();
+    float by = 1 / temperature;
     for (size_t i = 0; i < count; i++)
-        scores[i] /= temperature;
+        scores[i] *= by;
     return vector->exp_sum(scores, vector->largest(scores, count), count);
 }
 
 void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, float temperature,
                   uint32_t items, float *scores)
 {
+    const struct od_nn_vector *vector = od_nn_vector_best();
     const size_t n = items;
     const float *day = popular, *week = day + n, *month = week + n, *all = month + n;
     float own = share[OD_BLEND_OWN] / exponentials(scores, n, temperature);
     for (size_t i = 0; i < n; i++)
-        scores[i] = temperature * od_blend_log(own * scores[i] + share[OD_BLEND_OF_DAY] * day[i] +
-                                               share[OD_BLEND_OF_WEEK] * week[i] +
-                                               share[OD_BLEND_OF_MONTH] * month[i] +
-                                               share[OD_BLEND_OF_ALL] * all[i]);
+        scores[i] = own * scores[i] + share[OD_BLEND_OF_DAY] * day[i] +
+                    share[OD_BLEND_OF_WEEK] * week[i] + share[OD_BLEND_OF_MONTH] * month[i] +
+                    share[OD_BLEND_OF_ALL] * all[i];
+    vector->log(scores, scores, temperature, n);
 }
 
 /* --- asking judges --- */

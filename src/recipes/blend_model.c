@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/nn/vector.h"
 #include "recipes/blend_notes.h"
 
 struct od_model {
@@ -146,7 +147,7 @@ static void add_recent(const struct od_model *m, int64_t time, float pause, uint
         const uint32_t *c = counts + (size_t)w * n;
         for (uint32_t i = 0; i < n; i++)
             if (c[i])
-                y[i] += weight * od_blend_log(1 + (float)c[i]);
+                y[i] += weight * od_nn_log(1 + (float)c[i]);
     }
 }
 
@@ -179,13 +180,13 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
         double share = ((double)m->count[i] + .5) / total;
         popular[i] = (float)((double)m->header.temperature * log(share));
         standing[i] = (m->header.weight[OD_BLEND_POPULAR] + OD_BLEND_FAINT) *
-                      od_blend_log(1 + (float)m->count[i]);
+                      od_nn_log(1 + (float)m->count[i]);
     }
     memcpy(current, standing, n * sizeof *current);
     if (weighs_recent(&m->header)) {
         add_recent(m, end, 0, counts, current);
         for (size_t i = 0; i < n; i++)
-            lately[i] = od_blend_log(1 + (float)counts[OD_RECENT_WEEK * n + i]);
+            lately[i] = od_nn_log(1 + (float)counts[OD_RECENT_WEEK * n + i]);
     }
     if (m->shares) {
         od_recent_count(&m->recent, end, m->header.items, counts);

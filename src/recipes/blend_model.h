@@ -49,8 +49,6 @@ enum od_blend_shape {
 /* y[i] += weight * shaped s[i] */
 void od_blend_shape_add(enum od_blend_shape shape, float scale, float weight, const float *s,
                         uint32_t count, float *y);
-/* ln x for finite x > 0 of normal size, to 2e-6 + 1e-6 |ln x|: the same on every machine. */
-float od_blend_log(float x);
 
 struct od_blend_part {
     char name[8];

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/nn/vector.h"
+
 static const char *const names[OD_BLEND_FEATURES] = {
     [OD_BLEND_REPEAT] = "repeat",        [OD_BLEND_STEPS] = "repeatSteps",
     [OD_BLEND_COUNT] = "repeatCount",    [OD_BLEND_HOURS] = "repeatHours",
@@ -38,12 +40,12 @@ void od_blend_note_standing(struct od_blend_notes *notes, const struct od_blend_
         terms->count = 0;
         notes->before[k] = scores[i];
         add(terms, names[OD_BLEND_POPULAR], weight[OD_BLEND_POPULAR] + OD_BLEND_FAINT,
-            od_blend_log(1 + (float)count[i]));
+            od_nn_log(1 + (float)count[i]));
         if (!lately)
             continue;
         for (size_t w = 0; w < OD_RECENT_WINDOWS; w++) {
             uint32_t c = lately[w * header->items + i];
-            float value = c ? od_blend_log(1 + (float)c) : 0;
+            float value = c ? od_nn_log(1 + (float)c) : 0;
             add(terms, names[OD_BLEND_DAY + w], weight[OD_BLEND_DAY + w], value);
             if (w == OD_RECENT_WEEK)
                 add(terms, names[OD_BLEND_RETURN], weight[OD_BLEND_RETURN], pause * value);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/nn/vector.h"
 #include "math/topk.h"
 #include "os/parallel.h"
 #include "recipes/blend_train.h"
@@ -214,10 +215,10 @@ static void fill_terms(const struct asking *a, struct bench *b, size_t repeats, 
     const uint32_t *item = s->item + first;
     for (uint32_t i = 0; i < count; i++) {
         s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][first + i] =
-            od_blend_log(1 + (float)a->count[item[i]]);
+            od_nn_log(1 + (float)a->count[item[i]]);
         for (size_t w = 0; w < OD_RECENT_WINDOWS && s->real_times; w++)
             s->x[OD_BLEND_PARTS + OD_BLEND_DAY + w][first + i] =
-                od_blend_log(1 + (float)b->counts[w * n + item[i]]);
+                od_nn_log(1 + (float)b->counts[w * n + item[i]]);
         s->x[OD_BLEND_PARTS + OD_BLEND_RETURN][first + i] =
             s->x[OD_BLEND_PARTS + OD_BLEND_WEEK][first + i] * pause;
     }

@@ -1,27 +1,11 @@
 /* The terms of a blend: shapes of parts' scores, and what a history says of its own items. */
 #include <math.h>
-#include <string.h>
 
+#include "math/nn/vector.h"
 #include "recipes/blend_model.h"
 
 /* Below 0 a part says "not this": kept in order, far below what any positive score gives. */
 #define NEGATIVE_SLOPE 0.01f
-
-/* ln m for m in [1, 2) as the odd series of artanh((m - 1) / (m + 1)) around the middle:
- * x = c e^(2 artanh(t)), t = (m - c) / (m + c), c = sqrt(2), |t| <= 0.172; five terms leave an
- * error below 1e-9, rounding more. */
-float od_blend_log(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    float exponent = (float)((int32_t)(bits >> 23) - 127);
-    bits = (bits & 0x007fffffu) | 0x3f800000u;
-    float m;
-    memcpy(&m, &bits, sizeof m);
-    float t = (m - 1.41421356f) / (m + 1.41421356f), q = t * t;
-    float series = 2 * t * (1 + q * (1.f / 3 + q * (1.f / 5 + q * (1.f / 7 + q * (1.f / 9)))));
-    return exponent * 0.69314718f + (0.34657359f + series);
-}
 
 static float floor_of(enum od_blend_shape shape)
 {
@@ -31,33 +15,18 @@ static float floor_of(enum od_blend_shape shape)
 void od_blend_shape_add(enum od_blend_shape shape, float scale, float weight, const float *s,
                         uint32_t count, float *y)
 {
-    enum { LANES = 16 }; /* a fixed length, so that the compiler makes vectors of it */
-    float by = 1 / scale, least = floor_of(shape);
-    uint32_t i = 0;
-    if (shape == OD_BLEND_LINEAR) {
-        for (; i < count; i++)
-            y[i] += weight * (s[i] * by);
-        return;
-    }
-    for (; i + LANES <= count; i += LANES) {
-        float v[LANES];
-        for (int l = 0; l < LANES; l++) {
-            float x = s[i + l] * by, up = x > 0 ? x : 0, down = x < 0 ? x : 0;
-            v[l] = od_blend_log(up + least) + NEGATIVE_SLOPE * down;
-        }
-        for (int l = 0; l < LANES; l++)
-            y[i + l] += weight * v[l];
-    }
-    for (; i < count; i++) {
-        float x = s[i] * by, up = x > 0 ? x : 0, down = x < 0 ? x : 0;
-        y[i] += weight * (od_blend_log(up + least) + NEGATIVE_SLOPE * down);
-    }
+    float by = 1 / scale;
+    const struct od_nn_log_shape log = {by, floor_of(shape), NEGATIVE_SLOPE, weight};
+    if (shape != OD_BLEND_LINEAR)
+        od_nn_vector_best()->log_add(y, s, &log, count);
+    for (uint32_t i = 0; shape == OD_BLEND_LINEAR && i < count; i++)
+        y[i] += weight * (s[i] * by);
 }
 
 float od_blend_length(size_t events)
 {
     enum { MOST = 200 };
-    return (od_blend_log((float)(1 + (events < MOST ? events : MOST))) * 1.44269504f - 3) / 2;
+    return (od_nn_log((float)(1 + (events < MOST ? events : MOST))) * 1.44269504f - 3) / 2;
 }
 
 static float hours_between(int64_t from_s, int64_t to_s)
@@ -70,7 +39,7 @@ static float hours_between(int64_t from_s, int64_t to_s)
 
 float od_blend_pause_between(int64_t from_s, int64_t to_s)
 {
-    return od_blend_log(1 + hours_between(from_s, to_s)) * 1.44269504f / 4;
+    return od_nn_log(1 + hours_between(from_s, to_s)) * 1.44269504f / 4;
 }
 
 float od_blend_pause(const struct od_query *query)

@@ -22,6 +22,14 @@ struct od_nn_adam {
     float correct1, correct2; /* 1 / (1-b1^t), 1 / (1-b2^t): od_nn_adam_at */
 };
 
+/* Of log_add. */
+struct od_nn_log_shape {
+    float by, least, slope, weight;
+};
+
+/* ln x for finite x > 0 of normal size, to 2e-6 + 1e-6 |ln x|: the same on every machine. */
+float od_nn_log(float x);
+
 struct od_nn_vector {
     const char *name; /* "reference", "avx2" */
     /* As those of math/kernels.h; here because networks call them for short rows, and asking which
@@ -37,6 +45,10 @@ struct od_nn_vector {
     float (*largest)(const float *x, size_t count);
     /* x = exp(x - shift); returns their sum. An entry of -INFINITY becomes 0. */
     float (*exp_sum)(float *x, float shift, size_t count);
+    /* y = scale od_nn_log(x), the same bits in every table; y may be x */
+    void (*log)(float *y, const float *x, float scale, size_t count);
+    /* y += weight (od_nn_log(max(by x, 0) + least) + slope min(by x, 0)), least > 0: likewise */
+    void (*log_add)(float *y, const float *x, const struct od_nn_log_shape *shape, size_t count);
     /* y = gate sigmoid(gate) up (SwiGLU; Shazeer 2020) */
     void (*silu_mul)(float *y, const float *gate, const float *up, size_t count);
     /* its gradients, overwritten; dgate, dup may be gate, up */

@@ -1,5 +1,6 @@
 /* The element-wise loops for AVX2 and FMA. Only functions marked WIDE may hold such instructions:
- * the file is compiled for any x86-64 and entered after the probe alone.
+ * the file is compiled for any x86-64 and entered after the probe alone. In those marked PLAIN no
+ * product is fused with a sum: they give the bits of the reference.
  *
  * A loop takes eight entries at a time; at its end get and put touch only the entries left
  * (masked loads and stores), so there is no second, scalar copy of each formula. */
@@ -10,21 +11,22 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define WIDE __attribute__((target("avx2,fma")))
+#define WIDE  __attribute__((target("avx2,fma")))
+#define PLAIN __attribute__((target("avx2")))
 
 /* The first `left` lanes, left < 8. */
-WIDE static __m256i lanes(size_t left)
+PLAIN static __m256i lanes(size_t left)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)left),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-WIDE static inline __m256 get(const float *x, size_t left)
+PLAIN static inline __m256 get(const float *x, size_t left)
 {
     return left >= 8 ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, lanes(left));
 }
 
-WIDE static inline void put(float *y, __m256 v, size_t left)
+PLAIN static inline void put(float *y, __m256 v, size_t left)
 {
     if (left >= 8)
         _mm256_storeu_ps(y, v);
@@ -32,7 +34,7 @@ WIDE static inline void put(float *y, __m256 v, size_t left)
         _mm256_maskstore_ps(y, lanes(left), v);
 }
 
-WIDE static inline __m256 one(void)
+PLAIN static inline __m256 one(void)
 {
     return _mm256_set1_ps(1.0f);
 }
@@ -152,6 +154,49 @@ WIDE static float exp_sum(float *x, float shift, size_t count)
     _mm256_storeu_ps(lane, _mm256_add_ps(sum, more));
     return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
            ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+/* od_nn_log, operation by operation. */
+PLAIN static inline __m256 log8(__m256 x)
+{
+    __m256i bits = _mm256_castps_si256(x);
+    __m256 exponent =
+        _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127)));
+    __m256 m = _mm256_or_ps(
+        _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff))), one());
+    __m256 c = _mm256_set1_ps(1.41421356f);
+    __m256 t = _mm256_div_ps(_mm256_sub_ps(m, c), _mm256_add_ps(m, c)), q = _mm256_mul_ps(t, t);
+    __m256 p = _mm256_set1_ps(1.f / 9);
+    p = _mm256_add_ps(_mm256_set1_ps(1.f / 7), _mm256_mul_ps(q, p));
+    p = _mm256_add_ps(_mm256_set1_ps(1.f / 5), _mm256_mul_ps(q, p));
+    p = _mm256_add_ps(_mm256_set1_ps(1.f / 3), _mm256_mul_ps(q, p));
+    p = _mm256_add_ps(one(), _mm256_mul_ps(q, p));
+    p = _mm256_mul_ps(_mm256_add_ps(t, t), p);
+    return _mm256_add_ps(_mm256_mul_ps(exponent, _mm256_set1_ps(0.69314718f)),
+                         _mm256_add_ps(_mm256_set1_ps(0.34657359f), p));
+}
+
+PLAIN static void log_all(float *y, const float *x, float scale, size_t count)
+{
+    __m256 by = _mm256_set1_ps(scale);
+    for (size_t i = 0; i < count; i += 8)
+        put(y + i, _mm256_mul_ps(by, log8(get(x + i, count - i))), count - i);
+}
+
+PLAIN static void log_add(float *y, const float *x, const struct od_nn_log_shape *shape,
+                          size_t count)
+{
+    __m256 by = _mm256_set1_ps(shape->by), least = _mm256_set1_ps(shape->least);
+    __m256 slope = _mm256_set1_ps(shape->slope), weight = _mm256_set1_ps(shape->weight);
+    __m256 zero = _mm256_setzero_ps();
+    for (size_t i = 0; i < count; i += 8) {
+        size_t left = count - i;
+        __m256 v = _mm256_mul_ps(get(x + i, left), by);
+        __m256 up = log8(_mm256_add_ps(_mm256_max_ps(v, zero), least));
+        __m256 down = _mm256_mul_ps(slope, _mm256_min_ps(v, zero));
+        __m256 add = _mm256_mul_ps(weight, _mm256_add_ps(up, down));
+        put(y + i, _mm256_add_ps(get(y + i, left), add), left);
+    }
 }
 
 WIDE static void silu_mul(float *y, const float *gate, const float *up, size_t count)
@@ -279,6 +324,8 @@ static const struct od_nn_vector table = {
     .tanh = tanh_all,
     .largest = largest,
     .exp_sum = exp_sum,
+    .log = log_all,
+    .log_add = log_add,
     .silu_mul = silu_mul,
     .silu_mul_back = silu_mul_back,
     .gru = gru,

@@ -39,6 +39,22 @@ static float tanh1(float x)
     return 2 * sigmoid1(2 * x) - 1;
 }
 
+/* ln m for m in [1, 2) as the odd series of artanh((m - 1) / (m + 1)) around the middle:
+ * x = c e^(2 artanh(t)), t = (m - c) / (m + c), c = sqrt(2), |t| <= 0.172; five terms leave an
+ * error below 1e-9, rounding more. */
+float od_nn_log(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    float exponent = (float)((int32_t)(bits >> 23) - 127);
+    bits = (bits & 0x007fffffu) | 0x3f800000u;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    float t = (m - 1.41421356f) / (m + 1.41421356f), q = t * t;
+    float series = 2 * t * (1 + q * (1.f / 3 + q * (1.f / 5 + q * (1.f / 7 + q * (1.f / 9)))));
+    return exponent * 0.69314718f + (0.34657359f + series);
+}
+
 static void axpy(float *y, const float *x, float a, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -89,6 +105,20 @@ static float exp_sum(float *x, float shift, size_t count)
     }
     return ((part[0] + part[1]) + (part[2] + part[3])) +
            ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+static void log_all(float *y, const float *x, float scale, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = scale * od_nn_log(x[i]);
+}
+
+static void log_add(float *y, const float *x, const struct od_nn_log_shape *shape, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float v = x[i] * shape->by, up = v > 0 ? v : 0, down = v < 0 ? v : 0;
+        y[i] += shape->weight * (od_nn_log(up + shape->least) + shape->slope * down);
+    }
 }
 
 static void silu_mul(float *y, const float *gate, const float *up, size_t count)
@@ -186,6 +216,8 @@ const struct od_nn_vector od_nn_vector_reference = {
     .tanh = tanh_all,
     .largest = largest,
     .exp_sum = exp_sum,
+    .log = log_all,
+    .log_add = log_add,
     .silu_mul = silu_mul,
     .silu_mul_back = silu_mul_back,
     .gru = gru,

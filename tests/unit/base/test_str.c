@@ -143,13 +143,28 @@ static void printed_doubles_read_back_the_same(void **state)
         assert_true(strtod(buf.ptr, NULL) == any.value);
         od_buf_done(&buf);
     }
-    struct od_buf buf;
-    od_buf_init(&buf, 64);
-    od_buf_double(&buf, 0.1);
-    od_buf_char(&buf, ' ');
-    od_buf_double(&buf, 1.0 / 0.0);
-    assert_string_equal(buf.ptr, "0.1 null");
-    od_buf_done(&buf);
+    static const struct {
+        double value;
+        const char *text;
+    } as[] = {{0, "0"},
+              {-0.5, "-0.5"},
+              {3, "3"},
+              {1.0 / 0.0, "null"},
+              {0.1f, "0.10000000149011612"},
+              {0.0001, "0.0001"},
+              {0.00001234, "1.234e-05"},
+              {999999999999999, "999999999999999"},
+              {1e15, "1e+15"},
+              {-1.7976931348623157e308, "-1.7976931348623157e+308"},
+              {5e-324, "5e-324"},
+              {-123456789012345.67, "-123456789012345.67"}};
+    for (size_t i = 0; i < sizeof as / sizeof *as; i++) {
+        struct od_buf buf;
+        od_buf_init(&buf, 64);
+        od_buf_double(&buf, as[i].value);
+        assert_string_equal(buf.ptr, as[i].text);
+        od_buf_done(&buf);
+    }
 }
 
 int main(void)

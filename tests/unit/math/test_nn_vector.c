@@ -71,6 +71,38 @@ static void ends_of_the_range(void **state)
     }
 }
 
+static void logarithms_are_accurate(void **state)
+{
+    (void)state;
+    for (double x = 1e-30; x < 1e30; x *= 1.0137)
+        assert_true(fabs((double)od_nn_log((float)x) - log((double)(float)x)) <=
+                    2e-6 + 1e-6 * fabs(log(x)));
+}
+
+/* Blends of one model are the same wherever they are asked. */
+static void logarithms_have_the_same_bits_everywhere(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    const struct od_nn_log_shape shape = {3, .01f, .02f, .7f};
+    float x[N], positive[N], y[2][N], z[2][N];
+    for (int i = 0; i < N; i++) {
+        x[i] = (float)(i - N / 3) * .0137f;
+        positive[i] = ldexpf(1 + (float)i / N, i % 60 - 40);
+    }
+    for (size_t n = 0; n < N; n += 1 + n / 5)
+        for (size_t k = 0; k < table_count; k++) {
+            float *logs = y[k > 0], *sums = z[k > 0];
+            for (int i = 0; i < N; i++)
+                logs[i] = sums[i] = (float)i;
+            tables[k]->log(logs, positive, 2, n);
+            tables[k]->log_add(sums, x, &shape, n);
+            assert_true(n == 0 || logs[n - 1] == 2 * od_nn_log(positive[n - 1]));
+            assert_true(k == 0 || memcmp(y[0], y[1], sizeof y[0]) == 0);
+            assert_true(k == 0 || memcmp(z[0], z[1], sizeof z[0]) == 0);
+        }
+}
+
 /* Runs one loop of a table on x (four inputs of 3 MOST each), results to y (four of 4 MOST). */
 static void run(const struct od_nn_vector *v, int which, size_t n, float (*x)[4 * MOST],
                 float (*y)[4 * MOST])
@@ -182,6 +214,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_accurate),
         cmocka_unit_test(ends_of_the_range),
+        cmocka_unit_test(logarithms_are_accurate),
+        cmocka_unit_test(logarithms_have_the_same_bits_everywhere),
         cmocka_unit_test(agree_on_odd_sizes),
         cmocka_unit_test(gru_row_by_differences),
     };

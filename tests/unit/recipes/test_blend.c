@@ -85,14 +85,6 @@ static void made_up_times_are_told_from_real_ones(void **state)
 
 /* --- terms --- */
 
-static void the_logarithm_is_close(void **state)
-{
-    (void)state;
-    for (double x = 1e-30; x < 1e30; x *= 1.0137)
-        assert_true(fabs((double)od_blend_log((float)x) - log((double)(float)x)) <=
-                    2e-6 + 1e-6 * fabs(log(x)));
-}
-
 static void shapes_keep_the_order(void **state)
 {
     (void)state;
@@ -740,7 +732,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recent_counts_are_those_before_the_time),
         cmocka_unit_test(made_up_times_are_told_from_real_ones),
-        cmocka_unit_test(the_logarithm_is_close),
         cmocka_unit_test(shapes_keep_the_order),
         cmocka_unit_test(lengths_are_bounded),
         cmocka_unit_test(pauses_grow_by_their_logarithm),
