@@ -82,14 +82,19 @@ static enum od_status copy_rows(struct copy *copy, struct od_live *live, enum od
     for (uint32_t row = 0, more = 1; more && status == OD_OK;) {
         pthread_rwlock_rdlock(&live->lock);
         const struct od_table *from = od_live_table(live, type);
-        uint32_t count = from ? od_table_row_count(from) : 0;
+        uint32_t count = from ? od_table_row_count(from) : 0, all = count;
+        /* A row's number is the same in both, and ids may have come meanwhile. */
+        if (type != OD_USERS) {
+            status = od_live_follow_locked(live, type, to, SLICE);
+            count = od_table_row_count(to);
+        }
         for (size_t i = 0; from && row == 0 && i < copy->schema->field_count; i++)
             copy->places[i] = place_of(from, &copy->schema->fields[i]);
         for (uint32_t i = 0; i < SLICE && row < count && status == OD_OK; i++, row++) {
             if (od_table_has_record(from, row))
                 status = copy_row(copy, from, row, to);
         }
-        more = row < count;
+        more = row < all;
         pthread_rwlock_unlock(&live->lock);
     }
     return status;
