@@ -26,13 +26,11 @@ enum {
     LEAST_ASKED = 100, /* judges, for there to be a choice */
     MOST_ASKED = 4000,
     STEPS = 300,
-    STALE_S = 7 * 86400, /* age of a version that serves */
 };
 #define MOST_SCORES  40000000u /* that are looked at */
 #define LEAST_SCORED 200u      /* judges, however large the catalogue */
 #define RIDGE        1e-3      /* of F */
 #define ERRORS       2         /* standard errors of the likelihood that are a gain */
-#define LEAST_SHARE  1e-6f     /* of OD_BLEND_OF_ALL: nothing is impossible */
 
 void od_blend_shares(const struct od_blend_away *away, float pause, float length,
                      float share[OD_BLEND_SOURCES])
@@ -46,8 +44,8 @@ void od_blend_shares(const struct od_blend_away *away, float pause, float length
     for (size_t k = 0; k < OD_BLEND_SOURCES; k++)
         sum += share[k] = expf(share[k] - most);
     for (size_t k = 0; k < OD_BLEND_SOURCES; k++)
-        share[k] *= (1 - LEAST_SHARE) / sum;
-    share[OD_BLEND_OF_ALL] += LEAST_SHARE;
+        share[k] *= (1 - OD_BLEND_LEAST_SHARE) / sum;
+    share[OD_BLEND_OF_ALL] += OD_BLEND_LEAST_SHARE;
 }
 
 void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint32_t items,
@@ -96,6 +94,17 @@ void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, flo
     vector->log(scores, scores, temperature, n);
 }
 
+void od_blend_newcomers(const struct od_blend_newcomers *newcomers, const float *popular,
+                        float temperature, uint32_t items, float *scores)
+{
+    const size_t n = items;
+    memset(scores, 0, n * sizeof *scores);
+    for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+        for (size_t i = 0; i < n; i++)
+            scores[i] += newcomers->share[k] * popular[k * n + i];
+    od_nn_vector_best()->log(scores, scores, temperature, n);
+}
+
 /* --- asking judges --- */
 
 struct answer {
@@ -112,11 +121,12 @@ struct asking {
     struct answer *answers;
 };
 
-/* A moment up to STALE_S earlier, evenly spread over judges. */
-static int64_t earlier(int64_t time, size_t j)
+int64_t od_blend_stale(int64_t time, size_t j)
 {
+    enum { STALE_S = 7 * 86400 }; /* age of a version that serves */
     double part = (double)((uint64_t)j * 0x9E3779B97F4A7C15u >> 11) * 0x1p-53; /* golden ratio */
-    return time - (int64_t)(part * STALE_S);
+    int64_t gap = (int64_t)(part * STALE_S);
+    return time < INT64_MIN + gap ? INT64_MIN : time - gap;
 }
 
 static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
@@ -141,7 +151,7 @@ static enum od_status ask(const struct asking *a, size_t j, struct od_arena *are
     struct answer *to = &a->answers[j];
     double sum = (double)exponentials(scores, n, a->temperature);
     to->p[OD_BLEND_OWN] = (double)scores[target] / sum;
-    od_recent_count(facts->recent, earlier(query.now_s, j), n, lately);
+    od_recent_count(facts->recent, od_blend_stale(query.now_s, j), n, lately);
     od_blend_popular_shares(facts->count, lately, n, popular);
     for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_SOURCES; k++)
         to->p[k] = (double)popular[(k - OD_BLEND_OF_DAY) * n + target];
@@ -239,8 +249,8 @@ static bool gains(const struct answer *answers, size_t count, float *out_gain)
     fit(answers, count, 0, 2, &of[1]);
     for (size_t j = 0; j < count; j++) {
         float share[OD_BLEND_SOURCES];
-        double own =
-            answers[j].p[OD_BLEND_OWN] + (double)LEAST_SHARE * answers[j].p[OD_BLEND_OF_ALL];
+        double own = answers[j].p[OD_BLEND_OWN] +
+                     (double)OD_BLEND_LEAST_SHARE * answers[j].p[OD_BLEND_OF_ALL];
         double gain = log(likelihood(&answers[j], &of[j % 2], share) / own);
         sum += gain;
         squares += gain * gain;

@@ -44,7 +44,7 @@ struct od_model {
     const float *standing; /* terms of popularity of all time */
     const float *current;  /* and those of popularity lately, as of the end of the data */
     const float *lately;   /* log(1 + interactions in the last week), likewise */
-    float *shares;         /* od_blend_popular_shares, likewise; NULL when no mixture serves */
+    float *shares;         /* od_blend_popular_shares, likewise */
 };
 
 struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items)
@@ -54,6 +54,7 @@ struct od_blend_header od_blend_default(const struct od_part *const *parts, uint
     header.version = OD_BLEND_VERSION;
     header.items = items;
     header.temperature = OD_BLEND_TEMPERATURE;
+    header.newcomers = OD_BLEND_NEWCOMERS_DEFAULT;
     for (size_t p = 0; p < OD_BLEND_PARTS && parts[p]; p++) {
         struct od_blend_part *to = &header.part[header.part_count++];
         memcpy(to->name, parts[p]->name, strnlen(parts[p]->name, sizeof to->name - 1));
@@ -107,6 +108,9 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     for (size_t k = 0; good && k < OD_BLEND_SOURCES; k++)
         for (size_t x = 0; x < OD_BLEND_GATE; x++)
             good = good && fabsf(header->away.gate[k][x]) < MOST_GATE;
+    for (size_t k = 0; good && k < OD_BLEND_COMMON; k++)
+        good = header->newcomers.share[k] >= 0 && header->newcomers.share[k] <= 2;
+    good = good && header->newcomers.share[OD_BLEND_COMMON - 1] > 0;
     return good && serves ? OD_OK : od_fail(err, OD_CORRUPT, "Section blend is not valid.");
 }
 
@@ -164,34 +168,27 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
     size_t n = m->header.items;
     int64_t end = m->recent.last_time == INT64_MAX ? INT64_MAX : m->recent.last_time + 1;
     m->plane = calloc(n * 4 + 1, sizeof *m->plane);
-    m->shares =
-        m->header.away.serves ? malloc((n * OD_BLEND_COMMON + 1) * sizeof *m->shares) : NULL;
+    m->shares = malloc((n * OD_BLEND_COMMON + 1) * sizeof *m->shares);
     uint32_t *counts = malloc((n * OD_RECENT_WINDOWS + 1) * sizeof *counts);
-    if (!m->plane || !counts || (m->header.away.serves && !m->shares)) {
+    if (!m->plane || !counts || !m->shares) {
         free(counts);
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
     float *popular = m->plane, *standing = m->plane + n, *current = m->plane + 2 * n,
           *lately = m->plane + 3 * n;
-    double total = 0;
     for (size_t i = 0; i < n; i++)
-        total += (double)m->count[i] + .5; /* half a count: unseen items have a logarithm too */
-    for (size_t i = 0; i < n; i++) {
-        double share = ((double)m->count[i] + .5) / total;
-        popular[i] = (float)((double)m->header.temperature * log(share));
         standing[i] = (m->header.weight[OD_BLEND_POPULAR] + OD_BLEND_FAINT) *
                       od_nn_log(1 + (float)m->count[i]);
-    }
     memcpy(current, standing, n * sizeof *current);
     if (weighs_recent(&m->header)) {
         add_recent(m, end, 0, counts, current);
         for (size_t i = 0; i < n; i++)
             lately[i] = od_nn_log(1 + (float)counts[OD_RECENT_WEEK * n + i]);
     }
-    if (m->shares) {
-        od_recent_count(&m->recent, end, m->header.items, counts);
-        od_blend_popular_shares(m->count, counts, m->header.items, m->shares);
-    }
+    od_recent_count(&m->recent, end, m->header.items, counts);
+    od_blend_popular_shares(m->count, counts, m->header.items, m->shares);
+    od_blend_newcomers(&m->header.newcomers, m->shares, m->header.temperature, m->header.items,
+                       popular);
     m->popular = popular;
     m->standing = standing;
     m->current = current;
@@ -350,24 +347,54 @@ static enum od_status note_begin(const struct od_model *m, const struct od_query
     return OD_OK;
 }
 
+/* od_blend_popular_shares as of the query's time. */
+static enum od_status shares_then(const struct od_model *m, const struct od_query *query,
+                                  struct od_arena *scratch, const float **out, struct od_error *err)
+{
+    size_t n = m->header.items;
+    *out = m->shares;
+    if (query->now_s > m->recent.last_time)
+        return OD_OK;
+    uint32_t *lately = OD_NEW_ARRAY(scratch, uint32_t, n * OD_RECENT_WINDOWS);
+    float *then = OD_NEW_ARRAY(scratch, float, n *OD_BLEND_COMMON);
+    if (!lately || !then)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    od_recent_count(&m->recent, query->now_s, m->header.items, lately);
+    od_blend_popular_shares(m->count, lately, m->header.items, then);
+    *out = then;
+    return OD_OK;
+}
+
+/* The answer to somebody of whom nothing is known. */
+static enum od_status popular(const struct od_model *m, const struct od_query *query,
+                              struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
+                              struct od_error *err)
+{
+    const float *shares;
+    enum od_status st = shares_then(m, query, scratch, &shares, err);
+    if (st != OD_OK)
+        return st;
+    if (shares == m->shares)
+        memcpy(scores, m->popular, m->header.items * sizeof *scores);
+    else
+        od_blend_newcomers(&m->header.newcomers, shares, m->header.temperature, m->header.items,
+                           scores);
+    if (notes)
+        od_blend_note_popular(notes, m->header.temperature, scores);
+    return OD_OK;
+}
+
 /* The answer to somebody who comes back. */
 static enum od_status mix(const struct od_model *m, const struct od_query *query,
                           struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
                           struct od_error *err)
 {
     uint32_t n = m->header.items;
-    const float *shares = m->shares;
+    const float *shares;
     float share[OD_BLEND_SOURCES];
-    if (query->now_s <= m->recent.last_time) {
-        uint32_t *lately = OD_NEW_ARRAY(scratch, uint32_t, (size_t)n * OD_RECENT_WINDOWS);
-        size_t count = (size_t)n * OD_BLEND_COMMON;
-        float *then = OD_NEW_ARRAY(scratch, float, count);
-        if (!lately || !then)
-            return od_fail(err, OD_NO_MEMORY, NULL);
-        od_recent_count(&m->recent, query->now_s, n, lately);
-        od_blend_popular_shares(m->count, lately, n, then);
-        shares = then;
-    }
+    enum od_status st = shares_then(m, query, scratch, &shares, err);
+    if (st != OD_OK)
+        return st;
     od_blend_shares(&m->header.away, od_blend_pause(query), od_blend_length(query->event_count),
                     share);
     if (notes)
@@ -406,12 +433,8 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     }
     if (st != OD_OK)
         return st;
-    if (!*out_personal) {
-        memcpy(scores, model->popular, n * sizeof *scores);
-        if (notes)
-            od_blend_note_popular(notes, model->header.temperature, scores);
-        return OD_OK;
-    }
+    if (!*out_personal)
+        return popular(model, query, scratch, notes, scores, err);
     st = add_repeats(model, query, scratch, own, notes, scores, err);
     if (st == OD_OK && model->header.away.serves && pause >= OD_BLEND_RETURNS)
         st = mix(model, query, scratch, notes, scores, err);

@@ -87,6 +87,7 @@ struct od_blend_away {
     float gain;      /* of the mean log p of held-out items, by cross-validation */
     float gate[OD_BLEND_SOURCES][OD_BLEND_GATE]; /* OD_BLEND_OWN's are 0 */
 };
+#define OD_BLEND_LEAST_SHARE 1e-6f /* of OD_BLEND_OF_ALL: nothing is impossible */
 /* Their sum is 1, and the last is never 0. */
 void od_blend_shares(const struct od_blend_away *away, float pause, float length,
                      float share[OD_BLEND_SOURCES]);
@@ -97,6 +98,18 @@ void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint
 /* Scores of the blend become those of the mixture. popular: od_blend_popular_shares' */
 void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, float temperature,
                   uint32_t items, float *scores);
+
+/* The answer to those of whom nothing is known: the same popular sources, in shares of their own.
+ */
+struct od_blend_newcomers {
+    uint32_t asked; /* first events of users */
+    float gain;     /* of their mean log p over popularity of all time, by cross-validation */
+    float share[OD_BLEND_COMMON];
+};
+#define OD_BLEND_NEWCOMERS_DEFAULT ((struct od_blend_newcomers){.share = {0, 0, 0, 1}})
+/* scores[i] = temperature * log of the mixture. popular: od_blend_popular_shares' */
+void od_blend_newcomers(const struct od_blend_newcomers *newcomers, const float *popular,
+                        float temperature, uint32_t items, float *scores);
 
 /* Section "blend". Little-endian, no padding. */
 struct od_blend_header {
@@ -110,10 +123,11 @@ struct od_blend_header {
     float together; /* the measure above, of the blend, by cross-validation */
     float focus;    /* of the fit of the weights (blend_fit.c) */
     struct od_blend_away away;
+    struct od_blend_newcomers newcomers;
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     5
+#define OD_BLEND_VERSION     6
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

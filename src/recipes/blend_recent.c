@@ -79,13 +79,17 @@ static uint32_t place_of(const struct od_recent *recent, uint64_t age)
     return low;
 }
 
+/* Before time: ages from this on. */
+static uint64_t youngest_before(const struct od_recent *recent, int64_t time)
+{
+    return time > recent->last_time ? 0 : (uint64_t)recent->last_time - (uint64_t)time + 1;
+}
+
 void od_recent_count(const struct od_recent *recent, int64_t time, uint32_t item_count,
                      uint32_t *counts)
 {
     memset(counts, 0, (size_t)item_count * OD_RECENT_WINDOWS * sizeof *counts);
-    /* before time: ages from last - time + 1 on */
-    uint64_t youngest =
-        time > recent->last_time ? 0 : (uint64_t)recent->last_time - (uint64_t)time + 1;
+    uint64_t youngest = youngest_before(recent, time);
     uint32_t at = place_of(recent, youngest);
     for (int w = 0; w < OD_RECENT_WINDOWS; w++) {
         uint32_t *c = counts + (size_t)w * item_count;
@@ -94,6 +98,41 @@ void od_recent_count(const struct od_recent *recent, int64_t time, uint32_t item
             memcpy(c, c - item_count, (size_t)item_count * sizeof *c);
         for (; at < behind; at++)
             c[recent->item[at]] += recent->stride;
+    }
+}
+
+enum od_status od_recent_walk_init(struct od_recent_walk *walk, const struct od_recent *recent,
+                                   uint32_t item_count)
+{
+    *walk =
+        (struct od_recent_walk){.recent = recent, .items = item_count, .entered = recent->count};
+    for (int w = 0; w < OD_RECENT_WINDOWS; w++)
+        walk->left[w] = recent->count;
+    walk->counts = calloc((OD_RECENT_WINDOWS + 1) * walk->items + 1, sizeof *walk->counts);
+    return walk->counts ? OD_OK : OD_NO_MEMORY;
+}
+
+void od_recent_walk_done(struct od_recent_walk *walk)
+{
+    free(walk->counts);
+    *walk = (struct od_recent_walk){0};
+}
+
+void od_recent_walk_to(struct od_recent_walk *walk, int64_t time)
+{
+    const struct od_recent *recent = walk->recent;
+    uint64_t youngest = youngest_before(recent, time);
+    for (; walk->entered > 0 && recent->age[walk->entered - 1] >= youngest; walk->entered--)
+        for (size_t w = 0; w <= OD_RECENT_WINDOWS; w++) {
+            walk->counts[w * walk->items + recent->item[walk->entered - 1]]++;
+            walk->sum[w]++;
+        }
+    for (size_t w = 0; w < OD_RECENT_WINDOWS; w++) {
+        uint32_t *at = &walk->left[w];
+        for (; *at > walk->entered && recent->age[*at - 1] >= youngest + window_s[w]; --*at) {
+            walk->counts[w * walk->items + recent->item[*at - 1]]--;
+            walk->sum[w]--;
+        }
     }
 }
 

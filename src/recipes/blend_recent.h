@@ -34,6 +34,20 @@ void od_recent_done(struct od_recent *recent);
 void od_recent_count(const struct od_recent *recent, int64_t time, uint32_t item_count,
                      uint32_t *counts);
 
+/* The same counts going along with time, for many times in ascending order: of each window and,
+ * last, of all that happened before. In kept interactions, which stand for `stride` each. */
+struct od_recent_walk {
+    const struct od_recent *recent;
+    size_t items;
+    uint32_t *counts; /* [OD_RECENT_WINDOWS + 1][items] */
+    uint64_t sum[OD_RECENT_WINDOWS + 1];
+    uint32_t entered, left[OD_RECENT_WINDOWS]; /* places from which on events were, and are over */
+};
+enum od_status od_recent_walk_init(struct od_recent_walk *walk, const struct od_recent *recent,
+                                   uint32_t item_count) OD_MUST_USE;
+void od_recent_walk_done(struct od_recent_walk *walk);
+void od_recent_walk_to(struct od_recent_walk *walk, int64_t time);
+
 /* Whether times of the data say when things happened: false when four in five steps in time between
  * consecutive events of users have one and the same length, as made up times have, or when there
  * are none. Events of one moment, as those of a basket, are no step. */

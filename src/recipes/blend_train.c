@@ -198,7 +198,8 @@ static enum od_status assemble(const struct blend_run *run, const struct learnin
     return od_blend_assemble(&l->image, &run->header, l->count, &l->recent, out, err);
 }
 
-/* The temperature from users kept out, then from judges who came back what answers them. */
+/* The temperature from users kept out, then what answers those who come back, and those who are
+ * new. */
 static enum od_status finish_header(struct blend_run *run, const struct learning *l,
                                     const struct od_split *split, struct od_error *err)
 {
@@ -215,6 +216,8 @@ static enum od_status finish_header(struct blend_run *run, const struct learning
     if (st == OD_OK)
         st = od_blend_away_fit(&facts, model, header->temperature, l->input->threads, &header->away,
                                err);
+    if (st == OD_OK)
+        st = od_blend_newcomers_fit(&facts, &header->newcomers, err);
     od_blend_close(model);
     return st;
 }
@@ -391,6 +394,19 @@ static void describe_away(const struct od_blend_away *away, struct od_buf *out)
     }
 }
 
+static void describe_newcomers(const struct od_blend_newcomers *newcomers, struct od_buf *out)
+{
+    const float *share = newcomers->share;
+    od_buf_printf(
+        out, "    without a history: popular of the day %.3f, week %.3f, 30 days %.3f, always %.3f",
+        (double)share[OD_BLEND_OF_DAY - 1], (double)share[OD_BLEND_OF_WEEK - 1],
+        (double)share[OD_BLEND_OF_MONTH - 1], (double)share[OD_BLEND_OF_ALL - 1]);
+    if (newcomers->asked)
+        od_buf_printf(out, "; log p %+.4f by %u first events", (double)newcomers->gain,
+                      newcomers->asked);
+    od_buf_char(out, '\n');
+}
+
 bool od_blend_describe(const struct od_image *image, struct od_buf *out)
 {
     static const char *const features[OD_BLEND_FEATURES] = {
@@ -421,5 +437,6 @@ bool od_blend_describe(const struct od_image *image, struct od_buf *out)
             od_buf_printf(out, "    %-13s weight %8.4f\n", features[f], (double)h.weight[f]);
     od_buf_printf(out, "    temperature %.4f\n", (double)h.temperature);
     describe_away(&h.away, out);
+    describe_newcomers(&h.newcomers, out);
     return true;
 }

@@ -704,6 +704,10 @@ static void damaged_blends_are_refused(void **state)
     BREAK(temperature = 0);
     BREAK(away.gate[OD_BLEND_OF_WEEK][1] = NAN);
     BREAK(away.gate[OD_BLEND_OF_ALL][0] = 1e6f);
+    BREAK(newcomers.share[0] = NAN);
+    BREAK(newcomers.share[1] = -.1f);
+    BREAK(newcomers.share[2] = 3);
+    BREAK(newcomers.share[3] = 0);
     BREAK(recent_count++);
     BREAK(recent_stride = 0);
     uint32_t item = RING, age = UINT32_MAX;
