@@ -40,19 +40,20 @@ CXXFLAGS += -Werror
 endif
 
 comma := ,
+VARIANT := $(BUILD)
 ifneq ($(SANITIZER),)
 VARIANT  := $(BUILD)/$(subst $(comma),-,$(SANITIZER))
-CFLAGS   += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all
-CXXFLAGS += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all
-LDFLAGS  += -fsanitize=$(SANITIZER)
-else ifeq ($(FUZZ),1)
-# Set by tools/fuzz.py together with clang. json.cc is C++ linked into C programs: no vptr checks.
-VARIANT  := $(BUILD)/fuzz
-FUZZFLAGS := address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all
-CFLAGS   += -fsanitize=fuzzer-no-link,$(FUZZFLAGS)
-CXXFLAGS += -fsanitize=fuzzer-no-link,$(FUZZFLAGS)
-else
-VARIANT  := $(BUILD)
+# The C++ files are linked into C programs: no vptr checks.
+SANITIZE := -fsanitize=$(SANITIZER) -fno-sanitize=vptr -fno-sanitize-recover=all
+# Set by tools/fuzz.py together with clang: libFuzzer is told where an input leads.
+ifeq ($(COVERAGE),1)
+VARIANT  := $(VARIANT)-coverage
+SANITIZE += -fsanitize=fuzzer-no-link
+endif
+CPPFLAGS += -DSANITIZED
+CFLAGS   += $(SANITIZE)
+CXXFLAGS += $(SANITIZE)
+LDFLAGS  += $(SANITIZE)
 endif
 
 OBJ := $(VARIANT)/obj

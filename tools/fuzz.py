@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Builds tests/fuzz/fuzz_*.c with clang and libFuzzer, and runs them.
 
-    python3 tools/fuzz.py --regress           each target once over its corpus
+    python3 tools/fuzz.py --regress           each target once over its corpus, linked with the objects
+                                              of the sanitized unit tests
     python3 tools/fuzz.py --seconds 600       fuzz, the seconds shared out among the targets
     python3 tools/fuzz.py --seconds 60 image  only fuzz_image
 
@@ -31,21 +32,31 @@ def plain_environment():
     return env
 
 
-def build(name):
-    program = BUILD / "fuzz" / f"fuzz_{name}"
-    done = subprocess.run(
-        [os.environ.get("MAKE") or "make", "--no-print-directory", f"-j{os.environ.get('JOBS') or os.cpu_count()}",
-         f"BUILD={BUILD}", "FUZZ=1", "CC=clang", "CXX=clang++", "SANITIZER=", str(program)],
-        env=plain_environment())
-    return program if done.returncode == 0 else None
+def variant(regress):
+    """The folder and the make options of a build: only who looks for inputs needs to see where they lead."""
+    return (BUILD / "address-undefined", []) if regress else (BUILD / "address-undefined-coverage", ["COVERAGE=1"])
 
 
-def run(name, arguments, show):
+def build(names, regress):
+    """Name -> program, of the targets that build."""
+    folder, options = variant(regress)
+    programs = {name: folder / "fuzz" / f"fuzz_{name}" for name in names}
+    command = [os.environ.get("MAKE") or "make", "--no-print-directory", "-k",
+               f"-j{os.environ.get('JOBS') or os.cpu_count()}", f"BUILD={BUILD}", "SANITIZER=address,undefined", "CC=clang",
+               "CXX=clang++", *options]
+    subprocess.run([*command, *map(str, programs.values())], env=plain_environment())
+    # What an earlier build left would pass for what does not build now.
+    built = lambda program: subprocess.run([*command, "-q", str(program)], env=plain_environment(),  # noqa: E731
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    return {name: program for name, program in programs.items() if built(program)}
+
+
+def run(name, program, arguments, show):
     """True when the target came through. Its output is shown when it did not, or when asked for."""
-    program = build(name)
     if not program:
         print(f"FAIL fuzz_{name}: does not build")
         return False
+    (BUILD / "fuzz").mkdir(parents=True, exist_ok=True)
     command = [str(program), f"-artifact_prefix={BUILD}/fuzz/{name}-", *LIMITS, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", env=plain_environment())
@@ -63,20 +74,20 @@ def run(name, arguments, show):
     return code == 0
 
 
-def regress(name):
+def regress(name, program):
     corpus = CORPUS / name
     if not corpus.is_dir() or not any(corpus.iterdir()):
         print(f"FAIL fuzz_{name}: {corpus} holds no input")
         return False
-    return run(name, ["-runs=0", str(corpus)], show=False)
+    return run(name, program, ["-runs=0", str(corpus)], show=False)
 
 
-def fuzz(name, seconds):
+def fuzz(name, program, seconds):
     found = BUILD / "fuzz" / "found" / name
     found.mkdir(parents=True, exist_ok=True)
     folders = [str(found)] + ([str(CORPUS / name)] if (CORPUS / name).is_dir() else [])
     print(f"== fuzz_{name}, {seconds} s", flush=True)
-    return run(name, [f"-max_total_time={seconds}", "-print_final_stats=1", *folders], show=True)
+    return run(name, program, [f"-max_total_time={seconds}", "-print_final_stats=1", *folders], show=True)
 
 
 def main():
@@ -95,7 +106,8 @@ def main():
     if not names:
         sys.exit("fuzz: there is no tests/fuzz/fuzz_*.c")
     share = max(1, asked.seconds // len(names))
-    results = [regress(n) if asked.regress else fuzz(n, share) for n in names]
+    programs = build(names, asked.regress)
+    results = [regress(n, programs.get(n)) if asked.regress else fuzz(n, programs.get(n), share) for n in names]
     # A corpus whose target is gone tests nothing, and nobody would notice.
     for corpus in sorted(CORPUS.iterdir()) if asked.regress and not asked.names and CORPUS.is_dir() else []:
         if corpus.name not in names:

@@ -29,6 +29,7 @@ PYTHON = os.path.join(VENV, "bin", "python")
 COUNTS = re.compile(r"^(\w+): (\d+) passed, (\d+) failed, (\d+) skipped")
 # A failure by name, as pytest, tools/run_unit.py and cmocka say it.
 FAILURE = re.compile(r"^((?:FAILED|ERROR) tests/.*|FAIL .*|\[  FAILED  \] [a-z_]\w+|\[   LINE   \] .*)$")
+SANITIZED = ["SANITIZER=address,undefined", "CC=clang", "CXX=clang++"]
 SECTION_LIMIT_S = 3600 + int(os.environ.get("SOAK_SECONDS") or 0)
 
 
@@ -100,10 +101,9 @@ def missing(what):
 
 
 def section_build():
-    # clang's warnings do not depend on what it optimises.
+    # clang builds what the unit tests under sanitizers and the fuzz targets are linked with.
     wrong = []
-    for compiler, arguments in (("gcc", ["CC=gcc", "CXX=g++"]),
-                                ("clang", ["CC=clang", "CXX=clang++", f"BUILD={BUILD}/clang", "OPT=-O0"])):
+    for compiler, arguments in (("gcc", ["CC=gcc", "CXX=g++"]), ("clang", SANITIZED)):
         code, _ = make("-k", "WERROR=1", *arguments, "build")
         if code:
             wrong.append(compiler)
@@ -132,7 +132,7 @@ def section_unit():
 
 
 def section_asan():
-    return unit("asan", "SANITIZER=address,undefined")
+    return unit("asan", *SANITIZED)
 
 
 def section_fuzz():

@@ -70,10 +70,10 @@ endef
 FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SRC   := $(sort $(wildcard bench/*.c))
 QUALITY_SRC := $(sort $(wildcard tests/quality/*.c))
-FUZZ_BIN    := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_BIN    := $(FUZZ_SRC:tests/fuzz/%.c=$(VARIANT)/fuzz/%)
 BENCH_BIN   := $(BENCH_SRC:bench/%.c=$(VARIANT)/bench/%)
 QUALITY_BIN := $(QUALITY_SRC:tests/quality/%.c=$(VARIANT)/quality/%)
-$(foreach s,$(FUZZ_SRC),$(eval $(call program_rules,$(s),$(s:tests/fuzz/%.c=$(BUILD)/fuzz/%),-fsanitize=fuzzer)))
+$(foreach s,$(FUZZ_SRC),$(eval $(call program_rules,$(s),$(s:tests/fuzz/%.c=$(VARIANT)/fuzz/%),-fsanitize=fuzzer)))
 $(foreach s,$(BENCH_SRC),$(eval $(call program_rules,$(s),$(s:bench/%.c=$(VARIANT)/bench/%),)))
 $(foreach s,$(QUALITY_SRC),$(eval $(call program_rules,$(s),$(s:tests/quality/%.c=$(VARIANT)/quality/%),)))
 
@@ -129,5 +129,5 @@ install: build ## copy the server to PREFIX/bin (PREFIX=/usr/local)
 
 # The environments of tools/deps.sh stay: they take a minute to fetch and hold nothing of ours.
 clean: ## remove what was built
-	@rm -rf $(foreach d,obj lib unit bench quality demo faults fuzz clang address-undefined address undefined thread,$(BUILD)/$(d))
+	@rm -rf $(foreach d,obj lib unit bench quality demo faults fuzz address-undefined address-undefined-coverage address undefined thread,$(BUILD)/$(d))
 	@rm -f $(BUILD)/ondol $(BUILD)/have-libraries

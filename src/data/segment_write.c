@@ -183,6 +183,8 @@ enum od_status od_chunk_writer_add_batch(struct od_chunk_writer *writer,
 {
     assert(rows <= OD_CHUNK_BATCH);
     uint32_t from = writer->rows;
+    if (rows == 0)
+        return OD_OK; /* of columns that have no memory yet, perhaps */
     if (rows > OD_CHUNK_ROWS - from)
         return OD_LIMIT;
     enum od_status s = from + rows <= writer->row_cap ? OD_OK : grow(writer, from + rows);

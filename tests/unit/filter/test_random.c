@@ -24,15 +24,8 @@
 #define CATALOGUES  500 /* for each of the two languages */
 #define EXPRESSIONS 100
 #define FEW         30 /* catalogues */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#endif
 #ifndef SANITIZED
-#define SANITIZED false
+#define SANITIZED 0
 #endif
 #define MOST_ITEMS  150
 #define MOST_EVENTS 260

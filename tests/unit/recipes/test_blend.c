@@ -504,7 +504,7 @@ static void ask(const struct od_memory_model *m, const struct od_training *t, ui
 static void repeats_are_learnt_not_assumed(void **state)
 {
     (void)state;
-    struct od_training *never_again = distinct(900), *again = ring(700, 4);
+    struct od_training *never_again = distinct(400), *again = ring(300, 4);
     struct od_memory_model m;
     struct od_metrics metrics = {0};
     float scores[RING];
