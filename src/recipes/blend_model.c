@@ -44,7 +44,7 @@ struct od_model {
     const float *standing; /* terms of popularity of all time */
     const float *current;  /* and those of popularity lately, as of the end of the data */
     const float *lately;   /* log(1 + interactions in the last week), likewise */
-    float *shares;         /* od_blend_popular_shares, likewise */
+    float *shares;         /* od_blend_popular_shares, likewise; NULL when no mixture serves */
 };
 
 struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items)
@@ -189,6 +189,10 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
     od_blend_popular_shares(m->count, counts, m->header.items, m->shares);
     od_blend_newcomers(&m->header.newcomers, m->shares, m->header.temperature, m->header.items,
                        popular);
+    if (!m->header.away.serves) {
+        free(m->shares);
+        m->shares = NULL;
+    }
     m->popular = popular;
     m->standing = standing;
     m->current = current;
@@ -351,12 +355,12 @@ static enum od_status note_begin(const struct od_model *m, const struct od_query
 static enum od_status shares_then(const struct od_model *m, const struct od_query *query,
                                   struct od_arena *scratch, const float **out, struct od_error *err)
 {
-    size_t n = m->header.items;
+    size_t n = m->header.items, count = n * OD_BLEND_COMMON;
     *out = m->shares;
     if (query->now_s > m->recent.last_time)
         return OD_OK;
     uint32_t *lately = OD_NEW_ARRAY(scratch, uint32_t, n * OD_RECENT_WINDOWS);
-    float *then = OD_NEW_ARRAY(scratch, float, n *OD_BLEND_COMMON);
+    float *then = OD_NEW_ARRAY(scratch, float, count);
     if (!lately || !then)
         return od_fail(err, OD_NO_MEMORY, NULL);
     od_recent_count(&m->recent, query->now_s, m->header.items, lately);
@@ -370,15 +374,16 @@ static enum od_status popular(const struct od_model *m, const struct od_query *q
                               struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
                               struct od_error *err)
 {
-    const float *shares;
-    enum od_status st = shares_then(m, query, scratch, &shares, err);
-    if (st != OD_OK)
-        return st;
-    if (shares == m->shares)
-        memcpy(scores, m->popular, m->header.items * sizeof *scores);
-    else
-        od_blend_newcomers(&m->header.newcomers, shares, m->header.temperature, m->header.items,
-                           scores);
+    uint32_t n = m->header.items;
+    if (query->now_s > m->recent.last_time) {
+        memcpy(scores, m->popular, n * sizeof *scores);
+    } else {
+        const float *shares;
+        enum od_status st = shares_then(m, query, scratch, &shares, err);
+        if (st != OD_OK)
+            return st;
+        od_blend_newcomers(&m->header.newcomers, shares, m->header.temperature, n, scores);
+    }
     if (notes)
         od_blend_note_popular(notes, m->header.temperature, scores);
     return OD_OK;
