@@ -85,10 +85,11 @@ fuzz: ## fuzz every target, FUZZ_SECONDS=600 altogether
 	@tools/deps.sh test
 	@$(TOOL_ENV) $(PYTHON) tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
-bench: ## measure answers and events over HTTP beside the limits of the machine: minutes
+BENCH_SHORT := bench/serving.py bench/batch.py
+bench: ## measure answers, events and batch jobs beside the limits of the machine: minutes
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) build $(addprefix $(VARIANT)/bench/,load echo floors bench_store)
-	@$(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) bench/serving.py
+	@set -e; for p in $(BENCH_SHORT); do $(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) $$p; done
 
 # What bench/serving.py and bench/train_torch.py call, which tells little by itself.
 BENCH_PARTS := %/peer_train %/load %/echo %/floors
@@ -97,7 +98,7 @@ bench-all: bench ## that, and import, store, training, scale, each beside a peer
 	@$(MAKE) --no-print-directory -j$(JOBS) bench-programs
 	@set -e; \
 	  for p in $(filter-out $(BENCH_PARTS),$(BENCH_BIN)); do echo "== $$p"; $$p; done; \
-	  for p in $(filter-out bench/serving.py,$(sort $(wildcard bench/*.py))); do echo "== $$p"; \
+	  for p in $(filter-out $(BENCH_SHORT),$(sort $(wildcard bench/*.py))); do echo "== $$p"; \
 	    $(TOOL_ENV) ONDOL_BINARY="$(abspath $(VARIANT))/ondol" $(VPY) $$p; done
 
 quality: ## measure every recipe on every data set and rewrite the tables; takes hours

@@ -94,17 +94,6 @@ void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, flo
     vector->log(scores, scores, temperature, n);
 }
 
-void od_blend_newcomers(const struct od_blend_newcomers *newcomers, const float *popular,
-                        float temperature, uint32_t items, float *scores)
-{
-    const size_t n = items;
-    memset(scores, 0, n * sizeof *scores);
-    for (size_t k = 0; k < OD_BLEND_COMMON; k++)
-        for (size_t i = 0; i < n; i++)
-            scores[i] += newcomers->share[k] * popular[k * n + i];
-    od_nn_vector_best()->log(scores, scores, temperature, n);
-}
-
 /* --- asking judges --- */
 
 struct answer {

@@ -10,7 +10,9 @@
  * first events, and what was popular before the data is not known. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "math/nn/vector.h"
 #include "recipes/blend_train.h"
 #include "recipes/judges.h"
 
@@ -19,6 +21,17 @@ enum {
     STEPS = 200,
 };
 #define ERRORS 2 /* standard errors of the likelihood that are a gain */
+
+void od_blend_newcomers(const struct od_blend_newcomers *newcomers, const float *popular,
+                        float temperature, uint32_t items, float *scores)
+{
+    const size_t n = items;
+    memset(scores, 0, n * sizeof *scores);
+    for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+        for (size_t i = 0; i < n; i++)
+            scores[i] += newcomers->share[k] * popular[k * n + i];
+    od_nn_vector_best()->log(scores, scores, temperature, n);
+}
 
 struct newcomer {
     int64_t time; /* as of which it is asked */
