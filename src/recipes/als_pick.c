@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "os/parallel.h"
+#include "recipes/judges.h"
 #include "recipes/metrics.h"
 
 enum {
@@ -26,8 +26,6 @@ enum {
     SAMPLE_EVENTS = 400000,
     MOST_JUDGES = 3000,
     LEAST_JUDGES = 50,
-    BLOCK = 16,
-    TOP = 20,
     EXPECTED_TRIALS = 8
 };
 #define STEP_GAIN   1.003
@@ -51,59 +49,23 @@ struct pick {
 
 /* --- judging --- */
 
-struct bench {
-    const struct pick *pick;
-    const struct od_als_model *model;
-};
-
-static double place_gain(const struct od_training *t, const struct od_judge *judge, float *scores)
+static enum od_status score(const void *model, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_any)
 {
-    uint32_t target = t->item[judge->end];
-    float mine = scores[target];
-    for (uint64_t e = judge->start; e < judge->end; e++)
-        scores[t->item[e]] = -INFINITY;
-    size_t place = 0;
-    for (uint32_t i = 0; i < t->item_count && place < TOP; i++)
-        place += scores[i] > mine || (scores[i] >= mine && i < target);
-    return place < TOP ? 1 / log2((double)place + 2) : 0;
-}
-
-static enum od_status ask_block(void *context, size_t index, unsigned thread)
-{
-    (void)thread;
-    struct bench *bench = context;
-    const struct pick *pick = bench->pick;
-    const struct od_training *t = pick->task->input->training;
-    struct od_past_event *events = malloc(OD_ALS_HISTORY * sizeof *events);
-    float *scores = malloc(((size_t)t->item_count + 1) * sizeof *scores);
-    struct od_arena arena;
-    od_arena_init(&arena, SIZE_MAX);
-    enum od_status st = events && scores ? OD_OK : OD_NO_MEMORY;
-    size_t last = (index + 1) * BLOCK;
-    for (size_t j = index * BLOCK; j < last && j < pick->judge_count && st == OD_OK; j++) {
-        const struct od_judge *judge = &pick->judges[j];
-        uint64_t count = judge->end - judge->start;
-        uint64_t first = count > OD_ALS_HISTORY ? judge->end - OD_ALS_HISTORY : judge->start;
-        for (uint64_t e = first; e < judge->end; e++)
-            events[e - first] = (struct od_past_event){t->item[e], t->type[e], t->time[e]};
-        struct od_query query = {.events = events, .event_count = judge->end - first};
-        bool any;
-        od_arena_reset(&arena);
-        st = od_als_score(bench->model, &query, &arena, scores, &any);
-        pick->gain[j] = st == OD_OK && any ? place_gain(t, judge, scores) : 0;
-    }
-    od_arena_done(&arena);
-    free(events);
-    free(scores);
-    return st;
+    return od_als_score(model, query, scratch, scores, out_any);
 }
 
 /* Judges a model, which becomes the best when it gains enough. */
 static enum od_status judge(struct pick *pick, const struct od_als_model *model, bool *out_better)
 {
-    struct bench bench = {pick, model};
-    enum od_status st = od_parallel(pick->task->input->threads,
-                                    (pick->judge_count + BLOCK - 1) / BLOCK, ask_block, &bench);
+    struct od_judging judging = {.training = pick->task->input->training,
+                                 .threads = pick->task->input->threads,
+                                 .judges = pick->judges,
+                                 .newest = OD_ALS_HISTORY,
+                                 .nothing = -INFINITY,
+                                 .model = model,
+                                 .score = score};
+    enum od_status st = od_judges_ask(&judging, 0, pick->judge_count, pick->gain);
     double sum = 0;
     for (size_t j = 0; j < pick->judge_count && st == OD_OK; j++)
         sum += pick->gain[j];

@@ -15,6 +15,8 @@
 
 /* The parts tried for a recipe, NULL-terminated; NULL for a recipe without any. */
 const struct od_part *const *od_blend_parts(struct od_str recipe);
+/* Those of any such recipe for data without an order (unordered.h). */
+const struct od_part *const *od_blend_orderless(void);
 
 /* od_recipe.train of such a recipe. */
 enum od_status od_blend_train(const struct od_train_input *input, struct od_image_writer *image,

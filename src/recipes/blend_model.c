@@ -201,17 +201,25 @@ static enum od_status make_planes(struct od_model *m, struct od_error *err)
     return OD_OK;
 }
 
+static const struct od_part *named(const struct od_part *const *parts, const char *name)
+{
+    for (; *parts; parts++)
+        if (strcmp((*parts)->name, name) == 0)
+            return *parts;
+    return NULL;
+}
+
 static enum od_status open_parts(struct od_model *m, const struct od_image *image,
                                  struct od_error *err)
 {
     const struct od_part *const *parts = od_blend_parts(image->recipe);
+    const struct od_part *const *orderless = od_blend_orderless();
     if (!parts)
         return od_fail(err, OD_CORRUPT, "Recipe %.*s has no parts.", OD_STR_ARG(image->recipe));
     for (uint32_t p = 0; p < m->header.part_count; p++) {
         const struct od_blend_part *as = &m->header.part[p];
-        const struct od_part *part = NULL;
-        for (size_t i = 0; parts[i]; i++)
-            part = strcmp(parts[i]->name, as->name) == 0 ? parts[i] : part;
+        const struct od_part *part = named(parts, as->name);
+        part = part ? part : named(orderless, as->name);
         if (!as->serves)
             continue;
         if (!part || !part->present(image))

@@ -10,7 +10,7 @@
  *   5. The parts that serve are trained again, with their lessons, on everybody.
  *
  * Where the data have no order (unordered.h) all this happens with every user's events in an order
- * by chance.
+ * by chance, and with the parts that do not listen to it.
  *
  * So choices, metrics and temperature come from events no fit has seen, and what is deployed has
  * seen all. The metrics are those of a model that missed the judges' last events and a tenth of the
@@ -365,6 +365,8 @@ enum od_status od_blend_train(const struct od_train_input *input, struct od_imag
     if (!parts)
         return od_fail(err, OD_INVALID_INPUT, "Recipe %s has no parts to blend.",
                        input->spec->name);
+    if (od_unordered(input->training))
+        parts = od_blend_orderless();
     return od_blend_train_parts(parts, input, image, metrics, err);
 }
 

@@ -21,4 +21,23 @@ struct od_paired {
 };
 struct od_paired od_paired(const double *now, size_t stride, const double *before, size_t count);
 
+/* Where a model ranks held-out events. Items of a judge's past take no part unless people return.
+ */
+struct od_judging {
+    const struct od_training *training;
+    unsigned threads;
+    const struct od_judge *judges;
+    bool returns;
+    size_t newest; /* events of a judge's past that the model is told */
+    float nothing; /* a score that is not above this says nothing of an item */
+    const void *model;
+    enum od_status (*score)(const void *model, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_any);
+};
+/* gain[j] := 1 / log2(1 + place) for places up to OD_JUDGES_TOP, else 0, of judges [first, last);
+ * equal scores rank by code, as answers do. */
+#define OD_JUDGES_TOP 20
+enum od_status od_judges_ask(const struct od_judging *judging, size_t first, size_t last,
+                             double *gain) OD_MUST_USE;
+
 #endif

@@ -17,17 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/kernels.h"
-#include "os/parallel.h"
 #include "recipes/judges.h"
 #include "recipes/metrics.h"
 
 enum {
     MOST_JUDGES = 4000,
     FEWEST_JUDGES = 600,
-    BLOCK = 16,           /* judges of a part */
-    FIRST_LOOK = 16 * 32, /* judges that a candidate is put to at first; then twice as many */
-    TOP = 20,
+    FIRST_LOOK = 512, /* judges that a candidate is put to at first; then twice as many */
     MOST_CHOICES = 5,
     EXPECTED_TRIALS = 32 /* for progress */
 };
@@ -57,77 +53,10 @@ struct pick {
 
 /* --- one trial --- */
 
-struct bench {
-    const struct pick *pick;
-    const struct od_knn_scorer *scorer;
-    const struct od_kernels *vector;
-    double *gain;
-    size_t first; /* block */
-};
-
-struct desk {
-    struct od_arena arena;
-    float *scores;
-    struct od_past_event *events; /* [OD_KNN_REACH] */
-};
-
-static double rank_gain(const struct bench *bench, float *scores, uint32_t target)
+static enum od_status score(const void *scorer, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_any)
 {
-    size_t n = bench->pick->index.items, blocks = (n + OD_SCAN_BLOCK - 1) / OD_SCAN_BLOCK;
-    float mine = scores[target];
-    uint64_t mask = 0;
-    size_t place = 0;
-    if (!(mine > 0))
-        return 0;
-    for (size_t i = n; i < blocks * OD_SCAN_BLOCK; i++)
-        scores[i] = -INFINITY;
-    for (size_t b = 0;
-         (b = bench->vector->above(scores, b, blocks, nextafterf(mine, 0), NULL, &mask)) < blocks;
-         b++)
-        for (; mask; mask &= mask - 1) {
-            size_t i = b * OD_SCAN_BLOCK + (size_t)__builtin_ctzll(mask);
-            place += scores[i] > mine || (scores[i] >= mine && i < target);
-        }
-    return place < TOP ? 1 / log2((double)place + 2) : 0;
-}
-
-static enum od_status ask(const struct bench *bench, const struct od_judge *judge,
-                          struct desk *desk, double *out)
-{
-    const struct od_training *t = bench->pick->task->input->training;
-    uint32_t target = t->item[judge->end];
-    uint64_t first =
-        judge->end - judge->start > OD_KNN_REACH ? judge->end - OD_KNN_REACH : judge->start;
-    bool any;
-    for (uint64_t e = first; e < judge->end; e++)
-        desk->events[e - first] = (struct od_past_event){t->item[e], t->type[e], t->time[e]};
-    struct od_query query = {
-        .events = desk->events, .event_count = judge->end - first, .now_s = t->time[judge->end]};
-    od_arena_reset(&desk->arena);
-    enum od_status st = od_knn_score(bench->scorer, &query, &desk->arena, desk->scores, &any);
-    for (uint64_t e = judge->start; st == OD_OK && e < judge->end && !bench->pick->returns; e++)
-        if (t->item[e] != target)
-            desk->scores[t->item[e]] = 0;
-    *out = st == OD_OK && any ? rank_gain(bench, desk->scores, target) : 0;
-    return st;
-}
-
-static enum od_status ask_block(void *context, size_t index, unsigned thread)
-{
-    (void)thread;
-    struct bench *bench = context;
-    index += bench->first;
-    size_t items = bench->pick->index.items, last = (index + 1) * BLOCK;
-    struct desk desk = {.scores = malloc((items + OD_SCAN_BLOCK) * sizeof *desk.scores),
-                        .events = malloc(OD_KNN_REACH * sizeof *desk.events)};
-    od_arena_init(&desk.arena, SIZE_MAX);
-    enum od_status st = desk.scores && desk.events ? OD_OK : OD_NO_MEMORY;
-    for (size_t j = index * BLOCK; j < last && j < bench->pick->judge_count && st == OD_OK; j++)
-        st = ask(bench, &bench->pick->judges[j], &desk, &bench->gain[j]);
-    od_arena_done(&desk.arena);
-    free(desk.scores);
-    free(desk.events);
-    return st;
+    return od_knn_score(scorer, query, scratch, scores, out_any);
 }
 
 /* Whether judges [0, count) leave a chance that the trial gains enough over the best. */
@@ -145,23 +74,29 @@ static enum od_status judge(struct pick *pick, const struct od_knn_config *confi
     enum od_status st = od_knn_scorer_init(&scorer, &pick->index, config);
     if (st != OD_OK)
         return st;
-    struct bench bench = {pick, &scorer, od_kernels_best(), pick->gain, 0};
-    size_t blocks = (pick->judge_count + BLOCK - 1) / BLOCK, next;
+    struct od_judging judging = {.training = pick->task->input->training,
+                                 .threads = pick->task->input->threads,
+                                 .judges = pick->judges,
+                                 .returns = pick->returns,
+                                 .newest = OD_KNN_REACH,
+                                 .model = &scorer,
+                                 .score = score};
+    size_t count = pick->judge_count, asked = 0;
     bool against = pick->trials > 1;
     *out_score = 0;
-    for (size_t look = against ? FIRST_LOOK / BLOCK : blocks; st == OD_OK; look *= 2) {
-        next = look < blocks ? look : blocks;
-        st = od_parallel(pick->task->input->threads, next - bench.first, ask_block, &bench);
-        bench.first = next;
-        if (next == blocks || (against && !hopes(pick, next * BLOCK)))
+    for (size_t look = against ? FIRST_LOOK : count; st == OD_OK; look *= 2) {
+        size_t next = look < count ? look : count;
+        st = od_judges_ask(&judging, asked, next, pick->gain);
+        asked = next;
+        if (next == count || (against && !hopes(pick, next)))
             break;
     }
     od_knn_scorer_done(&scorer);
-    if (st != OD_OK || bench.first < blocks)
+    if (st != OD_OK || asked < count)
         return st;
-    for (size_t j = 0; j < pick->judge_count; j++)
+    for (size_t j = 0; j < count; j++)
         *out_score += pick->gain[j];
-    *out_score /= (double)pick->judge_count;
+    *out_score /= (double)count;
     return OD_OK;
 }
 

@@ -4,20 +4,20 @@
 
 #include <math.h>
 
-static enum od_status check_sparse(const struct od_linar_view *view, uint64_t rows,
-                                   struct od_error *err)
+static enum od_status check_sparse(const struct od_linar_view *view, const char *prefix,
+                                   uint64_t rows, struct od_error *err)
 {
     if (view->at[0] != 0)
-        return od_fail(err, OD_CORRUPT, "Section linar.at does not begin at 0.");
+        return od_fail(err, OD_CORRUPT, "Section %s.at does not begin at 0.", prefix);
     for (uint64_t r = 0; r < rows; r++) {
         if (view->at[r + 1] < view->at[r] || view->at[r + 1] - view->at[r] > view->items)
-            return od_fail(err, OD_CORRUPT, "Section linar.at is not in order at row %llu.",
+            return od_fail(err, OD_CORRUPT, "Section %s.at is not in order at row %llu.", prefix,
                            (unsigned long long)r);
         for (uint64_t i = view->at[r]; i < view->at[r + 1]; i++)
             if (view->column[i] >= view->items ||
                 (i > view->at[r] && view->column[i] <= view->column[i - 1]))
-                return od_fail(err, OD_CORRUPT, "Section linar.column is not valid at entry %llu.",
-                               (unsigned long long)i);
+                return od_fail(err, OD_CORRUPT, "Section %s.column is not valid at entry %llu.",
+                               prefix, (unsigned long long)i);
     }
     return OD_OK;
 }
@@ -35,11 +35,11 @@ static enum od_status open_sparse(struct od_linar_view *out, const struct od_ima
     out->at = p;
     if (!od_image_section(image, od_linar_name(name, prefix, "at"), &at) ||
         !od_image_section(image, od_linar_name(name, prefix, "column"), &column))
-        return od_fail(err, OD_CORRUPT, "Section linar.column is missing.");
+        return od_fail(err, OD_CORRUPT, "Section %s.column is missing.", prefix);
     uint64_t entries = column.len / sizeof *out->column;
     for (uint64_t r = 0; r <= rows; r++)
         if (out->at[r] > entries)
-            return od_fail(err, OD_CORRUPT, "Section linar.at points past its entries.");
+            return od_fail(err, OD_CORRUPT, "Section %s.at points past its entries.", prefix);
     st = od_image_array(image, od_linar_name(name, prefix, "column"), entries, sizeof *out->column,
                         &p, err);
     if (st != OD_OK)
@@ -50,7 +50,7 @@ static enum od_status open_sparse(struct od_linar_view *out, const struct od_ima
     if (st != OD_OK)
         return st;
     out->value = p;
-    return check_sparse(out, rows, err);
+    return check_sparse(out, prefix, rows, err);
 }
 
 enum od_status od_linar_view_open(struct od_linar_view *out, const struct od_image *image,
@@ -69,7 +69,7 @@ enum od_status od_linar_view_open(struct od_linar_view *out, const struct od_ima
     view.scale = p;
     for (uint64_t r = 0; r < rows; r++)
         if (!isfinite(view.scale[r]))
-            return od_fail(err, OD_CORRUPT, "Section linar.scale is not finite at row %llu.",
+            return od_fail(err, OD_CORRUPT, "Section %s.scale is not finite at row %llu.", prefix,
                            (unsigned long long)r);
     if (od_image_section(image, od_linar_name(name, prefix, "rows"), &section)) {
         st = od_image_array(image, name, rows * items, sizeof *view.rectangle, &p, err);

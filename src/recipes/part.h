@@ -52,6 +52,7 @@ extern const struct od_part od_part_linar; /* linear, decayed histories: linar_p
 extern const struct od_part od_part_far;   /* the same, aiming further: linar_part.c */
 extern const struct od_part od_part_knn;   /* neighbouring sessions: knn_part.c */
 extern const struct od_part od_part_als;   /* factors of the unordered matrix: als_part.c */
+extern const struct od_part od_part_walk;  /* walks of three steps: walk_part.c */
 extern const struct od_part od_part_gru;   /* recurrent network: gru_part.c */
 extern const struct od_part od_part_seq;   /* linear time-kernel network: seq_part.c */
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "recipes/blend.h"
 #include "recipes/registry.h"
 #include "recipes/vector_form.h"
 #include "recipes/fitted.h"
@@ -78,14 +79,24 @@ static void fill_items(struct shelf *items)
     }
 }
 
+/* The part of data without an order, which the toys do not lead to. */
+static enum od_status train_walks(const struct od_train_input *input, struct od_image_writer *image,
+                                  struct od_error *err)
+{
+    static const struct od_part *const alone[] = {&od_part_walk, NULL};
+    return od_blend_train_parts(alone, input, image, NULL, err);
+}
+
+/* train NULL: the recipe's own. */
 static void add_model(const struct od_recipe *recipe, const struct od_training *t,
-                      const struct od_training *actions)
+                      const struct od_training *actions, od_fit *train)
 {
     struct fitted f;
     fitted_init(&f, recipe->name, t);
     f.input.external = OD_STR("i00000\t1 0\ni00001\t0 2\ni00002\t3 4\ni00003\t0 0\n");
     f.input.actions = f.input.spec->needs_actions ? actions : NULL;
-    if (fitted_run(&f, false) != OD_OK) {
+    if ((train ? od_memory_model_fit(recipe, train, &f.input, &f.model, &f.err)
+               : fitted_run(&f, false)) != OD_OK) {
         fprintf(stderr, "%s: %s\n", recipe->name, f.err.message);
         abort();
     }
@@ -108,7 +119,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     t->item_table = items.table;
     const struct od_recipe *recipe;
     for (size_t r = 0; (recipe = od_recipe_at(r)); r++)
-        add_model(recipe, t, actions);
+        add_model(recipe, t, actions, NULL);
+    add_model(od_recipe_find(OD_STR("aws-user-personalization")), t, NULL, train_walks);
     shelf_done(&items);
     od_training_free(actions);
     od_training_free(t);

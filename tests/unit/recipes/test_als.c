@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "recipes/als.h"
-#include "toy.h"
+#include "toy_part.h"
 
 static struct od_als_matrix matrix_of(const struct od_training *t)
 {
@@ -308,87 +308,14 @@ static void ease_fulfils_its_equation(void **state)
 
 /* --- the part --- */
 
-static enum od_status put(void *to, const void *bytes, size_t len)
-{
-    od_buf_put(to, bytes, len);
-    return od_buf_status(to);
-}
-
-struct bytes {
-    char *ptr;
-    size_t len;
-};
-
-static struct bytes finish(struct od_image_writer *writer)
-{
-    struct od_buf out;
-    od_buf_init(&out, 1 << 26);
-    assert_int_equal(od_image_finish(writer, put, &out), OD_OK);
-    od_image_writer_free(writer);
-    struct bytes b = {aligned_alloc(64, (out.len + 63) & ~(size_t)63), out.len};
-    assert_non_null(b.ptr);
-    memcpy(b.ptr, out.ptr, out.len);
-    od_buf_done(&out);
-    return b;
-}
-
-/* Users like one of four groups of items. */
-static struct od_training *groups(void)
-{
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    struct od_random rng;
-    od_random_init(&rng, 3);
-    for (unsigned u = 0; u < 300; u++)
-        for (unsigned k = 0; k < 8; k++)
-            toy_add(b, u, (unsigned)(u % 4 * 20 + od_random_below(&rng, 20)), k);
-    return toy_finish(b);
-}
-
-/* Fits by judges, then with the lesson alone; returns the second image and whether they agree. */
-static struct bytes fit_twice(struct od_training *t, unsigned threads, bool *out_same)
-{
-    uint64_t *end = malloc(t->user_count * sizeof *end);
-    struct od_judge *judges = malloc(t->user_count * sizeof *judges);
-    assert_true(end && judges);
-    for (uint32_t u = 0; u < t->user_count; u++) {
-        end[u] = t->user_start[u + 1] - 1;
-        judges[u] = (struct od_judge){t->user_start[u], end[u]};
-    }
-    struct od_train_input input = {.training = t, .seed = 7, .threads = threads};
-    struct od_part_task task = {
-        .input = &input, .end = end, .judges = judges, .judge_count = t->user_count};
-    struct od_buf lesson, again;
-    od_buf_init(&lesson, 4096);
-    od_buf_init(&again, 4096);
-    struct od_error err = {0};
-    struct bytes image[2];
-    for (int way = 0; way < 2; way++) {
-        struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
-        if (od_part_als.fit(&task, writer, way ? &again : &lesson, &err) != OD_OK)
-            fail_msg("%s", err.message);
-        image[way] = finish(writer);
-        task.judge_count = 0;
-        task.lesson = od_buf_view(&lesson);
-    }
-    *out_same = image[0].len == image[1].len &&
-                memcmp(image[0].ptr, image[1].ptr, image[0].len) == 0 &&
-                od_str_eq(od_buf_view(&lesson), od_buf_view(&again));
-    free(image[0].ptr);
-    od_buf_done(&lesson);
-    od_buf_done(&again);
-    free(end);
-    free(judges);
-    return image[1];
-}
-
 static void the_part_is_the_same_for_threads_and_lessons(void **state)
 {
     (void)state;
-    struct od_training *t = groups();
-    struct bytes b[2];
+    struct od_training *t = toy_groups();
+    struct toy_bytes b[2];
     for (unsigned i = 0; i < 2; i++) {
         bool same;
-        b[i] = fit_twice(t, i + 1, &same);
+        b[i] = toy_fit_twice(&od_part_als, t, i + 1, &same);
         assert_true(same);
     }
     assert_int_equal(b[0].len, b[1].len);
@@ -420,7 +347,7 @@ static void the_part_is_the_same_for_threads_and_lessons(void **state)
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
-    struct od_training *t = groups();
+    struct od_training *t = toy_groups();
     struct od_train_input input = {.training = t, .threads = 1};
     static const char *const lesson[] = {"nonsense", "0 1 1 1", "2 1 1 1 1", "0 1 1 1 1 1",
                                          "0 -1 1 1 1"};
@@ -460,7 +387,7 @@ static enum od_status open_with(bool ease, const char *section, size_t at, const
     }
     struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
     assert_int_equal(od_als_model_write(&model, writer), OD_OK);
-    struct bytes b = finish(writer);
+    struct toy_bytes b = toy_image(writer);
     struct od_image image;
     struct od_str s;
     assert_int_equal(od_image_open((struct od_str){b.ptr, b.len}, true, &image, NULL), OD_OK);

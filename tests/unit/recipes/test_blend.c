@@ -541,6 +541,38 @@ static void a_blend_tells_what_serves(void **state)
     od_training_free(t);
 }
 
+/* Pairs without times: what is asked for is a neighbour on the ring, and no part that decays
+ * histories takes part. */
+static void without_an_order_histories_are_sets(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 9);
+    for (unsigned u = 0; u < 600; u++) {
+        unsigned at = (unsigned)od_random_below(&rng, RING - NEAR + 1);
+        for (unsigned k = 0; k < NEAR; k++)
+            if (od_random_below(&rng, 10) < 7)
+                toy_add(b, u, at + k, 1000);
+    }
+    struct od_training *t = toy_finish(b);
+    struct od_memory_model m;
+    struct od_metrics metrics = {0};
+    struct od_str section;
+    float scores[RING];
+    train(&od_recipe_user_personalization_v2, t, 2, &metrics, &m);
+    assert_false(od_image_section(&m.image, "linar", &section));
+    assert_false(od_image_section(&m.image, "knn", &section));
+    assert_false(od_image_section(&m.image, "seq", &section));
+    assert_true(od_image_section(&m.image, "als", &section) ||
+                od_image_section(&m.image, "walk", &section));
+    ask(&m, t, 12, 4, scores);
+    for (uint32_t i = 0; i < RING; i++)
+        assert_true((i > 6 && i < 21) || (scores[i] < scores[11] && scores[i] < scores[16]));
+    od_memory_model_done(&m);
+    od_training_free(t);
+}
+
 static float sum_of(const struct od_score_terms *terms)
 {
     float sum = 0;
@@ -749,6 +781,7 @@ int main(void)
         cmocka_unit_test(some_returns_are_those_after_the_longest_pause),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
+        cmocka_unit_test(without_an_order_histories_are_sets),
         cmocka_unit_test(a_score_is_the_sum_of_its_terms),
         cmocka_unit_test(what_weighs_nothing_is_not_predicted),
         cmocka_unit_test(damaged_blends_are_refused),

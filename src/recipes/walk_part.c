@@ -1,0 +1,222 @@
+/* Walks as a part of a model (walk.h): the numbers chosen on held-out events, and the part. The
+ * lesson is the configuration. */
+#include "recipes/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "recipes/judges.h"
+#include "recipes/metrics.h"
+
+enum { MOST_JUDGES = 4000, LEAST_JUDGES = 50, EXPECTED_TRIALS = 12 };
+#define STEP_GAIN   1.003
+#define MOST_SCORES 60000000u /* judges times items of a trial */
+
+struct od_walk_config od_walk_config_default(void)
+{
+    return (struct od_walk_config){.decay = 1, .source = .15f, .target = .2f};
+}
+
+/* --- choosing --- */
+
+struct pick {
+    const struct od_part_task *task;
+    const struct od_walk_fit *fit;
+    struct od_judge *judges;
+    size_t judge_count;
+    double *gain;
+    bool returns;
+    struct od_walk_config best;
+    double best_score;
+    unsigned trials;
+};
+
+static enum od_status score_walk(const void *scorer, const struct od_query *query,
+                                 struct od_arena *scratch, float *scores, bool *out_any)
+{
+    return od_walk_score(scorer, query, scratch, scores, out_any);
+}
+
+static enum od_status try(struct pick *pick, const struct od_walk_config *config, bool *out_better,
+                          struct od_error *err)
+{
+    const struct od_train_input *input = pick->task->input;
+    double done = pick->trials < EXPECTED_TRIALS ? pick->trials : EXPECTED_TRIALS, sum = 0;
+    enum od_status st =
+        od_progress_report(&input->progress, done / EXPECTED_TRIALS, "choosing walks", err);
+    struct od_walk_scorer scorer;
+    if (st != OD_OK)
+        return st;
+    st = od_walk_scorer_init(&scorer, pick->fit, config);
+    if (st != OD_OK)
+        return od_fail(err, st, NULL);
+    struct od_judging judging = {.training = input->training,
+                                 .threads = input->threads,
+                                 .judges = pick->judges,
+                                 .returns = pick->returns,
+                                 .newest = OD_WALK_HISTORY,
+                                 .model = &scorer,
+                                 .score = score_walk};
+    st = od_judges_ask(&judging, 0, pick->judge_count, pick->gain);
+    od_walk_scorer_done(&scorer);
+    for (size_t j = 0; j < pick->judge_count && st == OD_OK; j++)
+        sum += pick->gain[j];
+    *out_better = st == OD_OK && (pick->trials == 0 || sum > pick->best_score * STEP_GAIN);
+    if (*out_better) {
+        pick->best = *config;
+        pick->best_score = sum;
+    }
+    pick->trials++;
+    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
+}
+
+static const struct choice {
+    size_t offset; /* of a float of the configuration */
+    float value[6];
+    size_t count, start;
+} choices[] = {
+    {offsetof(struct od_walk_config, decay), {.3f, .6f, .8f, .9f, .97f, 1}, 6, 5},
+    {offsetof(struct od_walk_config, target), {0, .1f, .2f, .3f, .45f, .6f}, 6, 2},
+    {offsetof(struct od_walk_config, source), {0, .15f, .3f, .5f}, 4, 1},
+};
+
+/* Each list once, upwards from where the default stands while it gains, else downwards. */
+static enum od_status search(struct pick *pick, struct od_error *err)
+{
+    bool better;
+    enum od_status st = try(pick, &pick->best, &better, err);
+    for (size_t c = 0; c < sizeof choices / sizeof *choices; c++) {
+        const struct choice *choice = &choices[c];
+        bool moved = false;
+        for (int step = 1; step >= -1 && !moved; step -= 2) {
+            better = true;
+            for (size_t k = choice->start + (size_t)step;
+                 k < choice->count && better && st == OD_OK; k += (size_t)step) {
+                struct od_walk_config next = pick->best;
+                memcpy((char *)&next + choice->offset, &choice->value[k], sizeof(float));
+                st = try(pick, &next, &better, err);
+                moved |= better;
+            }
+        }
+    }
+    return st;
+}
+
+static enum od_status pick_by(const struct od_part_task *task, const struct od_walk_fit *fit,
+                              struct od_walk_config *config, struct od_error *err)
+{
+    const struct od_training *training = task->input->training;
+    size_t most = MOST_SCORES / ((size_t)training->item_count + 1);
+    most = most > MOST_JUDGES ? MOST_JUDGES : most < LEAST_JUDGES ? LEAST_JUDGES : most;
+    struct pick pick = {.task = task,
+                        .fit = fit,
+                        .judges = malloc(most * sizeof *pick.judges),
+                        .gain = malloc(most * sizeof *pick.gain),
+                        .best = *config};
+    enum od_status st = OD_NO_MEMORY;
+    if (pick.judges && pick.gain) {
+        pick.judge_count = od_judges_even(task->judges, task->judge_count, most, pick.judges);
+        pick.returns = od_judges_return(training, pick.judges, pick.judge_count);
+        st = search(&pick, err);
+    } else {
+        od_fail(err, st, NULL);
+    }
+    if (st == OD_OK)
+        *config = pick.best;
+    free(pick.judges);
+    free(pick.gain);
+    return st;
+}
+
+/* --- the part --- */
+
+static enum od_status parse(struct od_str text, struct od_walk_config *out, struct od_error *err)
+{
+    float *number[] = {&out->decay, &out->source, &out->target};
+    enum { NUMBERS = sizeof number / sizeof *number };
+    struct od_str rest = text, cell;
+    size_t count = 0;
+    bool good = true;
+    for (; good && od_str_cut(&rest, ' ', &cell); count++) {
+        double x;
+        good = count < NUMBERS && od_str_to_double(cell, &x) && x >= 0 && x <= 1;
+        if (good)
+            *number[count] = (float)x;
+    }
+    return good && count == NUMBERS
+               ? OD_OK
+               : od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of walks.",
+                         OD_STR_ARG(text));
+}
+
+static enum od_status fit(const struct od_part_task *task, struct od_image_writer *image,
+                          struct od_buf *out_lesson, struct od_error *err)
+{
+    const struct od_train_input *input = task->input;
+    struct od_walk_config config = od_walk_config_default();
+    struct od_als_matrix matrix;
+    struct od_walk_fit rows;
+    enum od_status st = task->lesson.len ? parse(task->lesson, &config, err) : OD_OK;
+    if (st == OD_OK)
+        st = od_progress_report(&input->progress, 0, "counting walks", err);
+    if (st == OD_OK)
+        st = od_als_matrix_init(&matrix, input->training, task->end, err);
+    if (st != OD_OK)
+        return st;
+    st = od_walk_fit_init(&rows, &matrix, OD_WALK_ENTRIES, input->threads, err);
+    od_als_matrix_done(&matrix);
+    if (st != OD_OK)
+        return st;
+    if (task->judge_count >= LEAST_JUDGES)
+        st = pick_by(task, &rows, &config, err);
+    if (st == OD_OK && od_walk_write(&rows, &config, image) != OD_OK)
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    od_walk_fit_done(&rows);
+    od_buf_printf(out_lesson, "%g %g %g", (double)config.decay, (double)config.source,
+                  (double)config.target);
+    return st;
+}
+
+static bool present(const struct od_image *image)
+{
+    struct od_str section;
+    return od_image_section(image, "walk", &section);
+}
+
+static enum od_status open_part(const struct od_image *image, uint32_t item_count, void **out,
+                                struct od_error *err)
+{
+    struct od_walk_scorer *scorer = calloc(1, sizeof *scorer);
+    if (!scorer)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status st = od_walk_read(image, item_count, scorer, err);
+    if (st == OD_OK)
+        *out = scorer;
+    else
+        free(scorer);
+    return st;
+}
+
+static void close_part(void *part)
+{
+    if (part)
+        od_walk_scorer_done(part);
+    free(part);
+}
+
+static enum od_status score(const void *part, const struct od_query *query,
+                            struct od_arena *scratch, float *scores, bool *out_personal,
+                            struct od_error *err)
+{
+    enum od_status st = od_walk_score(part, query, scratch, scores, out_personal);
+    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
+}
+
+const struct od_part od_part_walk = {
+    .name = "walk",
+    .fit = fit,
+    .present = present,
+    .open = open_part,
+    .close = close_part,
+    .score = score,
+};
