@@ -19,9 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/parallel.h"
 #include "recipes/blend_train.h"
 #include "recipes/judges.h"
 
+enum { BLOCK = 64 };       /* judges of a part of the work */
 enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
 
 /* What terms must gain to stay: in ranks, or in likelihood, which has more to tell where most
@@ -67,22 +69,34 @@ static void start_from(struct choice *c, const double *w)
     memcpy(c->fold[1], w, sizeof c->fold[1]);
 }
 
-/* The part's terms under a shape. */
-static void fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape, float scale)
+struct shaping {
+    struct od_blend_sample *sample;
+    uint32_t part;
+    enum od_blend_shape shape;
+    float scale;
+};
+
+static enum od_status shape_judges(void *context, size_t index, unsigned thread)
 {
-    struct od_blend_sample *s = c->sample;
-    size_t bytes = s->judges * s->room * sizeof *s->x[p];
-    float *to = s->x[p], *longer = s->x[OD_BLEND_LONGER + p], *rested = s->x[OD_BLEND_RESTED + p];
-    memset(to, 0, bytes);
-    for (size_t j = 0; j < s->judges; j++) {
-        size_t first = j * s->room;
-        if (s->knows[p][j])
-            od_blend_shape_add(shape, scale, 1, s->raw[p] + first, s->count[j], to + first);
-        for (uint32_t i = 0; i < s->count[j]; i++) {
-            longer[first + i] = to[first + i] * s->length[j];
-            rested[first + i] = to[first + i] * s->pause[j];
-        }
+    (void)thread;
+    const struct shaping *h = context;
+    struct od_blend_sample *s = h->sample;
+    for (size_t j = index * BLOCK; j < (index + 1) * BLOCK && j < s->judges; j++) {
+        float *to = s->x[h->part] + j * s->room;
+        memset(to, 0, s->count[j] * sizeof *to);
+        if (s->knows[h->part][j])
+            od_blend_shape_add(h->shape, h->scale, 1, s->raw[h->part] + j * s->room, s->count[j],
+                               to);
     }
+    return OD_OK;
+}
+
+/* The part's terms under a shape. */
+static enum od_status fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape,
+                                 float scale)
+{
+    struct shaping shaping = {c->sample, p, shape, scale};
+    return od_parallel(c->threads, (c->sample->judges + BLOCK - 1) / BLOCK, shape_judges, &shaping);
 }
 
 /* The mean of the judges' largest scores. */
@@ -131,9 +145,10 @@ static enum od_status choose_shape(struct choice *c, uint32_t p, bool ask_alone)
     double best = -INFINITY, alone = 0, w[OD_BLEND_WEIGHTS] = {0}, likelihood;
     w[p] = 1;
     for (int shape = 0; shape < OD_BLEND_SHAPES; shape++) {
-        fill_shape(c, p, (enum od_blend_shape)shape, scale);
-        enum od_status st = od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->focus,
-                                         c->threads, w, &likelihood);
+        enum od_status st = fill_shape(c, p, (enum od_blend_shape)shape, scale);
+        if (st == OD_OK)
+            st = od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->focus, c->threads,
+                              w, &likelihood);
         if (st != OD_OK)
             return st;
         if (likelihood > best) {
@@ -144,8 +159,9 @@ static enum od_status choose_shape(struct choice *c, uint32_t p, bool ask_alone)
         }
     }
     part->scale = scale;
-    fill_shape(c, p, (enum od_blend_shape)part->shape, scale);
-    enum od_status st = ask_alone ? measure(c, 1u << p | c->repeats, &c->other, &alone) : OD_OK;
+    enum od_status st = fill_shape(c, p, (enum od_blend_shape)part->shape, scale);
+    if (st == OD_OK && ask_alone)
+        st = measure(c, 1u << p | c->repeats, &c->other, &alone);
     part->alone = (float)alone;
     return st;
 }

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/kernels.h"
 #include "math/nn/vector.h"
 #include "os/parallel.h"
 #include "recipes/blend_train.h"
@@ -41,10 +40,11 @@ struct fitting {
     enum od_blend_fold fold;
     double focus;
     const double *w;
-    size_t term[MOST];
+    size_t term[MOST], base[MOST]; /* active weights, and the place in column of what they weigh */
     size_t terms;
-    const struct od_kernels *kernels;
-    const struct od_nn_vector *exponential;
+    size_t column[OD_BLEND_COLUMNS]; /* that active terms are made of */
+    size_t columns;
+    const struct od_nn_vector *vector;
     struct sums *block; /* [blocks * STRATA] */
     struct od_blend_verdict verdict;
 };
@@ -54,22 +54,36 @@ static bool in_fold(size_t j, enum od_blend_fold fold)
     return fold == OD_BLEND_ALL || (j % 2 == 0) == (fold == OD_BLEND_EVEN);
 }
 
-/* z = w . x of every candidate of a judge; returns the largest. */
+/* What a weight's term is made of, and what a judge makes of it: terms of longer histories and of
+ * pauses are others times a number that is the judge's. */
+static size_t column_of(size_t term)
+{
+    if (term == OD_BLEND_PARTS + OD_BLEND_RETURN)
+        return OD_BLEND_PARTS + OD_BLEND_WEEK;
+    if (term < OD_BLEND_LONGER)
+        return term;
+    return term < OD_BLEND_RESTED ? term - OD_BLEND_LONGER : term - OD_BLEND_RESTED;
+}
+
+static float times_of(const struct od_blend_sample *s, size_t term, size_t j)
+{
+    if (term == OD_BLEND_PARTS + OD_BLEND_RETURN || term >= OD_BLEND_RESTED)
+        return s->pause[j];
+    return term >= OD_BLEND_LONGER ? s->length[j] : 1;
+}
+
+/* z = w . terms of every candidate of a judge; returns the largest. */
 static float logits(const struct fitting *f, size_t j, float *z)
 {
     const struct od_blend_sample *s = f->sample;
     size_t first = j * s->room;
+    float weight[OD_BLEND_COLUMNS] = {0};
+    for (size_t t = 0; t < f->terms; t++)
+        weight[f->base[t]] += (float)f->w[f->term[t]] * times_of(s, f->term[t], j);
     memset(z, 0, s->count[j] * sizeof *z);
-    for (size_t t = 0; t < f->terms; t++) {
-        const float *x = s->x[f->term[t]] + first;
-        float w = (float)f->w[f->term[t]];
-        for (uint32_t c = 0; c < s->count[j]; c++)
-            z[c] += w * x[c];
-    }
-    float most = -INFINITY;
-    for (uint32_t c = 0; c < s->count[j]; c++)
-        most = z[c] > most ? z[c] : most;
-    return most;
+    for (size_t k = 0; k < f->columns; k++)
+        f->vector->axpy(z, s->x[f->column[k]] + first, weight[k], s->count[j]);
+    return f->vector->largest(z, s->count[j]);
 }
 
 bool od_blend_returns(const struct od_blend_sample *sample, size_t judge)
@@ -77,27 +91,56 @@ bool od_blend_returns(const struct od_blend_sample *sample, size_t judge)
     return sample->real_times && sample->pause[judge] >= OD_BLEND_RETURNS;
 }
 
+/* Of a judge's columns under p = z / total: x_target - E_p x, and Cov_p(x), lower triangle. */
+struct moments {
+    double wrong[OD_BLEND_COLUMNS], covariance[OD_BLEND_COLUMNS][OD_BLEND_COLUMNS];
+};
+
+/* zx: room for the judge's candidates */
+static void moments_of(const struct fitting *f, size_t j, const float *z, double total, float *zx,
+                       struct moments *out)
+{
+    const struct od_blend_sample *s = f->sample;
+    size_t count = s->count[j];
+    const float *x[OD_BLEND_COLUMNS];
+    float sum[OD_BLEND_COLUMNS];
+    double mean[OD_BLEND_COLUMNS];
+    for (size_t a = 0; a < f->columns; a++)
+        x[a] = s->x[f->column[a]] + j * s->room;
+    f->vector->dots(sum, z, x, f->columns, count);
+    for (size_t a = 0; a < f->columns; a++) {
+        mean[a] = (double)sum[a] / total;
+        out->wrong[a] = (double)x[a][s->target[j]] - mean[a];
+    }
+    for (size_t a = 0; a < f->columns; a++) {
+        f->vector->mul(zx, z, x[a], count);
+        f->vector->dots(sum, zx, x, a + 1, count);
+        for (size_t b = 0; b <= a; b++)
+            out->covariance[a][b] = (double)sum[b] / total - mean[a] * mean[b];
+    }
+}
+
 static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *to)
 {
     const struct od_blend_sample *s = f->sample;
-    size_t first = j * s->room;
-    float most = logits(f, j, z), target = z[s->target[j]], *zx = z + s->room;
-    double mean[MOST], weight = (double)s->weight[j];
-    double total = (double)f->exponential->exp_sum(z, most, s->count[j]);
+    struct moments m;
+    float most = logits(f, j, z), target = z[s->target[j]];
+    double times[MOST], weight = (double)s->weight[j];
+    double total = (double)f->vector->exp_sum(z, most, s->count[j]);
     double log_p = (double)(target - most) - log(total);
+    moments_of(f, j, z, total, z + s->room, &m);
     to->judges += weight;
     to->likelihood += weight * log_p;
     weight *= exp(f->focus * log_p);
     to->power += weight;
     for (size_t a = 0; a < f->terms; a++) {
-        const float *xa = s->x[f->term[a]] + first;
-        for (uint32_t c = 0; c < s->count[j]; c++)
-            zx[c] = z[c] * xa[c];
-        mean[a] = (double)f->kernels->dot(z, xa, s->count[j]) / total;
-        to->gradient[a] += weight * ((double)xa[s->target[j]] - mean[a]);
+        size_t ka = f->base[a];
+        times[a] = (double)times_of(s, f->term[a], j);
+        to->gradient[a] += weight * times[a] * m.wrong[ka];
         for (size_t b = 0; b <= a; b++) {
-            double sum = (double)f->kernels->dot(zx, s->x[f->term[b]] + first, s->count[j]);
-            to->hessian[b][a] += weight * (sum / total - mean[a] * mean[b]);
+            size_t kb = f->base[b];
+            double c = ka > kb ? m.covariance[ka][kb] : m.covariance[kb][ka];
+            to->hessian[b][a] += weight * times[a] * times[b] * c;
         }
     }
 }
@@ -232,20 +275,28 @@ static enum od_status climb(struct fitting *f, unsigned threads, double *w, doub
 
 static void list_terms(struct fitting *f, uint32_t active)
 {
-    for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
-        if (active >> t & 1)
-            f->term[f->terms++] = t;
+    size_t place[OD_BLEND_COLUMNS];
+    for (size_t k = 0; k < OD_BLEND_COLUMNS; k++)
+        place[k] = SIZE_MAX;
+    for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++) {
+        if (!(active >> t & 1))
+            continue;
+        size_t column = column_of(t);
+        if (place[column] == SIZE_MAX) {
+            place[column] = f->columns;
+            f->column[f->columns++] = column;
+        }
+        f->base[f->terms] = place[column];
+        f->term[f->terms++] = t;
+    }
 }
 
 enum od_status od_blend_fit(const struct od_blend_sample *sample, uint32_t active,
                             enum od_blend_fold fold, double focus, unsigned threads, double *w,
                             double *out_likelihood)
 {
-    struct fitting f = {.sample = sample,
-                        .fold = fold,
-                        .focus = focus,
-                        .kernels = od_kernels_best(),
-                        .exponential = od_nn_vector_best()};
+    struct fitting f = {
+        .sample = sample, .fold = fold, .focus = focus, .vector = od_nn_vector_best()};
     f.block = calloc(blocks_of(sample) * STRATA + 1, sizeof *f.block);
     if (!f.block)
         return OD_NO_MEMORY;
@@ -262,16 +313,14 @@ static void ask_judge(const struct fitting *f, size_t j, float *z)
 {
     const struct od_blend_sample *s = f->sample;
     uint32_t target = s->target[j], place = 0;
-    double total = 0;
-    float most = logits(f, j, z);
-    for (uint32_t c = 0; c < s->count[j]; c++) {
-        place += z[c] > z[target] || (z[c] >= z[target] && c < target);
-        total += (double)expf(z[c] - most);
-    }
+    float most = logits(f, j, z), mine = z[target];
+    for (uint32_t c = 0; c < s->count[j]; c++)
+        place += z[c] > mine || (z[c] >= mine && c < target);
+    double total = (double)f->vector->exp_sum(z, most, s->count[j]);
     double weight = (double)s->weight[j], gain = weight / log2((double)place + 2);
     f->verdict.first[j] = place < OD_BLEND_FIRST ? gain : 0;
     f->verdict.gain[j] = place < OD_BLEND_DEEP ? gain : 0;
-    f->verdict.likelihood[j] = weight * ((double)(z[target] - most) - log(total));
+    f->verdict.likelihood[j] = weight * ((double)(mine - most) - log(total));
 }
 
 static enum od_status ask_block(void *context, size_t index, unsigned thread)
@@ -296,7 +345,8 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
 enum od_status od_blend_ask(const struct od_blend_sample *sample, const double *w,
                             enum od_blend_fold fold, unsigned threads, struct od_blend_verdict *out)
 {
-    struct fitting f = {.sample = sample, .fold = fold, .w = w, .verdict = *out};
+    struct fitting f = {
+        .sample = sample, .fold = fold, .w = w, .vector = od_nn_vector_best(), .verdict = *out};
     uint32_t active = 0;
     for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
         active |= (uint32_t)(w[t] < 0 || w[t] > 0) << t;

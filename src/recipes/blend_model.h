@@ -29,6 +29,7 @@ enum od_blend_feature {
  * the last session ended. */
 #define OD_BLEND_RESTED  (OD_BLEND_LONGER + OD_BLEND_PARTS)
 #define OD_BLEND_WEIGHTS (OD_BLEND_RESTED + OD_BLEND_PARTS)
+#define OD_BLEND_COLUMNS OD_BLEND_LONGER /* what does not follow from others and the judge */
 /* (log2(1 + events) - 3) / 2 of a history: -1 for one event, 0 for seven, 2.3 for 200, beyond which
  * it does not grow, since servers look no further back. */
 float od_blend_length(size_t events);

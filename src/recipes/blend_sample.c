@@ -208,7 +208,7 @@ static uint32_t gather(const struct asking *a, struct bench *b, size_t j, size_t
 
 /* The terms that are no part's, of candidates first .. first + count. */
 static void fill_terms(const struct asking *a, struct bench *b, size_t repeats, size_t first,
-                       uint32_t count, float pause)
+                       uint32_t count)
 {
     struct od_blend_sample *s = a->sample;
     size_t n = a->training->item_count;
@@ -219,8 +219,6 @@ static void fill_terms(const struct asking *a, struct bench *b, size_t repeats, 
         for (size_t w = 0; w < OD_RECENT_WINDOWS && s->real_times; w++)
             s->x[OD_BLEND_PARTS + OD_BLEND_DAY + w][first + i] =
                 od_nn_log(1 + (float)b->counts[w * n + item[i]]);
-        s->x[OD_BLEND_PARTS + OD_BLEND_RETURN][first + i] =
-            s->x[OD_BLEND_PARTS + OD_BLEND_WEEK][first + i] * pause;
     }
     for (size_t r = 0; r < repeats; r++) {
         const uint32_t *at = bsearch(&b->repeat[r].item, item, count, sizeof *item, by_code);
@@ -253,7 +251,7 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
         for (uint32_t i = 0; i < s->count[j]; i++)
             s->raw[p][first + i] = s->knows[p][j] ? b->scores[p][s->item[first + i]] : 0;
     s->pause[j] = od_blend_pause(&query);
-    fill_terms(a, b, repeats, first, s->count[j], s->pause[j]);
+    fill_terms(a, b, repeats, first, s->count[j]);
     uint32_t target = a->training->item[judge->end];
     const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
     s->length[j] = od_blend_length(query.event_count);
@@ -316,12 +314,9 @@ static enum od_status allocate(struct od_blend_sample *s)
         s->raw[p] = calloc(places, sizeof *s->raw[p]);
         s->knows[p] = calloc(s->judges + 1, 1);
         s->x[p] = calloc(places, sizeof *s->x[p]);
-        s->x[OD_BLEND_LONGER + p] = calloc(places, sizeof *s->x[p]);
-        s->x[OD_BLEND_RESTED + p] = calloc(places, sizeof *s->x[p]);
-        all = all && s->raw[p] && s->knows[p] && s->x[p] && s->x[OD_BLEND_LONGER + p] &&
-              s->x[OD_BLEND_RESTED + p];
+        all = all && s->raw[p] && s->knows[p] && s->x[p];
     }
-    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++) {
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_PARTS + OD_BLEND_RETURN; f++) {
         s->x[f] = calloc(places, sizeof *s->x[f]);
         all = all && s->x[f];
     }
@@ -332,7 +327,7 @@ static enum od_status allocate(struct od_blend_sample *s)
 static size_t affordable(const struct od_train_input *input, size_t judges, uint32_t parts)
 {
     size_t room = (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY;
-    size_t each = room * sizeof(float) * ((size_t)parts * 4 + OD_BLEND_FEATURES + 1);
+    size_t each = room * sizeof(float) * ((size_t)parts * 2 + OD_BLEND_FEATURES);
     uint64_t most = input->memory_bytes / 4 / each;
     return input->memory_bytes && judges > most ? (size_t)most : judges;
 }
@@ -383,7 +378,7 @@ void od_blend_sample_done(struct od_blend_sample *sample)
         free(sample->raw[p]);
         free(sample->knows[p]);
     }
-    for (size_t f = 0; f < OD_BLEND_WEIGHTS; f++)
+    for (size_t f = 0; f < OD_BLEND_COLUMNS; f++)
         free(sample->x[f]);
     *sample = (struct od_blend_sample){0};
 }

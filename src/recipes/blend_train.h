@@ -56,7 +56,8 @@ struct od_blend_sample {
     uint32_t *item;                 /* [judges * room] */
     float *raw[OD_BLEND_PARTS];     /* [judges * room] */
     uint8_t *knows[OD_BLEND_PARTS]; /* [judges] the part's answer was personal */
-    float *x[OD_BLEND_WEIGHTS];     /* [judges * room] the terms: parts' by od_blend_choose */
+    float *x[OD_BLEND_COLUMNS];     /* [judges * room] the terms: parts' by od_blend_choose; NULL
+                                       for OD_BLEND_RETURN, which is OD_BLEND_WEEK times pause */
 };
 /* A judge's query: what the server would have got just before the held-out event, at its time.
  * events: room for the judge's history. */

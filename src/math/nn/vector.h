@@ -37,6 +37,10 @@ struct od_nn_vector {
      */
     void (*axpy)(float *y, const float *x, float a, size_t count);
     float (*dot)(const float *x, const float *y, size_t count);
+    /* out[r] = the dot product of x and y[r], r < rows, four of them in one pass over x */
+    void (*dots)(float *out, const float *x, const float *const *y, size_t rows, size_t count);
+    /* y = a b, element by element; y may be a or b */
+    void (*mul)(float *y, const float *a, const float *b, size_t count);
     /* y = f(x); y may be x */
     void (*exp)(float *y, const float *x, size_t count);
     void (*sigmoid)(float *y, const float *x, size_t count);

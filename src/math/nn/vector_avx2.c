@@ -82,6 +82,14 @@ WIDE static void axpy(float *y, const float *x, float a, size_t count)
     }
 }
 
+WIDE static inline float total(__m256 sum)
+{
+    float lane[8];
+    _mm256_storeu_ps(lane, sum);
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
 WIDE static float dot(const float *x, const float *y, size_t count)
 {
     __m256 sum = _mm256_setzero_ps(), more = sum;
@@ -91,10 +99,37 @@ WIDE static float dot(const float *x, const float *y, size_t count)
         if (left > 8)
             more = _mm256_fmadd_ps(get(x + i + 8, left - 8), get(y + i + 8, left - 8), more);
     }
-    float lane[8];
-    _mm256_storeu_ps(lane, _mm256_add_ps(sum, more));
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    return total(_mm256_add_ps(sum, more));
+}
+
+WIDE static void dots(float *out, const float *x, const float *const *y, size_t rows, size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+        for (size_t i = 0; i < count; i += 8) {
+            size_t left = count - i;
+            __m256 v = get(x + i, left);
+            s0 = _mm256_fmadd_ps(v, get(y[r] + i, left), s0);
+            s1 = _mm256_fmadd_ps(v, get(y[r + 1] + i, left), s1);
+            s2 = _mm256_fmadd_ps(v, get(y[r + 2] + i, left), s2);
+            s3 = _mm256_fmadd_ps(v, get(y[r + 3] + i, left), s3);
+        }
+        out[r] = total(s0);
+        out[r + 1] = total(s1);
+        out[r + 2] = total(s2);
+        out[r + 3] = total(s3);
+    }
+    for (; r < rows; r++)
+        out[r] = dot(x, y[r], count);
+}
+
+WIDE static void mul(float *y, const float *a, const float *b, size_t count)
+{
+    for (size_t i = 0; i < count; i += 8) {
+        size_t left = count - i;
+        put(y + i, _mm256_mul_ps(get(a + i, left), get(b + i, left)), left);
+    }
 }
 
 WIDE static void exp_all(float *y, const float *x, size_t count)
@@ -319,6 +354,8 @@ static const struct od_nn_vector table = {
     .name = "avx2",
     .axpy = axpy,
     .dot = dot,
+    .dots = dots,
+    .mul = mul,
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .tanh = tanh_all,

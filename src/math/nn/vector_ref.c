@@ -70,6 +70,18 @@ static float dot(const float *x, const float *y, size_t count)
            ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
+static void dots(float *out, const float *x, const float *const *y, size_t rows, size_t count)
+{
+    for (size_t r = 0; r < rows; r++)
+        out[r] = dot(x, y[r], count);
+}
+
+static void mul(float *y, const float *a, const float *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = a[i] * b[i];
+}
+
 static void exp_all(float *y, const float *x, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -211,6 +223,8 @@ const struct od_nn_vector od_nn_vector_reference = {
     .name = "reference",
     .axpy = axpy,
     .dot = dot,
+    .dots = dots,
+    .mul = mul,
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .tanh = tanh_all,

@@ -153,6 +153,14 @@ static void run(const struct od_nn_vector *v, int which, size_t n, float (*x)[4 
     case 13:
         y[1][0] = v->dot(x[0], x[1], n);
         break;
+    case 14:
+        v->mul(y[0], x[0], x[1], n);
+        break;
+    case 15: {
+        const float *rows[] = {x[1], x[2], x[3], x[0], x[2], x[1]};
+        v->dots(y[0], x[0], rows, sizeof rows / sizeof *rows, n);
+        break;
+    }
     default:
         for (size_t i = 0; i < 4 * MOST; i++)
             y[1][i] = fabsf(y[1][i]);
@@ -167,7 +175,7 @@ static void agree_on_odd_sizes(void **state)
     struct od_random rng;
     od_random_init(&rng, 5);
     for (size_t k = 1; k < table_count; k++)
-        for (int which = 0; which <= 14; which++)
+        for (int which = 0; which <= 16; which++)
             for (size_t s = 0; s < SIZES; s++) {
                 char what[32];
                 snprintf(what, sizeof what, "loop %d", which);

@@ -151,6 +151,18 @@ static void repeats_are_newest_first_and_counted(void **state)
 
 enum { JUDGES = 3000, ROOM = 12 };
 
+/* The term of a weight, by its definition; at: of judge j */
+static double term(const struct od_blend_sample *s, size_t t, size_t j, size_t at)
+{
+    if (t >= OD_BLEND_RESTED)
+        return term(s, t - OD_BLEND_RESTED, j, at) * (double)s->pause[j];
+    if (t >= OD_BLEND_LONGER)
+        return term(s, t - OD_BLEND_LONGER, j, at) * (double)s->length[j];
+    if (t == OD_BLEND_PARTS + OD_BLEND_RETURN)
+        return term(s, OD_BLEND_PARTS + OD_BLEND_WEEK, j, at) * (double)s->pause[j];
+    return s->x[t] ? (double)s->x[t][at] : 0;
+}
+
 /* Candidates with random terms, targets drawn from softmax(w . x): part p's term is a normal number
  * through the linear shape, popularity another. */
 static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
@@ -170,10 +182,8 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
         s->knows[p] = calloc(JUDGES, 1);
         memset(s->knows[p], 1, JUDGES);
         s->x[p] = calloc(JUDGES * ROOM, sizeof(float));
-        s->x[OD_BLEND_LONGER + p] = calloc(JUDGES * ROOM, sizeof(float));
-        s->x[OD_BLEND_RESTED + p] = calloc(JUDGES * ROOM, sizeof(float));
     }
-    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_LONGER; f++)
+    for (size_t f = OD_BLEND_PARTS; f < OD_BLEND_PARTS + OD_BLEND_RETURN; f++)
         s->x[f] = calloc(JUDGES * ROOM, sizeof(float));
     for (size_t j = 0; j < JUDGES; j++) {
         double z[ROOM], total = 0;
@@ -183,15 +193,13 @@ static void planted(struct od_blend_sample *s, uint32_t parts, const double *w)
         s->pause[j] = (float)(2 * od_random_double(&rng));
         for (uint32_t c = 0; c < s->count[j]; c++) {
             size_t at = j * ROOM + c;
-            for (uint32_t p = 0; p < parts; p++) {
+            for (uint32_t p = 0; p < parts; p++)
                 s->x[p][at] = s->raw[p][at] = (float)od_random_normal(&rng);
-                s->x[OD_BLEND_LONGER + p][at] = s->x[p][at] * s->length[j];
-                s->x[OD_BLEND_RESTED + p][at] = s->x[p][at] * s->pause[j];
-            }
             s->x[OD_BLEND_PARTS + OD_BLEND_POPULAR][at] = (float)od_random_normal(&rng);
+            s->x[OD_BLEND_PARTS + OD_BLEND_WEEK][at] = (float)od_random_normal(&rng);
             z[c] = 0;
             for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
-                z[c] += s->x[t] ? w[t] * (double)s->x[t][at] : 0;
+                z[c] += w[t] * term(s, t, j, at);
             total += exp(z[c]);
         }
         double draw = od_random_double(&rng) * total;
@@ -206,15 +214,20 @@ static void weights_are_the_likeliest(void **state)
     double w[OD_BLEND_WEIGHTS] = {1.5, -.7}, found[2][OD_BLEND_WEIGHTS] = {{0}}, likelihood[2];
     struct od_blend_sample s;
     w[OD_BLEND_PARTS + OD_BLEND_POPULAR] = .4;
+    w[OD_BLEND_LONGER + 1] = .5;
+    w[OD_BLEND_RESTED] = -.6;
+    w[OD_BLEND_PARTS + OD_BLEND_RETURN] = .8;
     planted(&s, 2, w);
-    uint32_t active = 3u | 1u << (OD_BLEND_PARTS + OD_BLEND_POPULAR);
+    uint32_t active = 3u | 3u << OD_BLEND_LONGER | 3u << OD_BLEND_RESTED |
+                      1u << (OD_BLEND_PARTS + OD_BLEND_POPULAR) |
+                      1u << (OD_BLEND_PARTS + OD_BLEND_RETURN);
     for (unsigned threads = 1; threads <= 2; threads++)
         assert_int_equal(od_blend_fit(&s, active, OD_BLEND_ALL, 0, threads, found[threads - 1],
                                       &likelihood[threads - 1]),
                          OD_OK);
     assert_memory_equal(found[0], found[1], sizeof found[0]);
     for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
-        assert_true(fabs(found[0][t] - w[t]) < .1); /* three standard errors */
+        assert_true(fabs(found[0][t] - w[t]) < .13); /* three standard errors */
     double other[OD_BLEND_WEIGHTS] = {0}, less;
     assert_int_equal(od_blend_fit(&s, 1, OD_BLEND_ALL, 0, 1, other, &less), OD_OK);
     assert_true(less < likelihood[0] - .05);
@@ -231,7 +244,7 @@ static double focused(const struct od_blend_sample *s, const double *w, double f
         double z[ROOM] = {0}, total = 0;
         for (uint32_t c = 0; c < s->count[j]; c++) {
             for (size_t t = 0; t < OD_BLEND_WEIGHTS; t++)
-                z[c] += s->x[t] ? w[t] * (double)s->x[t][j * ROOM + c] : 0;
+                z[c] += w[t] * term(s, t, j, j * ROOM + c);
             total += exp(z[c]);
         }
         bool after = s->pause[j] >= .7f;
@@ -541,38 +554,6 @@ static void a_blend_tells_what_serves(void **state)
     od_training_free(t);
 }
 
-/* Pairs without times: what is asked for is a neighbour on the ring, and no part that decays
- * histories takes part. */
-static void without_an_order_histories_are_sets(void **state)
-{
-    (void)state;
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    struct od_random rng;
-    od_random_init(&rng, 9);
-    for (unsigned u = 0; u < 600; u++) {
-        unsigned at = (unsigned)od_random_below(&rng, RING - NEAR + 1);
-        for (unsigned k = 0; k < NEAR; k++)
-            if (od_random_below(&rng, 10) < 7)
-                toy_add(b, u, at + k, 1000);
-    }
-    struct od_training *t = toy_finish(b);
-    struct od_memory_model m;
-    struct od_metrics metrics = {0};
-    struct od_str section;
-    float scores[RING];
-    train(&od_recipe_user_personalization_v2, t, 2, &metrics, &m);
-    assert_false(od_image_section(&m.image, "linar", &section));
-    assert_false(od_image_section(&m.image, "knn", &section));
-    assert_false(od_image_section(&m.image, "seq", &section));
-    assert_true(od_image_section(&m.image, "als", &section) ||
-                od_image_section(&m.image, "walk", &section));
-    ask(&m, t, 12, 4, scores);
-    for (uint32_t i = 0; i < RING; i++)
-        assert_true((i > 6 && i < 21) || (scores[i] < scores[11] && scores[i] < scores[16]));
-    od_memory_model_done(&m);
-    od_training_free(t);
-}
-
 static float sum_of(const struct od_score_terms *terms)
 {
     float sum = 0;
@@ -781,7 +762,6 @@ int main(void)
         cmocka_unit_test(some_returns_are_those_after_the_longest_pause),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
-        cmocka_unit_test(without_an_order_histories_are_sets),
         cmocka_unit_test(a_score_is_the_sum_of_its_terms),
         cmocka_unit_test(what_weighs_nothing_is_not_predicted),
         cmocka_unit_test(damaged_blends_are_refused),

@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "recipes/registry.h"
 #include "recipes/walk.h"
+#include "fitted.h"
 #include "toy_part.h"
 
 enum { ITEMS = 60 };
@@ -263,6 +266,48 @@ static void judges_choose_what_they_follow(void **state)
     od_training_free(t);
 }
 
+/* Pairs without times: what is asked for lies near the history, and no part that decays histories
+ * takes part. */
+static void without_an_order_histories_are_sets(void **state)
+{
+    (void)state;
+    enum { RING = 30, NEAR = 10 };
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 9);
+    for (unsigned u = 0; u < 600; u++) {
+        unsigned at = (unsigned)od_random_below(&rng, RING - NEAR + 1);
+        for (unsigned k = 0; k < NEAR; k++)
+            if (od_random_below(&rng, 10) < 7)
+                toy_add(b, u, at + k, 1000);
+    }
+    struct od_training *t = toy_finish(b);
+    struct fitted f;
+    struct od_str section;
+    static const char *const decaying[] = {"linar", "far", "knn", "seq"};
+    const struct od_past_event event[] = {{.item = 12}, {.item = 13}, {.item = 14}, {.item = 15}};
+    const struct od_query query = {.events = event, .event_count = 4};
+    struct od_arena arena;
+    float scores[RING];
+    bool personal;
+    fitted_init(&f, "aws-user-personalization-v2", t);
+    if (fitted_run(&f, false) != OD_OK)
+        fail_msg("%s", f.err.message);
+    for (size_t k = 0; k < sizeof decaying / sizeof *decaying; k++)
+        assert_false(od_image_section(&f.model.image, decaying[k], &section));
+    assert_true(od_image_section(&f.model.image, "als", &section) ||
+                od_image_section(&f.model.image, "walk", &section));
+    od_arena_init(&arena, 1 << 20);
+    assert_int_equal(f.model.recipe->score(f.model.model, &query, &arena, scores, &personal, NULL),
+                     OD_OK);
+    assert_true(personal);
+    for (uint32_t i = 0; i < RING; i++)
+        assert_true((i > 6 && i < 21) || (scores[i] < scores[11] && scores[i] < scores[16]));
+    od_arena_done(&arena);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
 /* --- images made to mislead --- */
 
 static enum od_status read_with(const char *section, size_t at, const void *bytes, size_t len)
@@ -312,6 +357,7 @@ int main(void)
         cmocka_unit_test(the_part_is_the_same_for_threads_and_lessons),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(judges_choose_what_they_follow),
+        cmocka_unit_test(without_an_order_histories_are_sets),
         cmocka_unit_test(a_misleading_image_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
