@@ -1,8 +1,8 @@
 /* EASE (Steck 2019, "Embarrassingly shallow autoencoders for sparse data", equation 8):
  * with P = (X'X + ridge I)^-1, B = I - P / diag(P) by columns.
  *
- * X'X is counted a row at a time, each row on its own, so rows go to all cores and the counts,
- * whole numbers below 2^24, are exact in any order. */
+ * The upper triangle of X'X is counted a row at a time, each row on its own, so rows go to all
+ * cores and the counts, whole numbers below 2^24, are exact in any order. */
 #include "recipes/als.h"
 
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static enum od_status count_row(void *context, size_t item, unsigned thread)
     float *row = c->g->at + item * c->g->ld;
     for (uint64_t k = items->at[item]; k < items->at[item + 1]; k++) {
         uint32_t user = items->col[k];
-        for (uint64_t e = users->at[user]; e < users->at[user + 1]; e++)
+        for (uint64_t e = users->at[user + 1]; e-- > users->at[user] && users->col[e] >= item;)
             row[users->col[e]] += 1;
     }
     return OD_OK;
