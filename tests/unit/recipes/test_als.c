@@ -312,18 +312,10 @@ static void the_part_is_the_same_for_threads_and_lessons(void **state)
 {
     (void)state;
     struct od_training *t = toy_groups();
-    struct toy_bytes b[2];
-    for (unsigned i = 0; i < 2; i++) {
-        bool same;
-        b[i] = toy_fit_twice(&od_part_als, t, i + 1, &same);
-        assert_true(same);
-    }
-    assert_int_equal(b[0].len, b[1].len);
-    assert_memory_equal(b[0].ptr, b[1].ptr, b[0].len);
-    free(b[1].ptr);
+    struct toy_bytes b = toy_fit_steadily(&od_part_als, t);
     struct od_image image;
     void *part;
-    assert_int_equal(od_image_open((struct od_str){b[0].ptr, b[0].len}, true, &image, NULL), OD_OK);
+    assert_int_equal(od_image_open((struct od_str){b.ptr, b.len}, true, &image, NULL), OD_OK);
     assert_true(od_part_als.present(&image));
     assert_int_equal(od_part_als.open(&image, t->item_count, &part, NULL), OD_OK);
     struct od_past_event event[] = {{.item = 41}, {.item = 45}}; /* of the third group */
@@ -340,28 +332,16 @@ static void the_part_is_the_same_for_threads_and_lessons(void **state)
     assert_true(own / 20 > 5 * fabsf(other / 60));
     od_arena_done(&arena);
     od_part_als.close(part);
-    free(b[0].ptr);
+    free(b.ptr);
     od_training_free(t);
 }
 
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
-    struct od_training *t = toy_groups();
-    struct od_train_input input = {.training = t, .threads = 1};
     static const char *const lesson[] = {"nonsense", "0 1 1 1", "2 1 1 1 1", "0 1 1 1 1 1",
                                          "0 -1 1 1 1"};
-    for (size_t k = 0; k < sizeof lesson / sizeof *lesson; k++) {
-        struct od_part_task task = {
-            .input = &input, .end = t->user_start + 1, .lesson = od_str_c(lesson[k])};
-        struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
-        struct od_buf out;
-        od_buf_init(&out, 4096);
-        assert_int_equal(od_part_als.fit(&task, writer, &out, NULL), OD_CORRUPT);
-        od_buf_done(&out);
-        od_image_writer_free(writer);
-    }
-    od_training_free(t);
+    toy_refuses_lessons(&od_part_als, lesson, sizeof lesson / sizeof *lesson);
 }
 
 /* --- images made to mislead --- */

@@ -204,37 +204,16 @@ static void the_part_is_the_same_for_threads_and_lessons(void **state)
 {
     (void)state;
     struct od_training *t = toy_groups();
-    struct toy_bytes b[2];
-    for (unsigned i = 0; i < 2; i++) {
-        bool same;
-        b[i] = toy_fit_twice(&od_part_walk, t, i + 1, &same);
-        assert_true(same);
-    }
-    assert_int_equal(b[0].len, b[1].len);
-    assert_memory_equal(b[0].ptr, b[1].ptr, b[0].len);
-    free(b[0].ptr);
-    free(b[1].ptr);
+    free(toy_fit_steadily(&od_part_walk, t).ptr);
     od_training_free(t);
 }
 
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
-    struct od_training *t = toy_groups();
-    struct od_train_input input = {.training = t, .threads = 1};
     static const char *const lesson[] = {"nonsense", "1 0",    "1 0 0 0",
                                          "2 0 0",    "1 -1 0", "1 0 nan"};
-    for (size_t k = 0; k < sizeof lesson / sizeof *lesson; k++) {
-        struct od_part_task task = {
-            .input = &input, .end = t->user_start + 1, .lesson = od_str_c(lesson[k])};
-        struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
-        struct od_buf out;
-        od_buf_init(&out, 4096);
-        assert_int_equal(od_part_walk.fit(&task, writer, &out, NULL), OD_CORRUPT);
-        od_buf_done(&out);
-        od_image_writer_free(writer);
-    }
-    od_training_free(t);
+    toy_refuses_lessons(&od_part_walk, lesson, sizeof lesson / sizeof *lesson);
 }
 
 /* What held-out events follow is learnt: where every next item is one that goes with the newest

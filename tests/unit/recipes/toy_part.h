@@ -81,4 +81,37 @@ static inline struct toy_bytes toy_fit_twice(const struct od_part *part, struct 
     return image[1];
 }
 
+/* Checks that judges and lessons agree, for any number of threads; returns the image. */
+static inline struct toy_bytes toy_fit_steadily(const struct od_part *part, struct od_training *t)
+{
+    struct toy_bytes b[2];
+    for (unsigned i = 0; i < 2; i++) {
+        bool same;
+        b[i] = toy_fit_twice(part, t, i + 1, &same);
+        assert_true(same);
+    }
+    assert_int_equal(b[0].len, b[1].len);
+    assert_memory_equal(b[0].ptr, b[1].ptr, b[0].len);
+    free(b[1].ptr);
+    return b[0];
+}
+
+static inline void toy_refuses_lessons(const struct od_part *part, const char *const *lesson,
+                                       size_t count)
+{
+    struct od_training *t = toy_groups();
+    struct od_train_input input = {.training = t, .threads = 1};
+    for (size_t k = 0; k < count; k++) {
+        struct od_part_task task = {
+            .input = &input, .end = t->user_start + 1, .lesson = od_str_c(lesson[k])};
+        struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
+        struct od_buf out;
+        od_buf_init(&out, 4096);
+        assert_int_equal(part->fit(&task, writer, &out, NULL), OD_CORRUPT);
+        od_buf_done(&out);
+        od_image_writer_free(writer);
+    }
+    od_training_free(t);
+}
+
 #endif
