@@ -22,9 +22,10 @@
 #include "recipes/als.h"
 #include "recipes/linar_rows.h"
 
-#define OD_WALK_HISTORY 1000      /* newest distinct items of a query that are heard */
-#define OD_WALK_ENTRIES 16000000u /* of all rows together: 96 MB */
-#define OD_WALK_PAIRS   4e9       /* additions of a fit; users of the longest histories go first */
+#define OD_WALK_HISTORY     1000      /* newest distinct items of a query that are heard */
+#define OD_WALK_ENTRIES     16000000u /* of all rows together: 96 MB; but at least 50 of a row */
+#define OD_WALK_ENTRY_BYTES 6
+#define OD_WALK_PAIRS       4e9 /* additions of a fit; users of the longest histories go first */
 
 struct od_walk_config {
     float decay;  /* (0, 1] */

@@ -28,7 +28,7 @@ struct scratch {
 struct count {
     const struct od_als_matrix *matrix;
     struct od_walk_fit *fit;
-    uint64_t most;           /* items of a user that is heard */
+    bool *heard;             /* [users] */
     const float *damp;       /* [items] n^-OD_WALK_CUT */
     struct scratch *scratch; /* [threads] */
 };
@@ -44,8 +44,8 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The longest history such that all up to it are few enough pairs. */
-static enum od_status longest(const struct od_als_side *users, uint64_t *out)
+/* out[users]: who is heard, the shortest histories first, of equal ones the first. */
+static enum od_status choose_users(const struct od_als_side *users, bool *out)
 {
     uint64_t *size = malloc(((size_t)users->rows + 1) * sizeof *size);
     if (!size)
@@ -54,12 +54,18 @@ static enum od_status longest(const struct od_als_side *users, uint64_t *out)
         size[u] = size_of(users, u);
     qsort(size, users->rows, sizeof *size, by_size);
     double pairs = 0;
-    *out = 0;
-    for (uint32_t u = 0; u < users->rows; u++) {
-        pairs += (double)size[u] * (double)size[u];
+    uint32_t heard = 0, equal = 0;
+    for (; heard < users->rows; heard++) {
+        pairs += (double)size[heard] * (double)size[heard];
         if (pairs > OD_WALK_PAIRS)
             break;
-        *out = size[u];
+        equal = heard && size[heard] == size[heard - 1] ? equal + 1 : 1;
+    }
+    uint64_t most = heard ? size[heard - 1] : 0;
+    for (uint32_t u = 0; u < users->rows; u++) {
+        uint64_t n = size_of(users, u);
+        out[u] = n < most || (n == most && equal > 0);
+        equal -= n == most && equal > 0;
     }
     free(size);
     return OD_OK;
@@ -90,10 +96,9 @@ static void add_users(const struct count *c, uint32_t item, struct scratch *s)
     const struct od_als_side *users = &c->matrix->users, *items = &c->matrix->items;
     for (uint64_t k = items->at[item]; k < items->at[item + 1]; k++) {
         uint32_t user = items->col[k];
-        uint64_t n = size_of(users, user);
-        if (n > c->most)
+        if (!c->heard[user])
             continue;
-        float says = 1 / (float)n;
+        float says = 1 / (float)size_of(users, user);
         for (uint64_t e = users->at[user]; e < users->at[user + 1]; e++) {
             uint32_t other = users->col[e];
             s->sum[other] += says;
@@ -141,10 +146,11 @@ static enum od_status count_all(struct count *c, unsigned threads)
     unsigned all = threads ? threads : od_cpu_count();
     float *damp = malloc(((size_t)items + 1) * sizeof *damp);
     c->damp = damp;
+    c->heard = malloc(((size_t)c->matrix->users.rows + 1) * sizeof *c->heard);
     c->scratch = calloc(all, sizeof *c->scratch);
     enum od_status st = OD_NO_MEMORY;
-    if (damp && c->scratch)
-        st = longest(&c->matrix->users, &c->most);
+    if (damp && c->heard && c->scratch)
+        st = choose_users(&c->matrix->users, c->heard);
     for (uint32_t i = 0; i < items && st == OD_OK; i++) {
         c->fit->users[i] = (uint32_t)size_of(&c->matrix->items, i);
         damp[i] = powf((float)c->fit->users[i] + !c->fit->users[i], -OD_WALK_CUT);
@@ -154,6 +160,7 @@ static enum od_status count_all(struct count *c, unsigned threads)
     for (unsigned t = 0; c->scratch && t < all; t++)
         scratch_done(&c->scratch[t]);
     free(c->scratch);
+    free(c->heard);
     free(damp);
     return st;
 }

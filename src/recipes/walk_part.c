@@ -149,6 +149,13 @@ static enum od_status parse(struct od_str text, struct od_walk_config *out, stru
                          OD_STR_ARG(text));
 }
 
+/* Entries of all rows: as they are counted and as the image takes them, a quarter of the memory. */
+static uint32_t affordable(const struct od_train_input *input)
+{
+    uint64_t most = input->memory_bytes / 4 / (2 * OD_WALK_ENTRY_BYTES);
+    return input->memory_bytes && most < OD_WALK_ENTRIES ? (uint32_t)most : OD_WALK_ENTRIES;
+}
+
 static enum od_status fit(const struct od_part_task *task, struct od_image_writer *image,
                           struct od_buf *out_lesson, struct od_error *err)
 {
@@ -163,7 +170,7 @@ static enum od_status fit(const struct od_part_task *task, struct od_image_write
         st = od_als_matrix_init(&matrix, input->training, task->end, err);
     if (st != OD_OK)
         return st;
-    st = od_walk_fit_init(&rows, &matrix, OD_WALK_ENTRIES, input->threads, err);
+    st = od_walk_fit_init(&rows, &matrix, affordable(input), input->threads, err);
     od_als_matrix_done(&matrix);
     if (st != OD_OK)
         return st;

@@ -172,6 +172,29 @@ static void users_beyond_the_bound_are_left_out(void **state)
     od_training_free(t);
 }
 
+/* However many equal histories there are, no more are heard than the bound allows. */
+static void of_equal_histories_the_first_are_heard(void **state)
+{
+    (void)state;
+    enum { USERS = 90, EACH = 7000 }; /* 81 of them are 4e9 pairs */
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < USERS; u++)
+        for (unsigned i = 0; i < EACH; i++)
+            toy_add(b, u, i, i);
+    struct od_training *t = toy_finish(b);
+    struct od_als_matrix matrix;
+    struct od_walk_fit fit;
+    assert_int_equal(od_als_matrix_init(&matrix, t, t->user_start + 1, NULL), OD_OK);
+    for (uint32_t i = 1; i < EACH; i++) /* one row is enough to see it */
+        matrix.items.at[i + 1] = matrix.items.at[1];
+    assert_int_equal(od_walk_fit_init(&fit, &matrix, 1000, 2, NULL), OD_OK);
+    float value = od_f16_decode(fit.rows.sparse[0].value[0]) * fit.rows.scale[0];
+    assert_true(fabs((double)value - 81. / USERS / EACH) < 1e-3 * 81 / USERS / EACH);
+    od_walk_fit_done(&fit);
+    od_als_matrix_done(&matrix);
+    od_training_free(t);
+}
+
 static void rows_are_cut_to_their_largest_entries(void **state)
 {
     (void)state;
@@ -332,6 +355,7 @@ int main(void)
         cmocka_unit_test(walks_from_an_item_are_a_distribution),
         cmocka_unit_test(without_a_known_item_nothing_is_said),
         cmocka_unit_test(users_beyond_the_bound_are_left_out),
+        cmocka_unit_test(of_equal_histories_the_first_are_heard),
         cmocka_unit_test(rows_are_cut_to_their_largest_entries),
         cmocka_unit_test(the_part_is_the_same_for_threads_and_lessons),
         cmocka_unit_test(a_foreign_lesson_is_refused),
