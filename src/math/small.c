@@ -69,7 +69,8 @@ const struct od_small od_small_reference = {"reference", gram_plain, weigh_plain
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define WIDE __attribute__((target("avx2,fma")))
+#define WIDE   __attribute__((target("avx2,fma")))
+#define ALWAYS WIDE static inline __attribute__((always_inline))
 
 struct tall { /* X, as the header has it */
     const float *x;
@@ -178,8 +179,8 @@ WIDE static void project_avx2(float *out, const float *x, size_t ld, size_t rows
 
 /* y[from .. n) -= a p[from .. n) + b q[from .. n), begun at the eight that hold from: what lies
  * left of the diagonal is nobody's. */
-WIDE static void minus_two(float *y, const float *p, float a, const float *q, float b, size_t from,
-                           size_t n)
+ALWAYS void minus_two(float *y, const float *p, float a, const float *q, float b, size_t from,
+                      size_t n)
 {
     __m256 va = _mm256_set1_ps(a), vb = _mm256_set1_ps(b);
     for (size_t j = from / 8 * 8; j < n; j += 8) {
@@ -188,7 +189,8 @@ WIDE static void minus_two(float *y, const float *p, float a, const float *q, fl
     }
 }
 
-WIDE static bool scale_pivot(float *row, float *g, size_t k, size_t n)
+/* *out := 1 / sqrt(row[k]), by which the row and g are multiplied. */
+ALWAYS bool scale_pivot(float *row, float *g, size_t k, size_t n, float *out)
 {
     float pivot = row[k];
     if (!(pivot > 0) || !isfinite(pivot))
@@ -198,41 +200,60 @@ WIDE static bool scale_pivot(float *row, float *g, size_t k, size_t n)
     for (size_t j = k / 8 * 8; j < n; j += 8)
         _mm256_storeu_ps(row + j, _mm256_mul_ps(wide, _mm256_loadu_ps(row + j)));
     *g *= scale;
+    *out = scale;
     return true;
 }
 
-WIDE static bool solve_avx2(float *h, float *g, size_t n)
+ALWAYS float sum_of(__m256 v)
+{
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+/* g := U^-1 g, per[k] being 1 / U_kk. */
+ALWAYS void substitute(const float *h, float *g, size_t n, const float *per)
+{
+    for (size_t k = n; k-- > 0;) {
+        const float *row = h + k * n;
+        __m256 part = _mm256_setzero_ps();
+        float sum = 0;
+        size_t j = k + 1;
+        for (; j % 8 && j < n; j++)
+            sum = __builtin_fmaf(row[j], g[j], sum);
+        for (; j < n; j += 8)
+            part = _mm256_fmadd_ps(_mm256_loadu_ps(row + j), _mm256_loadu_ps(g + j), part);
+        g[k] = (g[k] - sum - sum_of(part)) * per[k];
+    }
+}
+
+ALWAYS bool solve_order(float *h, float *g, size_t n, float *per)
 {
     for (size_t k = 0; k < n; k += 2) {
         float *p = h + k * n, *q = p + n;
-        if (!scale_pivot(p, &g[k], k, n))
+        if (!scale_pivot(p, &g[k], k, n, &per[k]))
             return false;
         __m256 f = _mm256_set1_ps(p[k + 1]);
         for (size_t j = (k + 1) / 8 * 8; j < n; j += 8)
             _mm256_storeu_ps(q + j,
                              _mm256_fnmadd_ps(f, _mm256_loadu_ps(p + j), _mm256_loadu_ps(q + j)));
         g[k + 1] = __builtin_fmaf(-p[k + 1], g[k], g[k + 1]);
-        if (!scale_pivot(q, &g[k + 1], k + 1, n))
+        if (!scale_pivot(q, &g[k + 1], k + 1, n, &per[k + 1]))
             return false;
         for (size_t i = k + 2; i < n; i++) {
             minus_two(h + i * n, p, p[i], q, q[i], i, n);
             g[i] = __builtin_fmaf(-q[i], g[k + 1], __builtin_fmaf(-p[i], g[k], g[i]));
         }
     }
-    for (size_t k = n; k-- > 0;) {
-        __m256 part = _mm256_setzero_ps();
-        float sum = 0, lane[8];
-        size_t j = k + 1;
-        for (; j % 8 && j < n; j++)
-            sum = __builtin_fmaf(h[k * n + j], g[j], sum);
-        for (; j < n; j += 8)
-            part = _mm256_fmadd_ps(_mm256_loadu_ps(h + k * n + j), _mm256_loadu_ps(g + j), part);
-        _mm256_storeu_ps(lane, part);
-        for (size_t l = 0; l < 8; l++)
-            sum += lane[l];
-        g[k] = (g[k] - sum) / h[k * n + k];
-    }
+    substitute(h, g, n, per);
     return true;
+}
+
+/* Sixteen is what factor models solve by the million: known, its loops become straight code. */
+WIDE static bool solve_avx2(float *h, float *g, size_t n)
+{
+    float per[OD_SMALL_MOST];
+    return n == 16 ? solve_order(h, g, 16, per) : solve_order(h, g, n, per);
 }
 
 static const struct od_small avx2 = {"avx2", gram_avx2, weigh_avx2, project_avx2, solve_avx2};
