@@ -6,6 +6,7 @@
  * because what bounds it is loading and storing the rows below, not arithmetic. */
 #include "math/small.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -63,8 +64,16 @@ static bool solve_plain(float *h, float *g, size_t n)
     return true;
 }
 
-const struct od_small od_small_reference = {"reference", gram_plain, weigh_plain, project_plain,
-                                            solve_plain};
+static bool solve_lanes_plain(float *h, float *g)
+{
+    for (size_t lane = 0; lane < OD_SMALL_LANES; lane++)
+        if (!solve_plain(h + lane * 256, g + lane * 16, 16))
+            return false;
+    return true;
+}
+
+const struct od_small od_small_reference = {"reference",   gram_plain,  weigh_plain,
+                                            project_plain, solve_plain, solve_lanes_plain};
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -249,14 +258,90 @@ ALWAYS bool solve_order(float *h, float *g, size_t n, float *per)
     return true;
 }
 
-/* Sixteen is what factor models solve by the million: known, its loops become straight code. */
+/* Sixteen is what long rows of factor models need: known, its loops become straight code. */
 WIDE static bool solve_avx2(float *h, float *g, size_t n)
 {
     float per[OD_SMALL_MOST];
     return n == 16 ? solve_order(h, g, 16, per) : solve_order(h, g, n, per);
 }
 
-static const struct od_small avx2 = {"avx2", gram_avx2, weigh_avx2, project_avx2, solve_avx2};
+/* --- eight systems, one a lane --- */
+
+/* out[c] := column c of the 4 columns at x of eight rows, `apart` floats apart. */
+ALWAYS void columns_of(const float *x, size_t apart, __m256 *out)
+{
+    __m256 r[4];
+    for (size_t k = 0; k < 4; k++)
+        r[k] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(x + k * apart)),
+                                    _mm_loadu_ps(x + (k + 4) * apart), 1);
+    __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
+    __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
+    out[0] = _mm256_shuffle_ps(a, c, 0x44);
+    out[1] = _mm256_shuffle_ps(a, c, 0xEE);
+    out[2] = _mm256_shuffle_ps(b, d, 0x44);
+    out[3] = _mm256_shuffle_ps(b, d, 0xEE);
+}
+
+/* Row k of U from rows above it: u_kj = (h_kj - sum over m < k of u_mk u_mj) / u_kk. False when a
+ * lane's pivot is not positive. */
+ALWAYS bool factor_row(__m256 (*u)[16], size_t k, __m256 *per)
+{
+    for (size_t j = k / 4 * 4; j < 16; j += 4) {
+        __m256 s0 = u[k][j], s1 = u[k][j + 1], s2 = u[k][j + 2], s3 = u[k][j + 3];
+        for (size_t m = 0; m < k; m++) {
+            __m256 f = u[m][k];
+            s0 = _mm256_fnmadd_ps(f, u[m][j], s0);
+            s1 = _mm256_fnmadd_ps(f, u[m][j + 1], s1);
+            s2 = _mm256_fnmadd_ps(f, u[m][j + 2], s2);
+            s3 = _mm256_fnmadd_ps(f, u[m][j + 3], s3);
+        }
+        u[k][j] = s0;
+        u[k][j + 1] = s1;
+        u[k][j + 2] = s2;
+        u[k][j + 3] = s3;
+    }
+    __m256 pivot = u[k][k], most = _mm256_set1_ps(FLT_MAX);
+    __m256 good = _mm256_and_ps(_mm256_cmp_ps(pivot, _mm256_setzero_ps(), _CMP_GT_OQ),
+                                _mm256_cmp_ps(pivot, most, _CMP_LE_OQ));
+    if (_mm256_movemask_ps(good) != 0xFF)
+        return false;
+    *per = _mm256_div_ps(_mm256_set1_ps(1), _mm256_sqrt_ps(pivot));
+    for (size_t j = k / 4 * 4; j < 16; j++)
+        u[k][j] = _mm256_mul_ps(u[k][j], *per);
+    return true;
+}
+
+WIDE static bool solve_lanes_avx2(float *h, float *g)
+{
+    __m256 u[16][16], x[16], per[16];
+    for (size_t i = 0; i < 16; i++)
+        for (size_t j = i / 4 * 4; j < 16; j += 4)
+            columns_of(h + i * 16 + j, 256, &u[i][j]);
+    for (size_t j = 0; j < 16; j += 4)
+        columns_of(g + j, 16, &x[j]);
+    for (size_t k = 0; k < 16; k++) {
+        if (!factor_row(u, k, &per[k]))
+            return false;
+        for (size_t m = 0; m < k; m++)
+            x[k] = _mm256_fnmadd_ps(u[m][k], x[m], x[k]);
+        x[k] = _mm256_mul_ps(x[k], per[k]);
+    }
+    for (size_t k = 16; k-- > 0;) {
+        for (size_t j = k + 1; j < 16; j++)
+            x[k] = _mm256_fnmadd_ps(u[k][j], x[j], x[k]);
+        x[k] = _mm256_mul_ps(x[k], per[k]);
+    }
+    for (size_t j = 0; j < 16; j++) {
+        float lane[OD_SMALL_LANES];
+        _mm256_storeu_ps(lane, x[j]);
+        for (size_t l = 0; l < OD_SMALL_LANES; l++)
+            g[l * 16 + j] = lane[l];
+    }
+    return true;
+}
+
+static const struct od_small avx2 = {"avx2",       gram_avx2,  weigh_avx2,
+                                     project_avx2, solve_avx2, solve_lanes_avx2};
 
 const struct od_small *od_small_best(void)
 {

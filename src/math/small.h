@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OD_SMALL_MOST 512
+#define OD_SMALL_MOST  512
+#define OD_SMALL_LANES 8
 
 struct od_small {
     const char *name;
@@ -25,6 +26,9 @@ struct od_small {
     /* h := U with h = U'U, then g := h^-1 g. False, with h and g spoilt, when h is not positive
      * definite in float32. n^3 / 3 + 2 n^2 operations. */
     bool (*solve)(float *h, float *g, size_t n);
+    /* The same for OD_SMALL_LANES systems of 16 at once: h[lane][16][16], g[lane][16]. A lane's
+     * result does not depend on the others. False when any of them is not definite. */
+    bool (*solve_lanes)(float *h, float *g);
 };
 
 extern const struct od_small od_small_reference;

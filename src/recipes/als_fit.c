@@ -7,9 +7,12 @@
  * once; of a row with more than CHUNK pairs, block by block and CHUNK at a time, so that a row of a
  * million pairs needs no more scratch than the one number it keeps of each pair.
  *
- * A thread's scratch: CHUNK rows of factors, one OD_ALS_BLOCK square, and one float a pair of the
- * longest row. The Gram matrix is summed per part of rows, and parts in order: no thread count
- * changes a byte. */
+ * The systems of rows with few pairs are solved eight at a time, one in each lane of a vector; the
+ * steps of one alone wait for each other's results most of the time.
+ *
+ * A thread's scratch: CHUNK rows of factors, OD_SMALL_LANES squares of OD_ALS_BLOCK, and one float
+ * a pair of the longest row. The Gram matrix is summed per part of rows, and parts in order: no
+ * thread count changes a byte. */
 #include "recipes/als.h"
 
 #include <math.h>
@@ -22,6 +25,7 @@
 #include "recipes/metrics.h"
 
 enum { CHUNK = 512, PART = 64, GRAM_PARTS = 16, AHEAD = 4, B = OD_ALS_BLOCK };
+enum { LANES = OD_SMALL_LANES, SHORT = CHUNK / LANES };
 
 /* --- the Gram matrix --- */
 
@@ -73,8 +77,9 @@ struct half {
     float *gram; /* [dims][dims] unobserved * fixed'fixed, both triangles */
     uint32_t fixed_rows;
     struct scratch {
-        float *tile, *hessian, *wrong; /* wrong: prediction - 1 of each pair */
-    } * scratch;                       /* [threads] */
+        float *tile, *wrong;       /* wrong: prediction - 1 of each pair */
+        float *hessian, *gradient; /* [LANES][B][B], [LANES][B] */
+    } * scratch;                   /* [threads] */
 };
 
 /* A row being solved. */
@@ -84,7 +89,7 @@ struct row {
     size_t count;
     float *at; /* [dims] */
     float ridge;
-    struct scratch *scratch;
+    float *tile, *wrong, *hessian, *gradient; /* the row's own of the scratch */
 };
 
 /* The block's columns of pairs [first, first + count): x, and how far its rows are apart. */
@@ -95,22 +100,22 @@ static const float *block_of(const struct row *row, size_t first, size_t count, 
     size_t dims = h->config->dims;
     if (row->count <= CHUNK) {
         *out_ld = dims;
-        return row->scratch->tile + block * B;
+        return row->tile + block * B;
     }
     for (size_t k = 0; k < count; k++)
-        memcpy(row->scratch->tile + k * B, h->fixed + row->col[first + k] * dims + block * B,
+        memcpy(row->tile + k * B, h->fixed + row->col[first + k] * dims + block * B,
                B * sizeof(float));
     *out_ld = B;
-    return row->scratch->tile;
+    return row->tile;
 }
 
 /* What of the gradient and the Hessian does not depend on the pairs. */
-static void start_block(const struct row *row, size_t block, float *gradient)
+static void start_block(const struct row *row, size_t block)
 {
     const struct half *h = row->half;
     size_t dims = h->config->dims;
     const float *gram = h->gram + block * B;
-    float *hessian = row->scratch->hessian;
+    float *hessian = row->hessian, *gradient = row->gradient;
     for (size_t i = 0; i < B; i++) {
         gradient[i] = row->ridge * row->at[block * B + i];
         memcpy(hessian + i * B, gram + (block * B + i) * dims, B * sizeof *hessian);
@@ -119,30 +124,34 @@ static void start_block(const struct row *row, size_t block, float *gradient)
     h->small->weigh(gradient, gram, dims, dims, B, row->at); /* the Gram matrix is symmetric */
 }
 
-static bool solve_block(const struct row *row, size_t block)
+/* The gradient and the Hessian of a block. */
+static void weigh_block(const struct row *row, size_t block)
 {
     const struct od_small *small = row->half->small;
-    struct scratch *s = row->scratch;
-    float gradient[B];
     size_t ld;
-    start_block(row, block, gradient);
+    start_block(row, block);
     for (size_t from = 0; from < row->count; from += CHUNK) {
         size_t n = row->count - from < CHUNK ? row->count - from : CHUNK;
         const float *x = block_of(row, from, n, block, &ld);
-        small->gram(s->hessian, x, ld, n, B);
-        small->weigh(gradient, x, ld, n, B, s->wrong + from);
+        small->gram(row->hessian, x, ld, n, B);
+        small->weigh(row->gradient, x, ld, n, B, row->wrong + from);
     }
-    if (!small->solve(s->hessian, gradient, B))
-        return false;
+}
+
+/* Goes the step that the gradient has become, and predictions follow. */
+static void step_block(const struct row *row, size_t block)
+{
+    const struct od_small *small = row->half->small;
+    size_t ld;
     for (size_t i = 0; i < B; i++) {
-        row->at[block * B + i] -= gradient[i];
-        gradient[i] = -gradient[i];
+        row->at[block * B + i] -= row->gradient[i];
+        row->gradient[i] = -row->gradient[i];
     }
     for (size_t from = 0; from < row->count; from += CHUNK) {
         size_t n = row->count - from < CHUNK ? row->count - from : CHUNK;
-        small->project(s->wrong + from, block_of(row, from, n, block, &ld), ld, n, B, gradient);
+        const float *x = block_of(row, from, n, block, &ld);
+        small->project(row->wrong + from, x, ld, n, B, row->gradient);
     }
-    return true;
 }
 
 /* wrong := prediction - 1 of every pair; the factors of a short row stay in tile. */
@@ -150,16 +159,16 @@ static void predict(const struct row *row)
 {
     const struct half *h = row->half;
     size_t dims = h->config->dims;
-    float *tile = row->scratch->tile;
+    float *tile = row->tile;
     for (size_t from = 0; from < row->count; from += CHUNK) {
         size_t n = row->count - from < CHUNK ? row->count - from : CHUNK;
         for (size_t k = 0; k < n; k++) {
             if (k + AHEAD < n) /* rows lie anywhere; the hardware follows once within one */
                 __builtin_prefetch(h->fixed + row->col[from + k + AHEAD] * dims);
             memcpy(tile + k * dims, h->fixed + row->col[from + k] * dims, dims * sizeof *tile);
-            row->scratch->wrong[from + k] = -1;
+            row->wrong[from + k] = -1;
         }
-        h->small->project(row->scratch->wrong + from, tile, dims, n, dims, row->at);
+        h->small->project(row->wrong + from, tile, dims, n, dims, row->at);
     }
 }
 
@@ -168,35 +177,80 @@ static float ridge_of(const struct od_als_config *c, uint64_t pairs, uint32_t ot
     return c->ridge * powf((float)pairs + c->unobserved * (float)others, c->power);
 }
 
-static enum od_status solve_row(const struct half *h, uint32_t r, struct scratch *s)
+/* The row with its predictions; lane: the part of the scratch it gets. */
+static void open_row(const struct half *h, uint32_t r, const struct scratch *s, size_t lane,
+                     struct row *out)
 {
     size_t dims = h->config->dims;
-    struct row row = {.half = h,
-                      .col = h->side->col + h->side->at[r],
-                      .count = h->side->at[r + 1] - h->side->at[r],
-                      .at = h->moving + r * dims,
-                      .scratch = s};
-    if (row.count == 0) {
-        memset(row.at, 0, dims * sizeof *row.at);
-        return OD_OK;
-    }
-    row.ridge = ridge_of(h->config, row.count, h->fixed_rows);
-    predict(&row);
-    for (size_t block = 0; block < dims / B; block++)
-        if (!solve_block(&row, block))
+    *out = (struct row){.half = h,
+                        .col = h->side->col + h->side->at[r],
+                        .count = h->side->at[r + 1] - h->side->at[r],
+                        .at = h->moving + r * dims,
+                        .tile = s->tile + lane * SHORT * dims,
+                        .wrong = s->wrong + lane * SHORT,
+                        .hessian = s->hessian + lane * B * B,
+                        .gradient = s->gradient + lane * B};
+    out->ridge = ridge_of(h->config, out->count, h->fixed_rows);
+    predict(out);
+}
+
+static enum od_status solve_long(const struct half *h, uint32_t r, const struct scratch *s)
+{
+    struct row row;
+    open_row(h, r, s, 0, &row);
+    for (size_t block = 0; block < h->config->dims / B; block++) {
+        weigh_block(&row, block);
+        if (!h->small->solve(row.hessian, row.gradient, B))
             return OD_INVALID_INPUT;
+        step_block(&row, block);
+    }
+    return OD_OK;
+}
+
+/* Rows of at most SHORT pairs, at most LANES of them: their blocks are solved together. */
+static enum od_status solve_short(const struct half *h, const uint32_t *r, size_t count,
+                                  const struct scratch *s)
+{
+    struct row row[LANES];
+    for (size_t l = 0; l < count; l++)
+        open_row(h, r[l], s, l, &row[l]);
+    for (size_t block = 0; block < h->config->dims / B; block++) {
+        for (size_t l = 0; l < count; l++)
+            weigh_block(&row[l], block);
+        for (size_t l = count; l < LANES; l++) { /* as good as any other */
+            memcpy(s->hessian + l * B * B, s->hessian, B * B * sizeof *s->hessian);
+            memcpy(s->gradient + l * B, s->gradient, B * sizeof *s->gradient);
+        }
+        if (!h->small->solve_lanes(s->hessian, s->gradient))
+            return OD_INVALID_INPUT;
+        for (size_t l = 0; l < count; l++)
+            step_block(&row[l], block);
+    }
     return OD_OK;
 }
 
 static enum od_status solve_part(void *context, size_t index, unsigned thread)
 {
     struct half *h = context;
-    uint32_t from = (uint32_t)(index * PART), rows = h->side->rows;
+    const struct scratch *s = &h->scratch[thread];
+    uint32_t from = (uint32_t)(index * PART), rows = h->side->rows, waiting[LANES];
     uint32_t to = rows - from < PART ? rows : from + PART;
+    size_t count = 0, dims = h->config->dims;
     enum od_status st = OD_OK;
-    for (uint32_t r = from; r < to && st == OD_OK; r++)
-        st = solve_row(h, r, &h->scratch[thread]);
-    return st;
+    for (uint32_t r = from; r < to && st == OD_OK; r++) {
+        uint64_t pairs = h->side->at[r + 1] - h->side->at[r];
+        if (pairs == 0)
+            memset(h->moving + r * dims, 0, dims * sizeof *h->moving);
+        else if (pairs > SHORT)
+            st = solve_long(h, r, s);
+        else
+            waiting[count++] = r;
+        if (st == OD_OK && count == LANES) {
+            st = solve_short(h, waiting, count, s);
+            count = 0;
+        }
+    }
+    return st == OD_OK && count ? solve_short(h, waiting, count, s) : st;
 }
 
 /* --- a half and a sweep --- */
@@ -215,10 +269,12 @@ static bool scratch_init(struct half *h, unsigned threads)
     bool good = true;
     for (unsigned t = 0; t < threads; t++) {
         struct scratch *s = &h->scratch[t];
-        s->tile = malloc((CHUNK * (size_t)h->config->dims + B * B) * sizeof *s->tile);
-        s->wrong = malloc(pairs * sizeof *s->wrong);
-        s->hessian = s->tile ? s->tile + CHUNK * (size_t)h->config->dims : NULL;
+        size_t tile = CHUNK * (size_t)h->config->dims;
+        s->tile = malloc((tile + LANES * (B * B + B)) * sizeof *s->tile);
+        s->wrong = malloc((pairs < CHUNK ? CHUNK : pairs) * sizeof *s->wrong);
         good &= s->tile && s->wrong;
+        s->hessian = s->tile ? s->tile + tile : NULL;
+        s->gradient = s->tile ? s->hessian + LANES * B * B : NULL;
     }
     return good;
 }

@@ -110,6 +110,46 @@ static void solve_undoes_a_product(void **state)
         }
 }
 
+/* Each lane's system as if it were alone, whatever lies below the diagonals. */
+static void lanes_are_systems_of_their_own(void **state)
+{
+    (void)state;
+    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    struct od_random rng;
+    od_random_init(&rng, 6);
+    float x[OD_SMALL_LANES][20 * 16], first[OD_SMALL_LANES][256], g[OD_SMALL_LANES][16];
+    memset(first, 0, sizeof first);
+    fill(&rng, x[0], sizeof x / sizeof(float));
+    fill(&rng, g[0], sizeof g / sizeof(float));
+    for (size_t l = 0; l < OD_SMALL_LANES; l++) {
+        od_small_reference.gram(first[l], x[l], 16, 20, 16);
+        for (size_t i = 0; i < 16; i++)
+            first[l][i * 17] += 1;
+        for (size_t i = 0; i < 16; i++)
+            for (size_t j = 0; j < i; j++)
+                first[l][i * 16 + j] = j % 2 ? NAN : INFINITY;
+    }
+    for (size_t t = 0; t < 2; t++) {
+        float h[OD_SMALL_LANES][256], got[OD_SMALL_LANES][16], alone[256], want[16];
+        memcpy(h, first, sizeof h);
+        memcpy(got, g, sizeof got);
+        assert_true(tables[t]->solve_lanes(h[0], got[0]));
+        for (size_t l = 0; l < OD_SMALL_LANES; l++) {
+            memcpy(alone, first[l], sizeof alone);
+            memcpy(want, g[l], sizeof want);
+            assert_true(od_small_reference.solve(alone, want, 16));
+            for (size_t i = 0; i < 16; i++)
+                assert_true(fabsf(got[l][i] - want[i]) < 1e-4f);
+        }
+        for (size_t bad = 0; bad < OD_SMALL_LANES; bad++) {
+            memcpy(h, first, sizeof h);
+            memcpy(got, g, sizeof got);
+            h[bad][17 * bad] = bad % 2 ? -1 : NAN;
+            assert_false(tables[t]->solve_lanes(h[0], got[0]));
+        }
+    }
+}
+
 static void an_indefinite_system_is_told(void **state)
 {
     (void)state;
@@ -131,6 +171,7 @@ int main(void)
         cmocka_unit_test(gram_adds_products_of_columns),
         cmocka_unit_test(products_from_both_sides_equal_their_sums),
         cmocka_unit_test(solve_undoes_a_product),
+        cmocka_unit_test(lanes_are_systems_of_their_own),
         cmocka_unit_test(an_indefinite_system_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
