@@ -236,8 +236,9 @@ ALWAYS void substitute(const float *h, float *g, size_t n, const float *per)
     }
 }
 
-ALWAYS bool solve_order(float *h, float *g, size_t n, float *per)
+WIDE static bool solve_avx2(float *h, float *g, size_t n)
 {
+    float per[OD_SMALL_MOST];
     for (size_t k = 0; k < n; k += 2) {
         float *p = h + k * n, *q = p + n;
         if (!scale_pivot(p, &g[k], k, n, &per[k]))
@@ -256,13 +257,6 @@ ALWAYS bool solve_order(float *h, float *g, size_t n, float *per)
     }
     substitute(h, g, n, per);
     return true;
-}
-
-/* Sixteen is what long rows of factor models need: known, its loops become straight code. */
-WIDE static bool solve_avx2(float *h, float *g, size_t n)
-{
-    float per[OD_SMALL_MOST];
-    return n == 16 ? solve_order(h, g, 16, per) : solve_order(h, g, n, per);
 }
 
 /* --- eight systems, one a lane --- */

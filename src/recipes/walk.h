@@ -40,8 +40,8 @@ struct od_walk_fit {
     struct od_linar_rows rows; /* one a item */
     uint32_t *users;           /* [items] n_i */
 };
-/* entries: see OD_WALK_ENTRIES. Same bytes for any number of threads. Scratch: 5 bytes an item and
- * thread. */
+/* entries: see OD_WALK_ENTRIES. Same bytes for any number of threads. Scratch: 21 bytes an item
+ * and thread. */
 enum od_status od_walk_fit_init(struct od_walk_fit *out, const struct od_als_matrix *matrix,
                                 uint32_t entries, unsigned threads,
                                 struct od_error *err) OD_MUST_USE;
