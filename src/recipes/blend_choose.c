@@ -35,7 +35,7 @@ struct worth {
     double least;  /* share of the measure that must be gained (negative: may be lost) then */
 };
 static const struct worth feature_worth = {1, .002, 4, -.002}, popular_worth = {1, .01, 0, 0},
-                          part_worth = {1.645, .001, 4, .001}; /* one in twenty by chance */
+                          part_worth = {1.645, .003, 4, .003}; /* one in twenty by chance */
 /* Held-out events are mostly in the middle of a session, where pauses say nothing; the likelihood
  * of the others tells whether they do. */
 static const struct worth pause_worth = {1, .002, 2, -.002};

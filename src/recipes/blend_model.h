@@ -5,7 +5,7 @@
 #include "recipes/blend.h"
 #include "recipes/blend_recent.h"
 
-#define OD_BLEND_PARTS 5 /* most parts of one model */
+#define OD_BLEND_PARTS 6 /* most parts of one model */
 
 /* What a score is a weighted sum of, besides the parts. For an item of the history: */
 enum od_blend_feature {
@@ -128,7 +128,7 @@ struct od_blend_header {
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     6
+#define OD_BLEND_VERSION     7
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

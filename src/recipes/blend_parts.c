@@ -4,12 +4,12 @@
 #include "recipes/blend.h"
 
 static const struct od_part *const sequence[] = {
-    &od_part_linar, &od_part_far, &od_part_knn, &od_part_als, NULL,
+    &od_part_linar, &od_part_far, &od_part_knn, &od_part_als, &od_part_content, NULL,
 };
 
 /* The v2 recipes. */
 static const struct od_part *const sequence_v2[] = {
-    &od_part_linar, &od_part_far, &od_part_knn, &od_part_als, &od_part_seq, NULL,
+    &od_part_linar, &od_part_far, &od_part_knn, &od_part_als, &od_part_content, &od_part_seq, NULL,
 };
 
 /* Of every recipe where the data have no order: those that hear a history as a set. The others

@@ -34,8 +34,8 @@
     ((size_t)2 << 30) /* most that a part may learn: networks keep their items' vectors */
 
 struct blend_run {
-    const struct od_train_input *input; /* the whole */
-    const struct od_part *const *parts;
+    const struct od_train_input *input;              /* the whole */
+    const struct od_part *parts[OD_BLEND_PARTS + 1]; /* those that apply, NULL-terminated */
     uint32_t part_count;
     struct od_buf lesson[OD_BLEND_PARTS];
     struct od_blend_header header;
@@ -324,9 +324,12 @@ static enum od_status train_ordered(const struct od_part *const *parts,
                                     struct od_image_writer *image, struct od_metrics *metrics,
                                     struct od_error *err)
 {
-    struct blend_run run = {.input = input, .parts = parts};
-    while (run.part_count < OD_BLEND_PARTS && parts[run.part_count])
-        od_buf_init(&run.lesson[run.part_count++], LESSON_BYTES);
+    struct blend_run run = {.input = input};
+    for (; *parts && run.part_count < OD_BLEND_PARTS; parts++)
+        if (!(*parts)->applies || (*parts)->applies(input->training)) {
+            run.parts[run.part_count] = *parts;
+            od_buf_init(&run.lesson[run.part_count++], LESSON_BYTES);
+        }
     uint64_t *end = NULL;
     enum od_status st = make_ends(input, &end, err);
     if (st == OD_OK)

@@ -231,6 +231,19 @@ static enum od_status score(const void *part, const struct od_query *query,
     return od_linar_score(part, query, scratch, scores, out_personal, err);
 }
 
-const struct od_part od_part_linar = {"linar",   fit_near,   near_present,
-                                      open_near, close_part, score};
-const struct od_part od_part_far = {"far", fit_far, far_present, open_far, close_part, score};
+const struct od_part od_part_linar = {
+    .name = "linar",
+    .fit = fit_near,
+    .present = near_present,
+    .open = open_near,
+    .close = close_part,
+    .score = score,
+};
+const struct od_part od_part_far = {
+    .name = "far",
+    .fit = fit_far,
+    .present = far_present,
+    .open = open_far,
+    .close = close_part,
+    .score = score,
+};

@@ -31,6 +31,8 @@ struct od_part_task {
 
 struct od_part {
     const char *name; /* prefix of its sections */
+    /* Whether there is anything to fit; NULL: always. */
+    bool (*applies)(const struct od_training *training);
     /* Adds its sections; what it learnt about the data is appended to out_lesson.
      * Progress goes to task->input->progress, 0 to 1; stages of networks tell epoch, loss and
      * validation NDCG. */
@@ -48,12 +50,13 @@ struct od_part {
                             struct od_error *err);
 };
 
-extern const struct od_part od_part_linar; /* linear, decayed histories: linar_part.c */
-extern const struct od_part od_part_far;   /* the same, aiming further: linar_part.c */
-extern const struct od_part od_part_knn;   /* neighbouring sessions: knn_part.c */
-extern const struct od_part od_part_als;   /* factors of the unordered matrix: als_part.c */
-extern const struct od_part od_part_walk;  /* walks of three steps: walk_part.c */
-extern const struct od_part od_part_gru;   /* recurrent network: gru_part.c */
-extern const struct od_part od_part_seq;   /* linear time-kernel network: seq_part.c */
+extern const struct od_part od_part_linar;   /* linear, decayed histories: linar_part.c */
+extern const struct od_part od_part_far;     /* the same, aiming further: linar_part.c */
+extern const struct od_part od_part_knn;     /* neighbouring sessions: knn_part.c */
+extern const struct od_part od_part_als;     /* factors of the unordered matrix: als_part.c */
+extern const struct od_part od_part_walk;    /* walks of three steps: walk_part.c */
+extern const struct od_part od_part_content; /* records of items: content_part.c */
+extern const struct od_part od_part_gru;     /* recurrent network: gru_part.c */
+extern const struct od_part od_part_seq;     /* linear time-kernel network: seq_part.c */
 
 #endif

@@ -191,4 +191,11 @@ static enum od_status score(const void *part, const struct od_query *query,
     return od_seq_score(part, query, scratch, scores, out_personal, err);
 }
 
-const struct od_part od_part_seq = {"seq", fit, present, open_part, close_part, score};
+const struct od_part od_part_seq = {
+    .name = "seq",
+    .fit = fit,
+    .present = present,
+    .open = open_part,
+    .close = close_part,
+    .score = score,
+};

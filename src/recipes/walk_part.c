@@ -5,12 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "recipes/judges.h"
+#include "recipes/climb.h"
 #include "recipes/metrics.h"
-
-enum { MOST_JUDGES = 4000, LEAST_JUDGES = 50, EXPECTED_TRIALS = 12 };
-#define STEP_GAIN   1.003
-#define MOST_SCORES 60000000u /* judges times items of a trial */
 
 struct od_walk_config od_walk_config_default(void)
 {
@@ -20,16 +16,19 @@ struct od_walk_config od_walk_config_default(void)
 /* --- choosing --- */
 
 struct pick {
-    const struct od_part_task *task;
     const struct od_walk_fit *fit;
-    struct od_judge *judges;
-    size_t judge_count;
-    double *gain;
-    bool returns;
-    struct od_walk_config best;
-    double best_score;
-    unsigned trials;
+    struct od_walk_scorer scorer;
 };
+
+static enum od_status make(void *context, const void *config, const void **out_model,
+                           struct od_error *err)
+{
+    struct pick *pick = context;
+    od_walk_scorer_done(&pick->scorer);
+    *out_model = &pick->scorer;
+    enum od_status st = od_walk_scorer_init(&pick->scorer, pick->fit, config);
+    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
+}
 
 static enum od_status score_walk(const void *scorer, const struct od_query *query,
                                  struct od_arena *scratch, float *scores, bool *out_any)
@@ -37,94 +36,28 @@ static enum od_status score_walk(const void *scorer, const struct od_query *quer
     return od_walk_score(scorer, query, scratch, scores, out_any);
 }
 
-static enum od_status try(struct pick *pick, const struct od_walk_config *config, bool *out_better,
-                          struct od_error *err)
-{
-    const struct od_train_input *input = pick->task->input;
-    double done = pick->trials < EXPECTED_TRIALS ? pick->trials : EXPECTED_TRIALS, sum = 0;
-    enum od_status st =
-        od_progress_report(&input->progress, done / EXPECTED_TRIALS, "choosing walks", err);
-    struct od_walk_scorer scorer;
-    if (st != OD_OK)
-        return st;
-    st = od_walk_scorer_init(&scorer, pick->fit, config);
-    if (st != OD_OK)
-        return od_fail(err, st, NULL);
-    struct od_judging judging = {.training = input->training,
-                                 .threads = input->threads,
-                                 .judges = pick->judges,
-                                 .returns = pick->returns,
-                                 .newest = OD_WALK_HISTORY,
-                                 .model = &scorer,
-                                 .score = score_walk};
-    st = od_judges_ask(&judging, 0, pick->judge_count, pick->gain);
-    od_walk_scorer_done(&scorer);
-    for (size_t j = 0; j < pick->judge_count && st == OD_OK; j++)
-        sum += pick->gain[j];
-    *out_better = st == OD_OK && (pick->trials == 0 || sum > pick->best_score * STEP_GAIN);
-    if (*out_better) {
-        pick->best = *config;
-        pick->best_score = sum;
-    }
-    pick->trials++;
-    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
-}
-
-static const struct choice {
-    size_t offset; /* of a float of the configuration */
-    float value[6];
-    size_t count, start;
-} choices[] = {
+static const struct od_choice choices[] = {
     {offsetof(struct od_walk_config, decay), {.3f, .6f, .8f, .9f, .97f, 1}, 6, 5},
     {offsetof(struct od_walk_config, target), {0, .1f, .2f, .3f, .45f, .6f}, 6, 2},
     {offsetof(struct od_walk_config, source), {0, .15f, .3f, .5f}, 4, 1},
 };
 
-/* Each list once, upwards from where the default stands while it gains, else downwards. */
-static enum od_status search(struct pick *pick, struct od_error *err)
-{
-    bool better;
-    enum od_status st = try(pick, &pick->best, &better, err);
-    for (size_t c = 0; c < sizeof choices / sizeof *choices; c++) {
-        const struct choice *choice = &choices[c];
-        bool moved = false;
-        for (int step = 1; step >= -1 && !moved; step -= 2) {
-            better = true;
-            for (size_t k = choice->start + (size_t)step;
-                 k < choice->count && better && st == OD_OK; k += (size_t)step) {
-                struct od_walk_config next = pick->best;
-                memcpy((char *)&next + choice->offset, &choice->value[k], sizeof(float));
-                st = try(pick, &next, &better, err);
-                moved |= better;
-            }
-        }
-    }
-    return st;
-}
-
 static enum od_status pick_by(const struct od_part_task *task, const struct od_walk_fit *fit,
                               struct od_walk_config *config, struct od_error *err)
 {
-    const struct od_training *training = task->input->training;
-    size_t most = MOST_SCORES / ((size_t)training->item_count + 1);
-    most = most > MOST_JUDGES ? MOST_JUDGES : most < LEAST_JUDGES ? LEAST_JUDGES : most;
-    struct pick pick = {.task = task,
-                        .fit = fit,
-                        .judges = malloc(most * sizeof *pick.judges),
-                        .gain = malloc(most * sizeof *pick.gain),
-                        .best = *config};
-    enum od_status st = OD_NO_MEMORY;
-    if (pick.judges && pick.gain) {
-        pick.judge_count = od_judges_even(task->judges, task->judge_count, most, pick.judges);
-        pick.returns = od_judges_return(training, pick.judges, pick.judge_count);
-        st = search(&pick, err);
-    } else {
-        od_fail(err, st, NULL);
-    }
-    if (st == OD_OK)
-        *config = pick.best;
-    free(pick.judges);
-    free(pick.gain);
+    struct pick pick = {.fit = fit};
+    const struct od_climb climb = {.task = task,
+                                   .stage = "choosing walks",
+                                   .expected = 12,
+                                   .choices = choices,
+                                   .choice_count = sizeof choices / sizeof *choices,
+                                   .config_bytes = sizeof *config,
+                                   .make = make,
+                                   .context = &pick,
+                                   .newest = OD_WALK_HISTORY,
+                                   .score = score_walk};
+    enum od_status st = od_climb(&climb, config, err);
+    od_walk_scorer_done(&pick.scorer);
     return st;
 }
 
@@ -174,8 +107,7 @@ static enum od_status fit(const struct od_part_task *task, struct od_image_write
     od_als_matrix_done(&matrix);
     if (st != OD_OK)
         return st;
-    if (task->judge_count >= LEAST_JUDGES)
-        st = pick_by(task, &rows, &config, err);
+    st = pick_by(task, &rows, &config, err);
     if (st == OD_OK && od_walk_write(&rows, &config, image) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     od_walk_fit_done(&rows);

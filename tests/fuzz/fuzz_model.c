@@ -79,11 +79,18 @@ static void fill_items(struct shelf *items)
     }
 }
 
-/* The part of data without an order, which the toys do not lead to. */
+/* Parts that the toys do not lead to: of data without an order, and of items' records. */
 static enum od_status train_walks(const struct od_train_input *input, struct od_image_writer *image,
                                   struct od_error *err)
 {
     static const struct od_part *const alone[] = {&od_part_walk, NULL};
+    return od_blend_train_parts(alone, input, image, NULL, err);
+}
+
+static enum od_status train_content(const struct od_train_input *input,
+                                    struct od_image_writer *image, struct od_error *err)
+{
+    static const struct od_part *const alone[] = {&od_part_content, NULL};
     return od_blend_train_parts(alone, input, image, NULL, err);
 }
 
@@ -121,6 +128,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     for (size_t r = 0; (recipe = od_recipe_at(r)); r++)
         add_model(recipe, t, actions, NULL);
     add_model(od_recipe_find(OD_STR("aws-user-personalization")), t, NULL, train_walks);
+    add_model(od_recipe_find(OD_STR("aws-user-personalization")), t, NULL, train_content);
     shelf_done(&items);
     od_training_free(actions);
     od_training_free(t);

@@ -1,0 +1,340 @@
+/* The sums and the map of content.h.
+ *
+ * A history is summed anew at each event from the few items that are still heard, and each pair of
+ * its features is added once, to whichever side of the diagonal comes; both sides are put together
+ * at the end. Events are cut into parts that do not depend on the threads, each with sums of its
+ * own, added in order. Where there are more events than work allows, every so many are taken: S has
+ * a million numbers at most, which a few million events tell. */
+#include "recipes/content.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/kernels.h"
+#include "math/ridge.h"
+#include "os/parallel.h"
+
+#define POWER .5f
+
+enum { PARTS = 4, PROBES = 4096, SQUARE = 64, STRIP = 64 };
+
+/* --- a history --- */
+
+struct past {
+    float *sum;      /* [columns] 0 where not touched */
+    uint32_t *touch; /* [columns] */
+    uint32_t count;
+};
+
+static bool past_init(struct past *p, uint32_t columns)
+{
+    *p = (struct past){.sum = calloc((size_t)columns + 1, sizeof *p->sum),
+                       .touch = malloc(((size_t)columns + 1) * sizeof *p->touch)};
+    return p->sum && p->touch;
+}
+
+static void past_done(struct past *p)
+{
+    free(p->sum);
+    free(p->touch);
+}
+
+static void past_clear(struct past *p)
+{
+    for (uint32_t k = 0; k < p->count; k++)
+        p->sum[p->touch[k]] = 0;
+    p->count = 0;
+}
+
+/* The events [start, end) of one user. */
+static void past_fill(struct past *p, const struct od_content_rows *rows, const uint32_t *item,
+                      uint64_t start, uint64_t end, float decay)
+{
+    float weight = 1;
+    past_clear(p);
+    for (uint64_t e = end; e-- > start && weight >= OD_CONTENT_FAINT; weight *= decay)
+        for (uint64_t k = rows->at[item[e]]; k < rows->at[item[e] + 1]; k++) {
+            uint32_t c = rows->column[k];
+            if (!(p->sum[c] > 0))
+                p->touch[p->count++] = c;
+            p->sum[c] += weight * rows->value[k];
+        }
+}
+
+/* --- sums --- */
+
+struct summing {
+    const struct od_content_rows *rows;
+    const struct od_training *training;
+    const uint64_t *end;
+    float decay;
+    uint64_t stride; /* of the events that are predicted */
+    float *past[PARTS], *step[PARTS];
+};
+
+static void add_pairs(const struct past *p, float weight, float *to, size_t columns)
+{
+    for (uint32_t a = 0; a < p->count; a++) {
+        float *row = to + p->touch[a] * columns, x = weight * p->sum[p->touch[a]];
+        for (uint32_t b = 0; b <= a; b++)
+            row[p->touch[b]] += x * p->sum[p->touch[b]];
+    }
+}
+
+static void add_step(const struct summing *s, const struct past *p, uint32_t next, float weight,
+                     float *to)
+{
+    const struct od_content_rows *rows = s->rows;
+    for (uint64_t k = rows->at[next]; k < rows->at[next + 1]; k++) {
+        float *row = to + (size_t)rows->column[k] * rows->columns, x = weight * rows->value[k];
+        for (uint32_t a = 0; a < p->count; a++)
+            row[p->touch[a]] += x * p->sum[p->touch[a]];
+    }
+}
+
+static float weight_of(const struct od_training *t, uint64_t event)
+{
+    return t->type_weight ? t->type_weight[t->type[event]] : 1;
+}
+
+static enum od_status sum_part(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    struct summing *s = context;
+    const struct od_training *t = s->training;
+    size_t n = s->rows->columns;
+    struct past past;
+    s->past[index] = calloc(n * n + 1, sizeof(float));
+    s->step[index] = calloc(n * n + 1, sizeof(float));
+    bool good = past_init(&past, s->rows->columns) && s->past[index] && s->step[index];
+    uint32_t first = (uint32_t)((uint64_t)t->user_count * index / PARTS);
+    uint32_t last = (uint32_t)((uint64_t)t->user_count * (index + 1) / PARTS);
+    for (uint32_t u = first; u < last && good; u++)
+        for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++) {
+            float weight = weight_of(t, e);
+            if (e % s->stride != 0 || !(weight > 0))
+                continue;
+            past_fill(&past, s->rows, t->item, t->user_start[u], e, s->decay);
+            add_pairs(&past, weight, s->past[index], n);
+            add_step(s, &past, t->item[e], weight, s->step[index]);
+        }
+    past_done(&past);
+    return good ? OD_OK : OD_NO_MEMORY;
+}
+
+/* Every so many events that the additions stay within work, by what some of them take. */
+static enum od_status choose_stride(struct summing *s, double work)
+{
+    const struct od_training *t = s->training;
+    struct past past;
+    double pairs = 0, events = 0, probes = 0;
+    uint32_t step = t->user_count / PROBES + 1;
+    if (!past_init(&past, s->rows->columns)) {
+        past_done(&past);
+        return OD_NO_MEMORY;
+    }
+    for (uint32_t u = 0; u < t->user_count; u++) {
+        uint64_t n = s->end[u] - t->user_start[u];
+        events += (double)(n > 0 ? n - 1 : 0);
+        if (u % step != 0 || n < 2)
+            continue;
+        /* half of the events lie behind it, and it is a typical one */
+        past_fill(&past, s->rows, t->item, t->user_start[u], t->user_start[u] + (n + 1) / 2,
+                  s->decay);
+        pairs += .5 * past.count * past.count * (double)(n - 1);
+        probes += (double)(n - 1);
+    }
+    past_done(&past);
+    double all = probes > 0 ? pairs / probes * events : 0;
+    s->stride = all > work ? (uint64_t)ceil(all / work) : 1;
+    return OD_OK;
+}
+
+/* to := x + x', but for its diagonal, which is counted once; by squares that stay in the cache. */
+static void put_together(const float *x, struct od_matrix *to)
+{
+    size_t n = to->rows;
+    for (size_t top = 0; top < n; top += SQUARE)
+        for (size_t left = 0; left < n; left += SQUARE)
+            for (size_t r = top; r < top + SQUARE && r < n; r++)
+                for (size_t c = left; c < left + SQUARE && c < n; c++)
+                    to->at[r * to->ld + c] = x[r * n + c] + (r == c ? 0 : x[c * n + r]);
+}
+
+static void gather(const struct summing *s, struct od_content_sums *out)
+{
+    const struct od_kernels *vector = od_kernels_best();
+    size_t n = s->rows->columns;
+    for (size_t p = 1; p < PARTS; p++)
+        vector->axpy(s->past[0], s->past[p], 1, n * n);
+    put_together(s->past[0], &out->past);
+    for (size_t p = 0; p < PARTS; p++)
+        for (size_t r = 0; r < n; r++)
+            vector->axpy(out->step.at + r * out->step.ld, s->step[p] + r * n, 1, n);
+}
+
+enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
+                                    const struct od_training *training, const uint64_t *end,
+                                    float decay, double work, unsigned threads)
+{
+    struct summing s = {.rows = rows, .training = training, .end = end, .decay = decay};
+    size_t n = rows->columns;
+    *out = (struct od_content_sums){od_matrix_new(n, n), od_matrix_new(n, n)};
+    enum od_status st = out->past.at && out->step.at ? choose_stride(&s, work) : OD_NO_MEMORY;
+    if (st == OD_OK)
+        st = od_parallel(threads, PARTS, sum_part, &s);
+    if (st == OD_OK)
+        gather(&s, out);
+    else
+        od_content_sums_done(out);
+    for (size_t p = 0; p < PARTS; p++) {
+        free(s.past[p]);
+        free(s.step[p]);
+    }
+    return st;
+}
+
+void od_content_sums_done(struct od_content_sums *sums)
+{
+    od_matrix_free(&sums->past);
+    od_matrix_free(&sums->step);
+}
+
+/* --- the map --- */
+
+/* d[items] */
+static enum od_status shares(const struct od_training *t, const uint64_t *end, float **out)
+{
+    float *d = calloc((size_t)t->item_count + 1, sizeof *d);
+    double sum = 0;
+    *out = d;
+    if (!d)
+        return OD_NO_MEMORY;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        for (uint64_t e = t->user_start[u]; e < end[u]; e++)
+            d[t->item[e]]++;
+    for (uint32_t i = 0; i < t->item_count; i++) {
+        d[i] = powf(d[i] + 1, POWER);
+        sum += (double)d[i];
+    }
+    for (uint32_t i = 0; i < t->item_count; i++)
+        d[i] *= (float)(t->item_count / sum);
+    return OD_OK;
+}
+
+enum od_status od_content_spread(const struct od_content_rows *rows,
+                                 const struct od_training *training, const uint64_t *end,
+                                 struct od_matrix *out)
+{
+    float *d = NULL;
+    *out = od_matrix_new(rows->columns, rows->columns);
+    enum od_status st = out->at ? shares(training, end, &d) : OD_NO_MEMORY;
+    for (uint32_t i = 0; i < rows->items && st == OD_OK; i++)
+        for (uint64_t a = rows->at[i]; a < rows->at[i + 1]; a++)
+            for (uint64_t b = rows->at[i]; b < rows->at[i + 1]; b++)
+                out->at[rows->column[a] * out->ld + rows->column[b]] +=
+                    d[i] * rows->value[a] * rows->value[b];
+    free(d);
+    if (st != OD_OK)
+        od_matrix_free(out);
+    return st;
+}
+
+/* b := b A^-1, rows being right-hand sides; A symmetric, upper triangle, used up. */
+static enum od_status solve(struct od_matrix *a, float ridge, struct od_matrix *b,
+                            const struct od_work *work, struct od_error *err)
+{
+    size_t n = a->rows;
+    float *ridges = malloc((n + 1) * sizeof *ridges), scale;
+    struct od_matrix turned = od_matrix_new(b->columns, b->rows);
+    enum od_status st = ridges && turned.at ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t i = 0; i < n && st == OD_OK; i++)
+        ridges[i] = ridge;
+    for (size_t r = 0; r < b->rows && st == OD_OK; r++)
+        for (size_t c = 0; c < b->columns; c++)
+            turned.at[c * turned.ld + r] = b->at[r * b->ld + c];
+    if (st == OD_OK)
+        st = od_ridge_factor(a, ridges, work, &scale, err);
+    if (st == OD_OK && od_cholesky_solve(a, &turned, work) != OD_OK)
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    for (size_t r = 0; r < b->rows && st == OD_OK; r++)
+        for (size_t c = 0; c < b->columns; c++)
+            b->at[r * b->ld + c] = turned.at[c * turned.ld + r];
+    free(ridges);
+    od_matrix_free(&turned);
+    return st;
+}
+
+/* a = tr C / tr H'H D */
+static float same_of(const struct od_content_sums *sums, const struct od_matrix *spread)
+{
+    double goes = 0, would = 0;
+    for (size_t r = 0; r < spread->rows; r++) {
+        goes += (double)sums->step.at[r * sums->step.ld + r];
+        for (size_t c = 0; c < spread->rows; c++)
+            would += (double)sums->past.at[r * sums->past.ld + c] *
+                     (double)spread->at[r * spread->ld + c];
+    }
+    return would > 0 ? (float)(goes / would) : 0;
+}
+
+struct taking {
+    struct od_content_sums *sums;
+    const struct od_matrix *spread;
+    float same;
+};
+
+/* Both factors are symmetric: (H'H D)' = D H'H. */
+static enum od_status take_strip(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    const struct taking *t = context;
+    const struct od_matrix *d = t->spread, *past = &t->sums->past;
+    size_t n = d->rows, first = index * STRIP, rows = n - first < STRIP ? n - first : STRIP;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)n, (int)n, -t->same,
+                d->at + first * d->ld, (int)d->ld, past->at, (int)past->ld, 1,
+                t->sums->step.at + first * t->sums->step.ld, (int)t->sums->step.ld);
+    return OD_OK;
+}
+
+enum od_status od_content_regress(struct od_content_sums *sums, const struct od_matrix *spread,
+                                  float past, const struct od_work *work, float *out_same,
+                                  struct od_error *err)
+{
+    size_t n = spread->rows;
+    *out_same = same_of(sums, spread);
+    struct taking taking = {sums, spread, *out_same};
+    enum od_status st = od_parallel(work->threads, (n + STRIP - 1) / STRIP, take_strip, &taking);
+    if (st != OD_OK)
+        return od_fail(err, st, NULL);
+    return solve(&sums->past, past, &sums->step, work, err);
+}
+
+static struct od_matrix copy_of(const struct od_matrix *from, bool turned)
+{
+    struct od_matrix m = od_matrix_new(from->rows, from->columns);
+    for (size_t r = 0; r < from->rows && m.at; r++)
+        for (size_t c = 0; c < from->columns; c++)
+            m.at[turned ? c * m.ld + r : r * m.ld + c] = from->at[r * from->ld + c];
+    return m;
+}
+
+enum od_status od_content_map(float same, const struct od_matrix *regressed,
+                              const struct od_matrix *spread, float next,
+                              const struct od_work *work, float *out, struct od_error *err)
+{
+    struct od_matrix a = copy_of(spread, false), b = copy_of(regressed, true);
+    size_t n = spread->rows;
+    enum od_status st = a.at && b.at ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    if (st == OD_OK)
+        st = solve(&a, next, &b, work, err);
+    for (size_t r = 0; r < n && st == OD_OK; r++) {
+        memcpy(out + r * n, b.at + r * b.ld, n * sizeof *out);
+        out[r * n + r] += same;
+    }
+    od_matrix_free(&a);
+    od_matrix_free(&b);
+    return st;
+}
