@@ -47,9 +47,11 @@ struct od_content_rows {
     float *value;
 };
 /* Of the training set's Items table (columns 0 without one, or when it tells nothing). Values of a
- * feature weigh log(items with a record / items that have it). */
+ * field weigh log(items with a record / items that have the value). memory_bytes (0: no bound):
+ * what texts may take while they are read, though at least 8 words of each item are. */
 enum od_status od_content_rows_init(struct od_content_rows *out, const struct od_training *training,
-                                    unsigned threads, struct od_error *err) OD_MUST_USE;
+                                    uint64_t memory_bytes, unsigned threads,
+                                    struct od_error *err) OD_MUST_USE;
 void od_content_rows_done(struct od_content_rows *rows);
 
 /* The sums S is made of. */

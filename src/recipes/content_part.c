@@ -34,7 +34,8 @@ static enum od_status ground_init(struct ground *g, const struct od_part_task *t
     *g = (struct ground){.task = task, .work = {.threads = input->threads}};
     enum od_status st = od_progress_report(&input->progress, 0, "reading records", err);
     if (st == OD_OK)
-        st = od_content_rows_init(&g->rows, input->training, input->threads, err);
+        st = od_content_rows_init(&g->rows, input->training, input->memory_bytes / 4,
+                                  input->threads, err);
     if (st == OD_OK && od_content_spread(&g->rows, input->training, task->end, &g->spread) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     if (st != OD_OK)

@@ -164,15 +164,20 @@ static enum od_status take_rows(const struct plan *p, struct od_content_rows *ou
     return good ? OD_OK : OD_NO_MEMORY;
 }
 
+/* Bytes of an entry: as a feature, twice while features are put together, and as ours. */
+enum { ENTRY_BYTES = 22 };
+
 enum od_status od_content_rows_init(struct od_content_rows *out, const struct od_training *training,
-                                    unsigned threads, struct od_error *err)
+                                    uint64_t memory_bytes, unsigned threads, struct od_error *err)
 {
+    uint64_t most = (uint64_t)training->item_count * OD_CONTENT_VALUES;
     struct od_feature_options options = od_feature_options_default();
     struct od_features features;
     struct plan plan;
     options.least_rows = LEAST_ROWS;
     options.most_words = OD_CONTENT_COLUMNS;
-    options.most_entries = (uint64_t)training->item_count * OD_CONTENT_VALUES;
+    options.most_entries =
+        memory_bytes && memory_bytes / ENTRY_BYTES < most ? memory_bytes / ENTRY_BYTES : most;
     options.threads = threads;
     *out = (struct od_content_rows){0};
     enum od_status st =

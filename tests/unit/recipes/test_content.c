@@ -44,7 +44,7 @@ static void content_init(struct toy_content *c)
     assert_int_equal(c->training->item_count, ITEMS);
     fill(&c->shelf, ITEMS);
     c->training->item_table = c->shelf.table;
-    assert_int_equal(od_content_rows_init(&c->rows, c->training, 2, NULL), OD_OK);
+    assert_int_equal(od_content_rows_init(&c->rows, c->training, 0, 2, NULL), OD_OK);
 }
 
 static void content_done(struct toy_content *c)
