@@ -9,7 +9,8 @@
  * Then each group of terms is taken away in turn; it stays away unless the judges' mean of
  * 1 / log2(1 + rank), to rank 10 or to rank 25, falls by more than chance would have it (paired
  * over judges; a feature must be worth one standard error, a part, which costs memory and time in
- * every answer, 1.6, or both four of the likelihood) and by more than a share of it. Popularity of
+ * every answer, 1.6, or both four of the likelihood) and by more than a share of it. Of a part a
+ * thirtieth is enough, which few judges cannot tell from chance: it is a lot to lose. Popularity of
  * all time must be worth most, for held-out events overrate it where a data set was cut to items
  * with so many events (k-core): what is rare in training is then rarer than it will be. Parts are
  * tried weakest first, and one always stays. Measures are two-fold: weights fitted on the even
@@ -33,12 +34,13 @@ struct worth {
     double share;  /* of the measure */
     int likely;    /* or standard errors of the likelihood; 0: that does not count */
     double least;  /* share of the measure that must be gained (negative: may be lost) then */
+    double much;   /* or a share that few judges cannot tell from chance; 0: that does not count */
 };
-static const struct worth feature_worth = {1, .002, 4, -.002}, popular_worth = {1, .01, 0, 0},
-                          part_worth = {1.645, .003, 4, .003}; /* one in twenty by chance */
+static const struct worth feature_worth = {1, .002, 4, -.002, 0}, popular_worth = {1, .01, 0, 0, 0},
+                          part_worth = {1.645, .003, 4, .003, .03}; /* one in twenty by chance */
 /* Held-out events are mostly in the middle of a session, where pauses say nothing; the likelihood
  * of the others tells whether they do. */
-static const struct worth pause_worth = {1, .002, 2, -.002};
+static const struct worth pause_worth = {1, .002, 2, -.002, 0};
 
 /* Tried in this order: what od_blend_fit takes. */
 static const double focuses[] = {0, .2, .4, .6, .8};
@@ -186,7 +188,8 @@ static enum od_status try_without(struct choice *c, uint32_t terms, struct worth
     bool seen = shows(&first, worth) || shows(&rank, worth);
     bool likely = worth.likely && likelihood.mean > worth.likely * likelihood.error &&
                   rank.mean > worth.least * *out_mean;
-    if (seen || likely)
+    bool much = worth.much > 0 && rank.mean > worth.much * rank.before;
+    if (seen || likely || much)
         return OD_OK;
     struct od_blend_verdict swap = c->now;
     c->now = c->other;

@@ -36,7 +36,8 @@ static enum od_status ground_init(struct ground *g, const struct od_part_task *t
     if (st == OD_OK)
         st = od_content_rows_init(&g->rows, input->training, input->memory_bytes / 4,
                                   input->threads, err);
-    if (st == OD_OK && od_content_spread(&g->rows, input->training, task->end, &g->spread) != OD_OK)
+    if (st == OD_OK && g->rows.columns &&
+        od_content_spread(&g->rows, input->training, task->end, &g->spread) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     if (st != OD_OK)
         ground_done(g);
@@ -142,17 +143,18 @@ static enum od_status parse(struct od_str text, struct od_content_config *out, s
                          OD_STR_ARG(text));
 }
 
+/* Records that tell nothing make a model without columns, which knows nobody. */
 static enum od_status put(const struct ground *g, const struct od_content_config *config,
                           struct od_image_writer *image, struct od_error *err)
 {
     size_t n = g->rows.columns;
     float *map = malloc((n * n + 1) * sizeof *map);
     struct od_content_sums sums = {0};
-    float same;
+    float same = 0;
     enum od_status st = map ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
-    if (st == OD_OK)
+    if (st == OD_OK && n)
         st = regress(g, config, OD_CONTENT_WORK, &sums, &same, err);
-    if (st == OD_OK)
+    if (st == OD_OK && n)
         st = od_content_map(same, &sums.step, &g->spread, config->next, &g->work, map, err);
     if (st == OD_OK) {
         struct od_content_model model = od_content_model_of(&g->rows, map, config->decay);

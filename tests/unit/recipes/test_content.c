@@ -325,6 +325,35 @@ static void the_part_is_the_same_for_threads_and_lessons(void **state)
     shelf_done(&shelf);
 }
 
+/* A card trains without one field after the other, and may come to a table without any. */
+static void records_that_tell_nothing_know_nobody(void **state)
+{
+    (void)state;
+    struct od_training *t = loyal(400, 200);
+    struct shelf shelf;
+    struct od_image image;
+    void *part = NULL;
+    const struct od_past_event event = {.item = 3};
+    const struct od_query query = {.events = &event, .event_count = 1};
+    struct od_arena arena;
+    float scores[200];
+    bool personal = true;
+    shelf_init(&shelf, ",{\"name\":\"BRAND\",\"type\":\"string\"}");
+    shelf_put(&shelf, "i00003", (const char *[]){"b"});
+    t->item_table = shelf.table;
+    struct toy_bytes b = toy_fit_steadily(&od_part_content, t);
+    assert_int_equal(od_image_open((struct od_str){b.ptr, b.len}, true, &image, NULL), OD_OK);
+    assert_int_equal(od_part_content.open(&image, t->item_count, &part, NULL), OD_OK);
+    od_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(od_part_content.score(part, &query, &arena, scores, &personal, NULL), OD_OK);
+    assert_false(personal);
+    od_arena_done(&arena);
+    od_part_content.close(part);
+    free(b.ptr);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
@@ -438,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_history_without_features_says_nothing),
         cmocka_unit_test(work_is_bounded),
         cmocka_unit_test(the_part_is_the_same_for_threads_and_lessons),
+        cmocka_unit_test(records_that_tell_nothing_know_nobody),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(what_is_rare_is_known_by_its_kind),
         cmocka_unit_test(a_misleading_image_is_refused),
