@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "recipes/lesson.h"
 #include "recipes/metrics.h"
 
 /* Gowalla: more sweeps only fit the noise, and twice the factors gained nothing. */
@@ -48,14 +49,9 @@ static void print(const struct od_als_config *c, struct od_buf *out)
 static enum od_status parse(struct od_str text, struct od_als_config *out, struct od_error *err)
 {
     enum { NUMBERS = 5 };
+    static const double most[NUMBERS] = {OD_ALS_EASE, 1e6, 1e6, 2, 1e6};
     double x[NUMBERS];
-    struct od_str rest = text, cell;
-    size_t count = 0;
-    bool good = true;
-    for (; good && od_str_cut(&rest, ' ', &cell); count++)
-        good = count < NUMBERS && od_str_to_double(cell, &x[count]) && x[count] >= 0 &&
-               x[count] <= 1e6;
-    if (!good || count != NUMBERS || x[0] > OD_ALS_EASE || x[3] > 2)
+    if (!od_lesson_numbers(text, most, NUMBERS, x))
         return od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of a factor model.",
                        OD_STR_ARG(text));
     out->kind = (uint32_t)x[0];

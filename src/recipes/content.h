@@ -33,7 +33,7 @@
 
 struct od_content_config {
     float decay; /* [0, .97] */
-    float past, next;
+    float next;  /* ridge */
 };
 struct od_content_config od_content_config_default(void);
 #define OD_CONTENT_MOST_DECAY .97f

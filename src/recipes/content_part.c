@@ -6,11 +6,14 @@
 #include <stdlib.h>
 
 #include "recipes/climb.h"
+#include "recipes/lesson.h"
 #include "recipes/metrics.h"
+
+#define PAST_RIDGE 10.0f /* 3 and 30 are as good */
 
 struct od_content_config od_content_config_default(void)
 {
-    return (struct od_content_config){.decay = .5f, .past = 10, .next = 30};
+    return (struct od_content_config){.decay = .5f, .next = 30};
 }
 
 /* What a fit of any configuration needs. */
@@ -53,7 +56,7 @@ static enum od_status regress(const struct ground *g, const struct od_content_co
     if (od_content_sums_init(out, &g->rows, input->training, g->task->end, config->decay, work,
                              input->threads) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status st = od_content_regress(out, &g->spread, config->past, &g->work, out_same, err);
+    enum od_status st = od_content_regress(out, &g->spread, PAST_RIDGE, &g->work, out_same, err);
     if (st != OD_OK)
         od_content_sums_done(out);
     return st;
@@ -125,22 +128,14 @@ static enum od_status pick_by(const struct ground *g, struct od_content_config *
 
 static enum od_status parse(struct od_str text, struct od_content_config *out, struct od_error *err)
 {
-    float *number[] = {&out->decay, &out->past, &out->next};
-    const double most[] = {(double)OD_CONTENT_MOST_DECAY, 1e6, 1e6};
-    enum { NUMBERS = sizeof number / sizeof *number };
-    struct od_str rest = text, cell;
-    size_t count = 0;
-    bool good = true;
-    for (; good && od_str_cut(&rest, ' ', &cell); count++) {
-        double x;
-        good = count < NUMBERS && od_str_to_double(cell, &x) && x >= 0 && x <= most[count];
-        if (good)
-            *number[count] = (float)x;
-    }
-    return good && count == NUMBERS
-               ? OD_OK
-               : od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of a model of records.",
-                         OD_STR_ARG(text));
+    enum { NUMBERS = 2 };
+    static const double most[NUMBERS] = {(double)OD_CONTENT_MOST_DECAY, 1e6};
+    double x[NUMBERS];
+    if (!od_lesson_numbers(text, most, NUMBERS, x))
+        return od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of a model of records.",
+                       OD_STR_ARG(text));
+    *out = (struct od_content_config){(float)x[0], (float)x[1]};
+    return OD_OK;
 }
 
 /* Records that tell nothing make a model without columns, which knows nobody. */
@@ -183,8 +178,7 @@ static enum od_status fit(const struct od_part_task *task, struct od_image_write
     if (st == OD_OK)
         st = put(&ground, &config, image, err);
     ground_done(&ground);
-    od_buf_printf(out_lesson, "%g %g %g", (double)config.decay, (double)config.past,
-                  (double)config.next);
+    od_buf_printf(out_lesson, "%g %g", (double)config.decay, (double)config.next);
     return st;
 }
 

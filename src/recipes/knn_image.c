@@ -16,6 +16,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "recipes/lesson.h"
+
 #define VERSION 1u
 
 struct header {
@@ -179,18 +181,15 @@ enum od_status od_knn_config_parse(struct od_str text, struct od_knn_config *out
     float *number[] = {&c.query_decay,  &c.step_decay,   &c.back, &c.source_power,
                        &c.target_power, &c.length_power, &c.fade, &c.repeat};
     enum { WHOLE = sizeof whole / sizeof *whole, NUMBERS = sizeof number / sizeof *number };
-    struct od_str rest = text, cell;
-    bool good = true;
-    size_t count = 0;
-    for (; good && od_str_cut(&rest, ' ', &cell); count++) {
-        double x = 0;
-        good = count < WHOLE + NUMBERS && od_str_to_double(cell, &x) && x >= 0 && x <= 1e9;
-        if (good && count < WHOLE)
-            *whole[count] = (uint32_t)x;
-        else if (good)
-            *number[count - WHOLE] = (float)x;
-    }
-    if (!good || count != WHOLE + NUMBERS || !valid(&c))
+    double most[WHOLE + NUMBERS], x[WHOLE + NUMBERS];
+    for (size_t k = 0; k < WHOLE + NUMBERS; k++)
+        most[k] = 1e9;
+    bool good = od_lesson_numbers(text, most, WHOLE + NUMBERS, x);
+    for (size_t k = 0; good && k < WHOLE; k++)
+        *whole[k] = (uint32_t)x[k];
+    for (size_t k = 0; good && k < NUMBERS; k++)
+        *number[k] = (float)x[WHOLE + k];
+    if (!good || !valid(&c))
         return od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of neighbouring sessions.",
                        OD_STR_ARG(text));
     *out = c;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "recipes/climb.h"
+#include "recipes/lesson.h"
 #include "recipes/metrics.h"
 
 struct od_walk_config od_walk_config_default(void)
@@ -65,21 +66,13 @@ static enum od_status pick_by(const struct od_part_task *task, const struct od_w
 
 static enum od_status parse(struct od_str text, struct od_walk_config *out, struct od_error *err)
 {
-    float *number[] = {&out->decay, &out->source, &out->target};
-    enum { NUMBERS = sizeof number / sizeof *number };
-    struct od_str rest = text, cell;
-    size_t count = 0;
-    bool good = true;
-    for (; good && od_str_cut(&rest, ' ', &cell); count++) {
-        double x;
-        good = count < NUMBERS && od_str_to_double(cell, &x) && x >= 0 && x <= 1;
-        if (good)
-            *number[count] = (float)x;
-    }
-    return good && count == NUMBERS
-               ? OD_OK
-               : od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of walks.",
-                         OD_STR_ARG(text));
+    enum { NUMBERS = 3 };
+    static const double most[NUMBERS] = {1, 1, 1};
+    double x[NUMBERS];
+    if (!od_lesson_numbers(text, most, NUMBERS, x))
+        return od_fail(err, OD_CORRUPT, "\"%.*s\" is no configuration of walks.", OD_STR_ARG(text));
+    *out = (struct od_walk_config){(float)x[0], (float)x[1], (float)x[2]};
+    return OD_OK;
 }
 
 /* Entries of all rows: as they are counted and as the image takes them, a quarter of the memory. */

@@ -190,8 +190,8 @@ static void map_of(struct dense *d, double past, double next, double (*s)[MOST])
         s[a][a] += goes / would;
 }
 
-static float *fit_map(const struct toy_content *toy, const struct od_content_config *config,
-                      unsigned threads)
+static float *fit_map(const struct toy_content *toy, float past,
+                      const struct od_content_config *config, unsigned threads)
 {
     const struct od_training *t = toy->training;
     const struct od_work work = {.threads = threads};
@@ -202,7 +202,7 @@ static float *fit_map(const struct toy_content *toy, const struct od_content_con
                                           OD_CONTENT_WORK, threads),
                      OD_OK);
     assert_int_equal(od_content_spread(&toy->rows, t, t->user_start + 1, &spread), OD_OK);
-    assert_int_equal(od_content_regress(&sums, &spread, config->past, &work, &same, NULL), OD_OK);
+    assert_int_equal(od_content_regress(&sums, &spread, past, &work, &same, NULL), OD_OK);
     assert_int_equal(od_content_map(same, &sums.step, &spread, config->next, &work, map, NULL),
                      OD_OK);
     od_content_sums_done(&sums);
@@ -213,7 +213,8 @@ static float *fit_map(const struct toy_content *toy, const struct od_content_con
 static void scores_are_those_of_the_definition(void **state)
 {
     (void)state;
-    static const struct od_content_config configs[] = {{.5f, 10, 30}, {0, 1, 3}, {.9f, 100, 1}};
+    static const struct od_content_config configs[] = {{.5f, 30}, {0, 3}, {.9f, 1}};
+    static const float past[] = {10, 1, 100};
     static const uint32_t item[] = {3, ITEMS - 1, 7, 3, 20};
     const struct od_past_event event[] = {
         {.item = 3}, {.item = ITEMS - 1}, {.item = 7}, {.item = 3}, {.item = 20}};
@@ -226,10 +227,10 @@ static void scores_are_those_of_the_definition(void **state)
         double s[MOST][MOST], h[MOST], most = 0;
         float scores[ITEMS];
         bool any;
-        float *map = fit_map(&toy, &configs[k], 2);
+        float *map = fit_map(&toy, past[k], &configs[k], 2);
         struct od_content_model model = od_content_model_of(&toy.rows, map, configs[k].decay);
         dense_init(&d, &toy, (double)configs[k].decay);
-        map_of(&d, (double)configs[k].past, (double)configs[k].next, s);
+        map_of(&d, (double)past[k], (double)configs[k].next, s);
         history(&d, item, 5, (double)configs[k].decay, h);
         od_arena_init(&arena, SIZE_MAX);
         assert_int_equal(od_content_score(&model, &query, &arena, scores, &any), OD_OK);
@@ -261,7 +262,7 @@ static void a_history_without_features_says_nothing(void **state)
     float scores[ITEMS];
     bool any = true;
     content_init(&toy);
-    float *map = fit_map(&toy, &config, 1);
+    float *map = fit_map(&toy, 10, &config, 1);
     struct od_content_model model = od_content_model_of(&toy.rows, map, config.decay);
     od_arena_init(&arena, SIZE_MAX);
     assert_int_equal(od_content_score(&model, &query, &arena, scores, &any), OD_OK);
@@ -357,8 +358,8 @@ static void records_that_tell_nothing_know_nobody(void **state)
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
-    static const char *const lesson[] = {"nonsense",  "1 0",    "0.5 10 10 10",
-                                         ".98 10 10", "0 -1 0", "0.5 10 nan"};
+    static const char *const lesson[] = {"nonsense", "0.5",  "0.5 10 10",
+                                         ".98 10",   "0 -1", "0.5 nan"};
     toy_refuses_lessons(&od_part_content, lesson, sizeof lesson / sizeof *lesson);
 }
 
@@ -421,7 +422,7 @@ static enum od_status read_with(const char *section, size_t at, const void *byte
     const struct od_content_config config = od_content_config_default();
     struct toy_content toy;
     content_init(&toy);
-    float *map = fit_map(&toy, &config, 1);
+    float *map = fit_map(&toy, 10, &config, 1);
     struct od_content_model model = od_content_model_of(&toy.rows, map, config.decay);
     struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
     assert_int_equal(od_content_write(&model, writer), OD_OK);
