@@ -91,4 +91,7 @@ enum od_status od_training_finish(struct od_training_builder *builder, struct od
                                   struct od_error *err) OD_MUST_USE;
 void od_training_free(struct od_training *training);
 
+/* The user whose event that is. */
+uint32_t od_training_user_of(const struct od_training *training, uint64_t event);
+
 #endif

@@ -39,6 +39,19 @@ void od_training_owned_free(struct od_training_owned *o)
     free(o);
 }
 
+uint32_t od_training_user_of(const struct od_training *training, uint64_t event)
+{
+    uint32_t low = 0, high = training->user_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (training->user_start[middle] <= event)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void od_training_free(struct od_training *training)
 {
     if (training)

@@ -19,13 +19,9 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "math/eigen.h"
 #include "math/kernels.h"
 #include "os/parallel.h"
-
-/* LAPACK, column-major; a symmetric matrix reads the same either way. */
-extern void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
-                    double *w, double *work, const int *lwork, int *iwork, const int *liwork,
-                    int *info);
 
 #define OVERSAMPLING 16    /* columns beyond k: section 4.3 advises 5 or 10, and they are cheap */
 #define ITERATIONS   2     /* of A A': enough for the slow decay of counts and texts */
@@ -152,18 +148,7 @@ static enum od_status decompose(struct svd *svd, struct od_matrix *y)
     for (size_t g = 0; g < GROUPS; g++)
         for (size_t i = 0; i < n * n; i++)
             svd->gram[i] += svd->partial[g * n * n + i];
-    int order = (int)n, info, work_len = (int)(1 + 6 * n + 2 * n * n), int_len = (int)(3 + 5 * n);
-    double *work = malloc((size_t)work_len * sizeof *work);
-    int *ints = malloc((size_t)int_len * sizeof *ints);
-    s = work && ints ? OD_OK : OD_NO_MEMORY;
-    if (s == OD_OK) { /* our upper triangle is LAPACK's lower one */
-        dsyevd_("V", "L", &order, svd->gram, &order, svd->values, work, &work_len, ints, &int_len,
-                &info);
-        s = info == 0 ? OD_OK : OD_INVALID_INPUT;
-    }
-    free(work);
-    free(ints);
-    return s;
+    return od_eigen(svd->gram, n, svd->values);
 }
 
 static enum od_status turn_rows(void *context, size_t index, unsigned thread)

@@ -149,20 +149,6 @@ static int by_code(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whose event that is. */
-static uint32_t user_of(const struct od_training *training, uint64_t event)
-{
-    uint32_t low = 0, high = training->user_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (training->user_start[middle] <= event)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 enum od_status od_blend_query(const struct od_training *t, const struct od_judge *judge,
                               struct od_past_event *events, struct od_arena *arena,
                               struct od_query *out)
@@ -177,7 +163,7 @@ enum od_status od_blend_query(const struct od_training *t, const struct od_judge
                              .event_count = judge->end - judge->start,
                              .item = t->item[judge->end - 1],
                              .now_s = t->time[judge->end]};
-    return od_query_at(t, user_of(t, judge->start), judge->end, arena, out);
+    return od_query_at(t, od_training_user_of(t, judge->start), judge->end, arena, out);
 }
 
 /* Distinct candidates in order of their codes; returns how many. */

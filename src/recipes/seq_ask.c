@@ -37,16 +37,16 @@ bool od_seq_times_real(const struct od_training *t, const uint64_t *end)
     return other * 100 > steps;
 }
 
-size_t od_seq_ask_time(int64_t time, int64_t asked, struct od_seq_entry *out)
+size_t od_seq_ask_time(int64_t time, int64_t asked, struct od_word *out)
 {
     if (asked <= time)
         return 0;
     int64_t hour = asked / 3600, day = asked / 86400;
     uint32_t h = (uint32_t)((hour % HOURS + HOURS) % HOURS);
     uint32_t d = (uint32_t)((day % DAYS + DAYS) % DAYS);
-    out[0] = (struct od_seq_entry){od_seq_gap(time, asked), 1};
-    out[1] = (struct od_seq_entry){OD_SEQ_GAPS + h, 1};
-    out[2] = (struct od_seq_entry){OD_SEQ_GAPS + HOURS + d, 1};
+    out[0] = (struct od_word){od_seq_gap(time, asked), 1};
+    out[1] = (struct od_word){OD_SEQ_GAPS + h, 1};
+    out[2] = (struct od_word){OD_SEQ_GAPS + HOURS + d, 1};
     return 3;
 }
 
@@ -183,8 +183,8 @@ static enum od_status find_context(struct od_seq_ask *ask)
         const struct od_training_column *column = &t->context[c];
         uint32_t count = column->values ? od_dict_count(column->values) : 0;
         for (uint32_t code = 0; code < count; code++)
-            ask->context_column[ask->context_at[c] + code] = od_seq_words_text(
-                &ask->words, 'C', column->name, od_dict_text(column->values, code));
+            ask->context_column[ask->context_at[c] + code] =
+                od_words_text(&ask->words, 'C', column->name, od_dict_text(column->values, code));
     }
     return OD_OK;
 }
@@ -197,7 +197,7 @@ static enum od_status find_columns(struct od_seq_ask *ask, struct od_buf *text)
         user_name(&ask->users, c, text);
         st = od_buf_status(text);
         if (st == OD_OK)
-            ask->user_column[c] = od_seq_words_like(&ask->words, od_buf_view(text));
+            ask->user_column[c] = od_words_like(&ask->words, od_buf_view(text));
     }
     return st;
 }
@@ -225,7 +225,7 @@ enum od_status od_seq_ask_init(struct od_seq_ask *out, const struct od_training 
     if (st == OD_OK && !given)
         st = name_all(training, end, &ask.users, names, &text);
     if (st == OD_OK) {
-        st = od_seq_words_init(&ask.words, names, err);
+        st = od_words_init(&ask.words, names, err);
         names = NULL;
     }
     if (st == OD_OK)
@@ -243,7 +243,7 @@ enum od_status od_seq_ask_init(struct od_seq_ask *out, const struct od_training 
 
 void od_seq_ask_done(struct od_seq_ask *ask)
 {
-    od_seq_words_done(&ask->words);
+    od_words_done(&ask->words);
     od_features_done(&ask->users);
     free(ask->context_at);
     free(ask->context_column);
@@ -253,20 +253,33 @@ void od_seq_ask_done(struct od_seq_ask *ask)
 
 /* --- rows of the training set --- */
 
-static size_t add_context(const struct od_seq_ask *ask, uint64_t event, struct od_seq_entry *out,
-                          size_t n)
+static size_t add_context(const struct od_seq_ask *ask, uint64_t event, struct od_word *out)
 {
     const struct od_training *t = ask->training;
+    size_t n = 0;
     for (size_t c = 0; c < t->context_count && n < OD_SEQ_ENTRIES; c++) {
         const struct od_training_column *column = &t->context[c];
         uint32_t at = OD_NO_CODE;
         if (column->values && column->code[event] != OD_NO_VALUE)
             at = ask->context_column[ask->context_at[c] + column->code[event]];
         if (!column->values && isfinite(column->number[event]))
-            at = od_seq_words_number(&ask->words, 'C', column->name, (double)column->number[event]);
+            at = od_words_number(&ask->words, 'C', column->name, (double)column->number[event]);
         if (at != OD_NO_CODE)
-            out[n++] = (struct od_seq_entry){ask->named + at, 1};
+            out[n++] = (struct od_word){at, 1};
     }
+    return n;
+}
+
+size_t od_seq_ask_words(const struct od_seq_ask *ask, uint32_t user, uint64_t event,
+                        struct od_word *out)
+{
+    const struct od_features *f = &ask->users;
+    size_t n = add_context(ask, event, out);
+    if (!f->columns)
+        return n;
+    for (uint64_t i = f->at[user]; i < f->at[user + 1] && n < OD_SEQ_ENTRIES; i++)
+        if (ask->user_column[f->column[i]] != OD_NO_CODE)
+            out[n++] = (struct od_word){ask->user_column[f->column[i]], f->value[i]};
     return n;
 }
 
@@ -281,21 +294,17 @@ static uint32_t sequence_of(const struct od_nn_packed *packed, uint32_t r)
 }
 
 size_t od_seq_ask_row(const struct od_seq_ask *ask, const struct od_seq_rows *rows, uint32_t r,
-                      unsigned see, struct od_seq_entry *out)
+                      unsigned see, struct od_word *out)
 {
+    struct od_word named[OD_SEQ_ENTRIES];
     size_t n = 0;
     if (ask->times && see & OD_SEQ_SEE_TIME)
         n = od_seq_ask_time(rows->time[r], rows->asked[r], out);
     if (ask->columns == ask->named || !(see & OD_SEQ_SEE_NAMED))
         return n;
-    const struct od_features *f = &ask->users;
-    n = add_context(ask, rows->event[r] + 1, out, n);
-    if (!f->columns)
-        return n;
-    uint32_t user = rows->user[sequence_of(&rows->packed, r)];
-    for (uint64_t i = f->at[user]; i < f->at[user + 1] && n < OD_SEQ_ENTRIES; i++)
-        if (ask->user_column[f->column[i]] != OD_NO_CODE)
-            out[n++] =
-                (struct od_seq_entry){ask->named + ask->user_column[f->column[i]], f->value[i]};
+    uint32_t user = ask->users.columns ? rows->user[sequence_of(&rows->packed, r)] : 0;
+    size_t count = od_seq_ask_words(ask, user, rows->event[r] + 1, named);
+    for (size_t i = 0; i < count && n < OD_SEQ_ENTRIES; i++)
+        out[n++] = (struct od_word){ask->named + named[i].column, named[i].value};
     return n;
 }

@@ -10,7 +10,7 @@
 #define OD_RECIPES_SEQ_ASK_H
 
 #include "recipes/features.h"
-#include "recipes/seq_words.h"
+#include "recipes/words.h"
 #include "recipes/seqtrain.h"
 
 #define OD_SEQ_GAPS    56 /* classes of the time between two events: two to a power of two */
@@ -31,7 +31,7 @@ struct od_seq_ask {
     bool times;
     uint32_t named;   /* columns before the named ones */
     uint32_t columns; /* altogether */
-    struct od_seq_words words;
+    struct od_words words;
     struct od_features users;
     uint32_t *user_column; /* [users.columns] among the named ones, OD_NO_CODE: none */
     /* Of a context column's value: context_column[context_at[c] + code], likewise. */
@@ -43,14 +43,18 @@ enum od_status od_seq_ask_init(struct od_seq_ask *ask, const struct od_training 
                                const uint64_t *end, bool times, struct od_dict *names,
                                struct od_error *err) OD_MUST_USE;
 void od_seq_ask_done(struct od_seq_ask *ask);
+/* The named entries of a question whose answer is that event of that user, columns counted from the
+ * first named one. out has room for OD_SEQ_ENTRIES. */
+size_t od_seq_ask_words(const struct od_seq_ask *ask, uint32_t user, uint64_t event,
+                        struct od_word *out);
 enum od_seq_see { OD_SEQ_SEE_TIME = 1, OD_SEQ_SEE_NAMED = 2 };
 /* The entries of the prediction that follows row r of rows, made of the training set's events; see:
  * bits of od_seq_see. out has room for OD_SEQ_ENTRIES. */
 size_t od_seq_ask_row(const struct od_seq_ask *ask, const struct od_seq_rows *rows, uint32_t r,
-                      unsigned see, struct od_seq_entry *out);
+                      unsigned see, struct od_word *out);
 /* The time's entries alone, of a question asked `asked` with the newest event at `time`; none when
  * asked is not later: such a question tells no time. */
-size_t od_seq_ask_time(int64_t time, int64_t asked, struct od_seq_entry *out);
+size_t od_seq_ask_time(int64_t time, int64_t asked, struct od_word *out);
 
 /* The columns that come before the named ones. */
 uint32_t od_seq_ask_named(bool times);

@@ -33,7 +33,7 @@ struct od_seq_view {
     uint32_t items;
     struct od_seq_shape shape;
     struct od_nn_params params;
-    struct od_seq_words words;
+    struct od_words words;
     const uint16_t **plane; /* [width] into the image */
     const struct od_kernels *kernels;
 };
@@ -85,27 +85,6 @@ enum od_status od_seq_write(const struct od_seq_shape *s, const struct od_seq_mo
 }
 
 /* --- opening --- */
-
-static enum od_status open_names(const struct od_image *image, struct od_seq_view *v,
-                                 struct od_error *err)
-{
-    struct od_image_dict dict;
-    enum od_status st = od_image_dict_open(image, "seq.names", &dict, err);
-    if (st != OD_OK)
-        return st;
-    struct od_dict *names = od_dict_new();
-    st = names ? OD_OK : OD_NO_MEMORY;
-    for (uint32_t i = 0, code; i < dict.count && st == OD_OK; i++) {
-        st = od_dict_add(names, od_image_dict_text(&dict, i), &code);
-        if (st == OD_OK && code != i)
-            st = od_fail(err, OD_CORRUPT, "Section seq.names names a column twice.");
-    }
-    if (st != OD_OK) {
-        od_dict_free(names);
-        return od_fail(err, st, NULL);
-    }
-    return od_seq_words_init(&v->words, names, err);
-}
 
 static enum od_status read_header(const struct od_image *image, uint32_t items,
                                   struct od_seq_shape *out, struct od_error *err)
@@ -178,7 +157,7 @@ enum od_status od_seq_open(const struct od_image *image, uint32_t item_count,
     v->kernels = od_kernels_best();
     enum od_status st = read_header(image, item_count, &v->shape, err);
     if (st == OD_OK)
-        st = open_names(image, v, err);
+        st = od_words_open(&v->words, image, "seq.names", err);
     if (st == OD_OK) {
         v->shape.columns = od_seq_ask_named(v->shape.times) + od_dict_count(v->words.names);
         st = open_weights(image, v, err);
@@ -196,7 +175,7 @@ void od_seq_close(struct od_seq_view *view)
 {
     if (!view)
         return;
-    od_seq_words_done(&view->words);
+    od_words_done(&view->words);
     od_nn_params_done(&view->params);
     free(view->plane);
     free(view);
@@ -217,14 +196,13 @@ static void see_events(const struct od_seq_view *view, const struct od_past_even
     }
 }
 
-static size_t ask(const struct od_seq_view *view, const struct od_query *query,
-                  struct od_seq_entry *out)
+static size_t ask(const struct od_seq_view *view, const struct od_query *query, struct od_word *out)
 {
     size_t n = 0;
     if (view->shape.times)
         n = od_seq_ask_time(query->events[query->event_count - 1].time, query->now_s, out);
-    return n + od_seq_words_query(&view->words, query, od_seq_ask_named(view->shape.times), out + n,
-                                  OD_SEQ_ENTRIES - n);
+    return n + od_words_query(&view->words, query, od_seq_ask_named(view->shape.times), out + n,
+                              OD_SEQ_ENTRIES - n);
 }
 
 enum od_status od_seq_score(const struct od_seq_view *view, const struct od_query *query,
@@ -244,7 +222,7 @@ enum od_status od_seq_score(const struct od_seq_view *view, const struct od_quer
     float *work = OD_NEW_ARRAY(scratch, float, od_seq_step_floats(s, count));
     if (!events || !v || !state || !work)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    struct od_seq_entry entry[OD_SEQ_ENTRIES];
+    struct od_word entry[OD_SEQ_ENTRIES];
     struct od_seq_state now = {.at = state};
     float *word = state + s->layers * d;
     see_events(view, query->events + most - count, count, v, events);

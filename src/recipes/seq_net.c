@@ -179,8 +179,8 @@ static void classify(const struct od_seq_net_of *net, const struct od_seq_rows *
 /* --- the end --- */
 
 /* The sums of a question's rows: out [2 width] is S and T. */
-static void sum_entries(const struct od_kernels *k, const float *table,
-                        const struct od_seq_entry *entry, size_t count, size_t width, float *out)
+static void sum_entries(const struct od_kernels *k, const float *table, const struct od_word *entry,
+                        size_t count, size_t width, float *out)
 {
     memset(out, 0, 2 * width * sizeof *out);
     for (size_t i = 0; i < count; i++)
@@ -195,7 +195,7 @@ static void film(const float *n, const float *st, const float *bias, size_t widt
 }
 
 void od_seq_answer(const struct od_seq_shape *shape, const struct od_nn_params *params,
-                   const float *word, const struct od_seq_entry *entry, size_t count, float *out)
+                   const float *word, const struct od_word *entry, size_t count, float *out)
 {
     const struct od_kernels *k = od_kernels_best();
     const float *table = od_nn_of(params, QUESTION), *bias = od_nn_of(params, END_BIAS);
@@ -215,7 +215,7 @@ void od_seq_answer(const struct od_seq_shape *shape, const struct od_nn_params *
 }
 
 static size_t entries_of(const struct od_seq_net_of *net, const struct od_seq_rows *rows,
-                         uint32_t r, struct od_seq_entry *out)
+                         uint32_t r, struct od_word *out)
 {
     uint64_t chance = od_nn_key(rows->key, TOLD, r, 0);
     unsigned see = OD_SEQ_SEE_TIME | OD_SEQ_SEE_NAMED;
@@ -310,7 +310,7 @@ static void end_forward(struct batch *b)
     const struct od_kernels *k = od_kernels_best();
     const struct od_nn_params *p = b->params;
     size_t d = b->net->shape.width;
-    struct od_seq_entry entry[OD_SEQ_ENTRIES];
+    struct od_word entry[OD_SEQ_ENTRIES];
     od_nn_rms_norm(b->n, b->inverse, b->word, od_nn_of(p, END_GAIN), b->rows->rows, d);
     for (uint32_t r = 0; r < b->rows->rows; r++) {
         size_t count = entries_of(b->net, b->rows, r, entry);
@@ -333,7 +333,7 @@ static void end_back(struct batch *b, float *gradient, float *dh)
     const struct od_nn_params *p = b->params;
     size_t d = b->net->shape.width;
     float *dquestion = od_nn_in(p, gradient, QUESTION), *dbias = od_nn_in(p, gradient, END_BIAS);
-    struct od_seq_entry entry[OD_SEQ_ENTRIES];
+    struct od_word entry[OD_SEQ_ENTRIES];
     for (uint32_t r = 0; r < b->rows->rows; r++)
         dh[r * d + d - 1] = 0;
     if (b->rows->key)
@@ -402,7 +402,7 @@ static void states(const void *context, const struct od_nn_params *params,
     const struct od_seq_net_of *net = context;
     size_t d = net->shape.width;
     struct batch b;
-    struct od_seq_entry entry[OD_SEQ_ENTRIES];
+    struct od_word entry[OD_SEQ_ENTRIES];
     batch_init(&b, net, params, rows, work);
     forward(&b);
     for (uint32_t s = 0; s < rows->sequences; s++) {

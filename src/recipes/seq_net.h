@@ -57,6 +57,6 @@ void od_seq_step(const struct od_seq_shape *shape, const struct od_nn_params *pa
 /* From the last layer's word and a question's entries to what items are scored by: out[width], may
  * be word. */
 void od_seq_answer(const struct od_seq_shape *shape, const struct od_nn_params *params,
-                   const float *word, const struct od_seq_entry *entry, size_t count, float *out);
+                   const float *word, const struct od_word *entry, size_t count, float *out);
 
 #endif

@@ -63,20 +63,6 @@ static void rank_block(const struct asking *a, const struct od_seq_window *const
     }
 }
 
-/* Whose event it is. */
-static uint32_t user_of(const struct od_training *t, uint64_t event)
-{
-    uint32_t low = 0, high = t->user_count;
-    while (low + 1 < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (t->user_start[middle] <= event)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static enum od_status ask_block(void *context, size_t index, unsigned thread)
 {
     (void)thread;
@@ -90,8 +76,8 @@ static enum od_status ask_block(void *context, size_t index, unsigned thread)
         struct od_judge judge = j->judges[at + count];
         uint64_t from =
             judge.end - judge.start > OD_SEQ_HISTORY ? judge.end - OD_SEQ_HISTORY : judge.start;
-        window[count] =
-            (struct od_seq_window){from, judge.end, judge.end, user_of(j->training, judge.end)};
+        window[count] = (struct od_seq_window){from, judge.end, judge.end,
+                                               od_training_user_of(j->training, judge.end)};
         list[count] = &window[count];
     }
     qsort(list, count, sizeof *list, by_length);

@@ -120,6 +120,9 @@ static void chunk_becomes_canonical_columns(void **state)
     assert_int_equal(od_dict_text(t->types, 0).len, 0);
     assert_string_equal(od_dict_text(t->types, 1).ptr, "book");
     assert_int_equal(t->user_start[1], 2);
+    for (uint32_t u = 0; u < t->user_count; u++)
+        for (uint64_t e = t->user_start[u]; e < t->user_start[u + 1]; e++)
+            assert_int_equal(od_training_user_of(t, e), u);
     const char *const want_item[] = {"t9", "t10", "t10", "t1", "t9", "t9"};
     const int64_t want_time[] = {5, 10, 20, 20, 30, 50};
     const uint16_t want_type[] = {0, 1, 2, 2, 1, 2};

@@ -81,7 +81,7 @@ static void set_up_ask(struct net_case *c)
                                             .at = (uint64_t *)(uintptr_t)person_at,
                                             .column = (uint32_t *)(uintptr_t)person_column,
                                             .value = (float *)(uintptr_t)person_value};
-    assert_int_equal(od_seq_words_init(&c->net.ask.words, names, NULL), OD_OK);
+    assert_int_equal(od_words_init(&c->net.ask.words, names, NULL), OD_OK);
 }
 
 static void set_up(struct net_case *c)
@@ -119,7 +119,7 @@ static void set_up(struct net_case *c)
 
 static void tear_down(struct net_case *c)
 {
-    od_seq_words_done(&c->net.ask.words);
+    od_words_done(&c->net.ask.words);
     od_dict_free(c->devices);
     od_nn_params_done(&c->params);
     free(c->gradient);
@@ -200,7 +200,7 @@ static void an_event_is_a_step_of_the_state(void **state)
     for (uint32_t s = 0; s < SEQUENCES; s++)
         for (size_t cut = 0; cut < 5; cut++) {
             struct od_seq_event events[5];
-            struct od_seq_entry entry[OD_SEQ_ENTRIES];
+            struct od_word entry[OD_SEQ_ENTRIES];
             float at_first[2 * WIDTH] = {0}, out[WIDTH];
             struct od_seq_state now = {.at = at_first};
             size_t n = events_of(&c, s, events);
@@ -226,7 +226,7 @@ static void a_request_asks_as_the_training_row_did(void **state)
     struct net_case c;
     set_up(&c);
     /* row 8 predicts event 4 of user 2: device phone, no price, no column 1 */
-    struct od_seq_entry row[OD_SEQ_ENTRIES], query[OD_SEQ_ENTRIES];
+    struct od_word row[OD_SEQ_ENTRIES], query[OD_SEQ_ENTRIES];
     size_t n = od_seq_ask_row(&c.net.ask, &c.rows, 8, OD_SEQ_SEE_TIME | OD_SEQ_SEE_NAMED, row);
     struct od_query_value context[] = {{OD_STR("DEVICE"), OD_STR("phone")},
                                        {OD_STR("COLOUR"), OD_STR("red")}};
@@ -234,7 +234,7 @@ static void a_request_asks_as_the_training_row_did(void **state)
     struct od_query q = {
         .context = context, .context_count = 2, .user = person, .user_value_count = 1};
     size_t m = od_seq_ask_time(when[8], asked[8], query);
-    m += od_seq_words_query(&c.net.ask.words, &q, c.net.ask.named, query + m, OD_SEQ_ENTRIES - m);
+    m += od_words_query(&c.net.ask.words, &q, c.net.ask.named, query + m, OD_SEQ_ENTRIES - m);
     assert_int_equal(n, 5);
     assert_int_equal(m, n);
     for (size_t i = 0; i < n; i++) {
@@ -249,29 +249,29 @@ static void values_have_columns(void **state)
     (void)state;
     struct net_case c;
     set_up(&c);
-    const struct od_seq_words *w = &c.net.ask.words;
-    assert_int_equal(od_seq_words_number(w, 'C', OD_STR("PRICE"), 3.4), 2);
-    assert_int_equal(od_seq_words_number(w, 'C', OD_STR("PRICE"), 3.5), 3);
-    assert_int_equal(od_seq_words_number(w, 'U', OD_STR("PRICE"), 3.5), OD_NO_CODE);
-    assert_int_equal(od_seq_words_number(w, 'U', OD_STR("AGE"), 3), 4);
-    assert_int_equal(od_seq_words_number(w, 'U', OD_STR("AGE"), 99), 5);
-    assert_int_equal(od_seq_words_text(w, 'C', OD_STR("DEVICE"), OD_STR("tv")), 1);
-    assert_int_equal(od_seq_words_text(w, 'U', OD_STR("DEVICE"), OD_STR("tv")), OD_NO_CODE);
+    const struct od_words *w = &c.net.ask.words;
+    assert_int_equal(od_words_number(w, 'C', OD_STR("PRICE"), 3.4), 2);
+    assert_int_equal(od_words_number(w, 'C', OD_STR("PRICE"), 3.5), 3);
+    assert_int_equal(od_words_number(w, 'U', OD_STR("PRICE"), 3.5), OD_NO_CODE);
+    assert_int_equal(od_words_number(w, 'U', OD_STR("AGE"), 3), 4);
+    assert_int_equal(od_words_number(w, 'U', OD_STR("AGE"), 99), 5);
+    assert_int_equal(od_words_text(w, 'C', OD_STR("DEVICE"), OD_STR("tv")), 1);
+    assert_int_equal(od_words_text(w, 'U', OD_STR("DEVICE"), OD_STR("tv")), OD_NO_CODE);
     /* another training's bins go by their middle, its values by their text */
-    assert_int_equal(od_seq_words_like(w, OD_STR("U:AGE in [16, 25)")), 4);
-    assert_int_equal(od_seq_words_like(w, OD_STR("U:AGE in [29, 40]")), 5);
-    assert_int_equal(od_seq_words_like(w, OD_STR("U:SEX=F")), 6);
-    assert_int_equal(od_seq_words_like(w, OD_STR("U:SEX=M")), OD_NO_CODE);
+    assert_int_equal(od_words_like(w, OD_STR("U:AGE in [16, 25)")), 4);
+    assert_int_equal(od_words_like(w, OD_STR("U:AGE in [29, 40]")), 5);
+    assert_int_equal(od_words_like(w, OD_STR("U:SEX=F")), 6);
+    assert_int_equal(od_words_like(w, OD_STR("U:SEX=M")), OD_NO_CODE);
     struct od_query_value person[] = {{OD_STR("SEX"), OD_STR("M|F")}};
     struct od_query q = {.user = person, .user_value_count = 1};
-    struct od_seq_entry entry[4];
-    assert_int_equal(od_seq_words_query(w, &q, 10, entry, 4), 1);
+    struct od_word entry[4];
+    assert_int_equal(od_words_query(w, &q, 10, entry, 4), 1);
     assert_int_equal(entry[0].column, 16);
     tear_down(&c);
     struct od_dict *bad = od_dict_new();
     name(bad, "C:PRICE in [x, 3)");
-    struct od_seq_words words;
-    assert_int_equal(od_seq_words_init(&words, bad, NULL), OD_CORRUPT);
+    struct od_words words;
+    assert_int_equal(od_words_init(&words, bad, NULL), OD_CORRUPT);
 }
 
 static void gaps_grow_with_time(void **state)
@@ -286,7 +286,7 @@ static void gaps_grow_with_time(void **state)
         before = gap;
     }
     assert_int_equal(od_seq_gap(INT64_MIN, INT64_MAX), OD_SEQ_GAPS - 1);
-    struct od_seq_entry entry[3];
+    struct od_word entry[3];
     assert_int_equal(od_seq_ask_time(100, 100, entry), 0);
     assert_int_equal(od_seq_ask_time(0, 86400 + 3 * 3600, entry), 3);
     assert_int_equal(entry[1].column, OD_SEQ_GAPS + 3);

@@ -1,8 +1,8 @@
-/* Names of a question's columns, read back: see seq_words.h.
+/* Names of a question's columns, read back: see words.h.
  *
  * A field's name has neither '=' nor ' ' (schemas allow letters, digits and '_'), so the first of
  * them ends it and says what follows: a value, or " in [a, b)" of a bin. */
-#include "recipes/seq_words.h"
+#include "recipes/words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,47 +46,67 @@ static bool read_name(struct od_str text, struct name *out)
            read_edge(od_str_trim(rest), &out->to);
 }
 
-static enum od_status read_all(struct od_seq_words *w, struct od_error *err)
+static enum od_status read_all(struct od_words *w, struct od_error *err)
 {
     size_t edges = 0;
     for (uint32_t i = 0; i < od_dict_count(w->names); i++) {
         struct name name;
         if (!read_name(od_dict_text(w->names, i), &name))
-            return od_fail(err, OD_CORRUPT, "Column %u of the network has no valid name.", i);
-        struct od_seq_bins *last = w->bin_count ? &w->bins[w->bin_count - 1] : NULL;
+            return od_fail(err, OD_CORRUPT, "Column %u of a question has no valid name.", i);
+        struct od_words_bins *last = w->bin_count ? &w->bins[w->bin_count - 1] : NULL;
         if (!name.bin)
             continue;
         if (last && last->first + last->count == i && od_str_eq(last->field, name.field)) {
             last->count++;
             w->edge[edges++] = name.from;
         } else {
-            w->bins[w->bin_count++] = (struct od_seq_bins){name.field, i, 1, edges};
+            w->bins[w->bin_count++] = (struct od_words_bins){name.field, i, 1, edges};
         }
     }
     return OD_OK;
 }
 
-enum od_status od_seq_words_init(struct od_seq_words *out, struct od_dict *names,
-                                 struct od_error *err)
+enum od_status od_words_init(struct od_words *out, struct od_dict *names, struct od_error *err)
 {
     size_t n = od_dict_count(names);
-    struct od_seq_words w = {.names = names,
-                             .bins = malloc((n + 1) * sizeof *w.bins),
-                             .edge = malloc((n + 1) * sizeof *w.edge)};
+    struct od_words w = {.names = names,
+                         .bins = malloc((n + 1) * sizeof *w.bins),
+                         .edge = malloc((n + 1) * sizeof *w.edge)};
     enum od_status st = w.bins && w.edge ? read_all(&w, err) : od_fail(err, OD_NO_MEMORY, NULL);
     if (st == OD_OK)
         *out = w;
     else
-        od_seq_words_done(&w);
+        od_words_done(&w);
     return st;
 }
 
-void od_seq_words_done(struct od_seq_words *words)
+enum od_status od_words_open(struct od_words *words, const struct od_image *image,
+                             const char *section, struct od_error *err)
+{
+    struct od_image_dict dict;
+    enum od_status st = od_image_dict_open(image, section, &dict, err);
+    if (st != OD_OK)
+        return st;
+    struct od_dict *names = od_dict_new();
+    st = names ? OD_OK : OD_NO_MEMORY;
+    for (uint32_t i = 0, code; i < dict.count && st == OD_OK; i++) {
+        st = od_dict_add(names, od_image_dict_text(&dict, i), &code);
+        if (st == OD_OK && code != i)
+            st = od_fail(err, OD_CORRUPT, "Section %s names a column twice.", section);
+    }
+    if (st != OD_OK) {
+        od_dict_free(names);
+        return od_fail(err, st, NULL);
+    }
+    return od_words_init(words, names, err);
+}
+
+void od_words_done(struct od_words *words)
 {
     od_dict_free(words->names);
     free(words->bins);
     free(words->edge);
-    *words = (struct od_seq_words){0};
+    *words = (struct od_words){0};
 }
 
 static bool is_field(struct od_str full, char letter, struct od_str field)
@@ -95,11 +115,10 @@ static bool is_field(struct od_str full, char letter, struct od_str field)
            memcmp(full.ptr + 2, field.ptr, field.len) == 0;
 }
 
-uint32_t od_seq_words_number(const struct od_seq_words *w, char letter, struct od_str field,
-                             double number)
+uint32_t od_words_number(const struct od_words *w, char letter, struct od_str field, double number)
 {
     for (size_t b = 0; b < w->bin_count; b++) {
-        const struct od_seq_bins *bins = &w->bins[b];
+        const struct od_words_bins *bins = &w->bins[b];
         if (!is_field(bins->field, letter, field))
             continue;
         uint32_t bin = 0;
@@ -110,8 +129,8 @@ uint32_t od_seq_words_number(const struct od_seq_words *w, char letter, struct o
     return OD_NO_CODE;
 }
 
-uint32_t od_seq_words_text(const struct od_seq_words *w, char letter, struct od_str field,
-                           struct od_str value)
+uint32_t od_words_text(const struct od_words *w, char letter, struct od_str field,
+                       struct od_str value)
 {
     char name[LONGEST_NAME];
     size_t len = 3 + field.len + value.len;
@@ -126,7 +145,7 @@ uint32_t od_seq_words_text(const struct od_seq_words *w, char letter, struct od_
     return od_dict_find(w->names, (struct od_str){name, len});
 }
 
-uint32_t od_seq_words_like(const struct od_seq_words *w, struct od_str text)
+uint32_t od_words_like(const struct od_words *w, struct od_str text)
 {
     struct name name;
     if (!read_name(text, &name))
@@ -136,29 +155,27 @@ uint32_t od_seq_words_like(const struct od_seq_words *w, struct od_str text)
     double middle = isinf(name.from) ? name.to
                     : isinf(name.to) ? name.from
                                      : (name.from + name.to) / 2;
-    return od_seq_words_number(w, name.field.ptr[0], od_str_sub(name.field, 2, name.field.len),
-                               middle);
+    return od_words_number(w, name.field.ptr[0], od_str_sub(name.field, 2, name.field.len), middle);
 }
 
 /* One value: a number, a text, or texts between '|'. */
-static size_t add_value(const struct od_seq_words *w, char letter,
-                        const struct od_query_value *value, uint32_t first,
-                        struct od_seq_entry *out, size_t room)
+static size_t add_value(const struct od_words *w, char letter, const struct od_query_value *value,
+                        uint32_t first, struct od_word *out, size_t room)
 {
     double number;
     size_t n = 0;
     uint32_t column = OD_NO_CODE;
     if (od_str_to_double(value->value, &number))
-        column = od_seq_words_number(w, letter, value->name, number);
+        column = od_words_number(w, letter, value->name, number);
     if (column == OD_NO_CODE)
-        column = od_seq_words_text(w, letter, value->name, value->value);
+        column = od_words_text(w, letter, value->name, value->value);
     if (column != OD_NO_CODE && room) {
-        out[n++] = (struct od_seq_entry){first + column, 1};
+        out[n++] = (struct od_word){first + column, 1};
         return n;
     }
     struct od_str rest = value->value, piece;
     while (n < room && n < MOST_PIECES && od_str_cut(&rest, '|', &piece)) {
-        column = od_seq_words_text(w, letter, value->name, piece);
+        column = od_words_text(w, letter, value->name, piece);
         if (column != OD_NO_CODE)
             out[n++].column = first + column;
     }
@@ -167,8 +184,8 @@ static size_t add_value(const struct od_seq_words *w, char letter,
     return n;
 }
 
-size_t od_seq_words_query(const struct od_seq_words *w, const struct od_query *query,
-                          uint32_t first, struct od_seq_entry *out, size_t room)
+size_t od_words_query(const struct od_words *w, const struct od_query *query, uint32_t first,
+                      struct od_word *out, size_t room)
 {
     size_t n = 0;
     for (size_t i = 0; i < query->context_count; i++)

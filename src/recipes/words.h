@@ -1,0 +1,51 @@
+/* The named columns of a question: what a value of a context column or of a user's record is to a
+ * model. A name is a letter (C: context, U: user's record), a colon, and features.h's name of a
+ * column: "C:DEVICE=tv", "U:AGE in [18, 25)". Names are all that an image or a lesson keeps, so
+ * that serving, and another training set, find the same columns. */
+#ifndef OD_RECIPES_WORDS_H
+#define OD_RECIPES_WORDS_H
+
+#include "base/dict.h"
+#include "recipes/recipe.h"
+
+struct od_word {
+    uint32_t column;
+    float value;
+};
+
+/* A field of numbers: bins in order, one column each. */
+struct od_words_bins {
+    struct od_str field; /* with its letter and colon; points into names */
+    uint32_t first, count;
+    size_t edge; /* where its count - 1 inner edges begin */
+};
+
+struct od_words {
+    struct od_dict *names; /* owned */
+    struct od_words_bins *bins;
+    size_t bin_count;
+    double *edge;
+};
+
+/* Takes names, also when it fails: OD_CORRUPT where a name is none. Read-only afterwards. */
+enum od_status od_words_init(struct od_words *words, struct od_dict *names,
+                             struct od_error *err) OD_MUST_USE;
+/* Those of an image's dictionary. */
+enum od_status od_words_open(struct od_words *words, const struct od_image *image,
+                             const char *section, struct od_error *err) OD_MUST_USE;
+void od_words_done(struct od_words *words);
+
+/* The column, counted among the named ones, of a field's value; OD_NO_CODE when it has none. A
+ * number below the first edge is in the first bin, above the last one in the last. */
+uint32_t od_words_text(const struct od_words *words, char letter, struct od_str field,
+                       struct od_str value);
+uint32_t od_words_number(const struct od_words *words, char letter, struct od_str field,
+                         double number);
+/* The column for a column of another training set, by its name: a bin goes by its middle. */
+uint32_t od_words_like(const struct od_words *words, struct od_str name);
+/* The entries of a request's context and user record, columns counted from first: at most room.
+ * Values of a categorical field are cut at '|' and weigh 1 together in square. */
+size_t od_words_query(const struct od_words *words, const struct od_query *query, uint32_t first,
+                      struct od_word *out, size_t room);
+
+#endif
