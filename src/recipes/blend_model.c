@@ -110,7 +110,8 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
             good = good && fabsf(header->away.gate[k][x]) < MOST_GATE;
     for (size_t k = 0; good && k < OD_BLEND_COMMON; k++)
         good = header->newcomers.share[k] >= 0 && header->newcomers.share[k] <= 2;
-    good = good && header->newcomers.share[OD_BLEND_COMMON - 1] > 0;
+    good = good && header->newcomers.share[OD_BLEND_COMMON - 1] > 0 &&
+           header->newcomers.tilt >= 0 && header->newcomers.tilt <= OD_BLEND_MOST_TILT;
     return good && serves ? OD_OK : od_fail(err, OD_CORRUPT, "Section blend is not valid.");
 }
 
@@ -397,6 +398,33 @@ static enum od_status popular(const struct od_model *m, const struct od_query *q
     return OD_OK;
 }
 
+bool od_blend_rates(const struct od_model *m, const struct od_query *query, float *out,
+                    uint32_t *out_serving)
+{
+    bool any = false;
+    for (uint32_t p = 0; p < m->serving_count && !any; p++)
+        if (m->serving[p].part->rates) {
+            m->serving[p].part->rates(m->serving[p].opened, query, out, &any);
+            *out_serving = p;
+        }
+    return any;
+}
+
+/* Popularity among those of such a record and context. rates: scratch. */
+static void tilt(const struct od_model *m, const struct od_query *query, float *rates,
+                 struct od_blend_notes *notes, float *scores, bool *out_personal)
+{
+    float weight = m->header.temperature * m->header.newcomers.tilt;
+    uint32_t p;
+    if (!(weight > 0) || !od_blend_rates(m, query, rates, &p))
+        return;
+    for (uint32_t i = 0; i < m->header.items; i++)
+        scores[i] += weight * od_nn_log(rates[i]);
+    if (notes)
+        od_blend_note_rates(notes, m->serving[p].as->name, weight, rates);
+    *out_personal = true;
+}
+
 /* The answer to somebody who comes back. */
 static enum od_status mix(const struct od_model *m, const struct od_query *query,
                           struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
@@ -418,6 +446,12 @@ static enum od_status mix(const struct od_model *m, const struct od_query *query
     return OD_OK;
 }
 
+/* A part that weighs nothing serves newcomers alone. */
+static bool weighs(const struct od_blend_part *as)
+{
+    return fabsf(as->weight) > 0 || fabsf(as->longer) > 0 || fabsf(as->rested) > 0;
+}
+
 /* The one way to a score; notes NULL: nobody asks why. */
 static enum od_status score(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
@@ -428,6 +462,7 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     if (!own)
         return od_fail(err, OD_NO_MEMORY, NULL);
     float length = od_blend_length(query->event_count), pause = od_blend_pause(query);
+    bool known = false; /* by what they did */
     *out_personal = false;
     enum od_status st = begin(model, query, scratch, scores, err);
     if (st == OD_OK && notes)
@@ -436,19 +471,25 @@ static enum od_status score(const struct od_model *model, const struct od_query 
         const struct od_blend_part *as = model->serving[p].as;
         float weight = as->weight + as->longer * length + as->rested * pause;
         bool personal = false;
+        if (!weighs(as))
+            continue;
         st = model->serving[p].part->score(model->serving[p].opened, query, scratch, own, &personal,
                                            err);
         if (st == OD_OK && personal)
             od_blend_shape_add((enum od_blend_shape)as->shape, as->scale, weight, own, n, scores);
         if (st == OD_OK && personal && notes)
             od_blend_note_part(notes, as, weight, own, scores);
-        *out_personal |= personal;
+        known |= personal && !model->serving[p].part->rates;
     }
-    if (st != OD_OK)
+    *out_personal = known;
+    if (st == OD_OK && !known) {
+        st = popular(model, query, scratch, notes, scores, err);
+        if (st == OD_OK)
+            tilt(model, query, own, notes, scores, out_personal);
         return st;
-    if (!*out_personal)
-        return popular(model, query, scratch, notes, scores, err);
-    st = add_repeats(model, query, scratch, own, notes, scores, err);
+    }
+    if (st == OD_OK)
+        st = add_repeats(model, query, scratch, own, notes, scores, err);
     if (st == OD_OK && model->header.away.serves && pause >= OD_BLEND_RETURNS)
         st = mix(model, query, scratch, notes, scores, err);
     return st;

@@ -5,7 +5,7 @@
 #include "recipes/blend.h"
 #include "recipes/blend_recent.h"
 
-#define OD_BLEND_PARTS 6 /* most parts of one model */
+#define OD_BLEND_PARTS 7 /* most parts of one model */
 
 /* What a score is a weighted sum of, besides the parts. For an item of the history: */
 enum od_blend_feature {
@@ -100,14 +100,18 @@ void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint
 void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, float temperature,
                   uint32_t items, float *scores);
 
-/* The answer to those of whom nothing is known: the same popular sources, in shares of their own.
- */
+/* The answer to those without a history: the same popular sources, in shares of their own; and
+ * where a part knows rates of who asks (part.h), times rate^tilt. */
 struct od_blend_newcomers {
     uint32_t asked; /* first events of users */
     float gain;     /* of their mean log p over popularity of all time, by cross-validation */
     float share[OD_BLEND_COMMON];
+    float tilt;          /* 0: records and context change nothing */
+    uint32_t tilt_asked; /* first events of users that no fit saw */
+    float tilt_gain;     /* of their mean log p */
 };
 #define OD_BLEND_NEWCOMERS_DEFAULT ((struct od_blend_newcomers){.share = {0, 0, 0, 1}})
+#define OD_BLEND_MOST_TILT         2.0f
 /* scores[i] = temperature * log of the mixture. popular: od_blend_popular_shares' */
 void od_blend_newcomers(const struct od_blend_newcomers *newcomers, const float *popular,
                         float temperature, uint32_t items, float *scores);
@@ -128,7 +132,7 @@ struct od_blend_header {
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     7
+#define OD_BLEND_VERSION     8
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */
@@ -144,6 +148,11 @@ enum od_status od_blend_write(const struct od_blend_header *header, const uint32
 enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_header *header,
                                  const uint32_t *count, const struct od_recent *recent,
                                  struct od_model **out, struct od_error *err) OD_MUST_USE;
+
+/* The rates (part.h) of a serving part that has any to say of the query, out[items], and its number
+ * among those that serve; false when none does. */
+bool od_blend_rates(const struct od_model *model, const struct od_query *query, float *out,
+                    uint32_t *out_serving);
 
 /* One item of a history and its first OD_BLEND_REPEATS features. */
 struct od_blend_repeat {

@@ -91,6 +91,19 @@ void od_blend_note_away(struct od_blend_notes *notes, const float *scores)
         add(&notes->terms[k], "away", 1, scores[notes->item[k]] - notes->before[k]);
 }
 
+void od_blend_note_rates(struct od_blend_notes *notes, const char *part, float weight,
+                         const float *rates)
+{
+    for (uint32_t k = 0; k < notes->count; k++) {
+        float rate = rates[notes->item[k]];
+        struct od_score_term *term = add(&notes->terms[k], part, weight, od_nn_log(rate));
+        if (!term)
+            continue;
+        term->is_part = true;
+        term->raw = rate;
+    }
+}
+
 void od_blend_note_popular(struct od_blend_notes *notes, float temperature, const float *scores)
 {
     for (uint32_t k = 0; k < notes->count; k++) {

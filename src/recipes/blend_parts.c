@@ -4,18 +4,21 @@
 #include "recipes/blend.h"
 
 static const struct od_part *const sequence[] = {
-    &od_part_linar, &od_part_far, &od_part_knn, &od_part_als, &od_part_content, NULL,
+    &od_part_linar,   &od_part_far,     &od_part_knn, &od_part_als,
+    &od_part_content, &od_part_setting, NULL,
 };
 
 /* The v2 recipes. */
 static const struct od_part *const sequence_v2[] = {
-    &od_part_linar, &od_part_far, &od_part_knn, &od_part_als, &od_part_content, &od_part_seq, NULL,
+    &od_part_linar,   &od_part_far,     &od_part_knn, &od_part_als,
+    &od_part_content, &od_part_setting, &od_part_seq, NULL,
 };
 
 /* Of every recipe where the data have no order: those that hear a history as a set. The others
  * seemed to help on Gowalla by the judges, and did not; and where there is an order, walks never
  * did beside the others. */
-static const struct od_part *const orderless[] = {&od_part_als, &od_part_walk, NULL};
+static const struct od_part *const orderless[] = {&od_part_als, &od_part_walk, &od_part_setting,
+                                                  NULL};
 
 static const struct {
     const char *recipe;

@@ -172,7 +172,7 @@ static uint32_t gather(const struct asking *a, struct bench *b, size_t j, size_t
 {
     uint32_t n = 0;
     for (uint32_t p = 0; p < a->sample->parts; p++)
-        if (a->sample->knows[p][j])
+        if (a->sample->knows[p][j] && !a->parts[p].part->rates)
             n += (uint32_t)od_topk(a->kernels, b->scores[p], a->training->item_count, NULL,
                                    OD_BLEND_TOP, b->top, b->best + n);
     if (a->sample->real_times) { /* what a user may have come back for */
@@ -309,11 +309,15 @@ static enum od_status allocate(struct od_blend_sample *s)
     return all ? OD_OK : OD_NO_MEMORY;
 }
 
+static size_t room_of(uint32_t parts)
+{
+    return (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY;
+}
+
 /* Judges whose candidates take no more than a quarter of the memory a recipe may use. */
 static size_t affordable(const struct od_train_input *input, size_t judges, uint32_t parts)
 {
-    size_t room = (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY;
-    size_t each = room * sizeof(float) * ((size_t)parts * 2 + OD_BLEND_FEATURES);
+    size_t each = room_of(parts) * sizeof(float) * ((size_t)parts * 2 + OD_BLEND_FEATURES);
     uint64_t most = input->memory_bytes / 4 / each;
     return input->memory_bytes && judges > most ? (size_t)most : judges;
 }
@@ -327,7 +331,7 @@ enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od
     *out = (struct od_blend_sample){
         .judges = affordable(input, judge_count < OD_BLEND_JUDGES ? judge_count : OD_BLEND_JUDGES,
                              part_count),
-        .room = (size_t)part_count * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY,
+        .room = room_of(part_count),
         .parts = part_count,
         .real_times = od_recent_real(input->training),
     };

@@ -198,6 +198,28 @@ static enum od_status assemble(const struct blend_run *run, const struct learnin
     return od_blend_assemble(&l->image, &run->header, l->count, &l->recent, out, err);
 }
 
+/* What records and context say to newcomers. A part may serve for that alone. */
+static enum od_status fit_tilt(struct blend_run *run, const struct learning *l,
+                               const struct od_split *split, struct od_error *err)
+{
+    struct od_blend_header with = run->header;
+    struct od_model *model = NULL;
+    uint32_t p = 0;
+    while (p < run->part_count && !run->parts[p]->rates)
+        p++;
+    if (p == run->part_count)
+        return OD_OK;
+    with.part[p].serves = 1;
+    enum od_status st = od_blend_assemble(&l->image, &with, l->count, &l->recent, &model, err);
+    if (st != OD_OK)
+        return st;
+    st = od_blend_tilt_fit(model, split, l->input->threads, &run->header.newcomers, err);
+    if (run->header.newcomers.tilt > 0)
+        run->header.part[p].serves = 1;
+    od_blend_close(model);
+    return st;
+}
+
 /* The temperature from users kept out, then what answers those who come back, and those who are
  * new. */
 static enum od_status finish_header(struct blend_run *run, const struct learning *l,
@@ -219,7 +241,7 @@ static enum od_status finish_header(struct blend_run *run, const struct learning
     if (st == OD_OK)
         st = od_blend_newcomers_fit(&facts, &header->newcomers, err);
     od_blend_close(model);
-    return st;
+    return st == OD_OK ? fit_tilt(run, l, split, err) : st;
 }
 
 static enum od_status measure(const struct blend_run *run, const struct learning *l,
@@ -410,6 +432,10 @@ static void describe_newcomers(const struct od_blend_newcomers *newcomers, struc
         od_buf_printf(out, "; log p %+.4f by %u first events", (double)newcomers->gain,
                       newcomers->asked);
     od_buf_char(out, '\n');
+    if (newcomers->tilt > 0 || newcomers->tilt_asked)
+        od_buf_printf(
+            out, "      times rates of record and context^%.1f; log p %+.4f by %u first events\n",
+            (double)newcomers->tilt, (double)newcomers->tilt_gain, newcomers->tilt_asked);
 }
 
 bool od_blend_describe(const struct od_image *image, struct od_buf *out)

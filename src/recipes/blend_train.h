@@ -35,11 +35,11 @@ struct od_blend_candidate {
     void *opened;
 };
 
-/* For each judge some candidates: the best OD_BLEND_TOP items of every part, the newest
- * OD_BLEND_PAST of the history and the OD_BLEND_LATELY most popular of the week before. Weights
- * fitted on these decide the order at the top, which the likelihood over whole catalogues hardly
- * looks at; where the top holds the held-out item, the rest of the catalogue takes little of the
- * probability. */
+/* For each judge some candidates: the best OD_BLEND_TOP items of every part that hears a history,
+ * the newest OD_BLEND_PAST of the history and the OD_BLEND_LATELY most popular of the week before.
+ * Weights fitted on these decide the order at the top, which the likelihood over whole catalogues
+ * hardly looks at; where the top holds the held-out item, the rest of the catalogue takes little of
+ * the probability. */
 #define OD_BLEND_TOP    100
 #define OD_BLEND_PAST   32
 #define OD_BLEND_LATELY 64
@@ -137,5 +137,11 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
 enum od_status od_blend_newcomers_fit(const struct od_blend_facts *facts,
                                       struct od_blend_newcomers *out,
                                       struct od_error *err) OD_MUST_USE;
+/* How much records and context tilt that (blend_tilt.c), by the first events of the split's test
+ * users, whom no fit has seen; 1 where too few can be asked, for rates are cautious themselves.
+ * model: serves a part with rates, and is not tilted yet; split NULL: nobody can be asked. */
+enum od_status od_blend_tilt_fit(const struct od_model *model, const struct od_split *split,
+                                 unsigned threads, struct od_blend_newcomers *out,
+                                 struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -31,6 +31,7 @@ static enum od_status ask(struct climber *c, const void *config, double *out_sum
                                  .judges = c->judges,
                                  .returns = c->returns,
                                  .newest = climb->newest,
+                                 .facts = climb->facts,
                                  .score = climb->score};
     enum od_status st = climb->make(climb->context, config, &judging.model, err);
     if (st != OD_OK)

@@ -26,6 +26,7 @@ struct od_climb {
                            struct od_error *err);
     void *context;
     size_t newest; /* od_judging */
+    bool facts;    /* likewise */
     enum od_status (*score)(const void *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_any);
 };

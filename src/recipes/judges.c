@@ -6,6 +6,7 @@
 
 #include "math/kernels.h"
 #include "os/parallel.h"
+#include "recipes/split.h"
 
 size_t od_judges_even(const struct od_judge *judges, size_t count, size_t most,
                       struct od_judge *out)
@@ -100,7 +101,11 @@ static enum od_status ask(const struct asking *asking, const struct od_judge *ju
     struct od_query query = {
         .events = desk->events, .event_count = judge->end - first, .now_s = t->time[judge->end]};
     od_arena_reset(&desk->arena);
-    enum od_status st = g->score(g->model, &query, &desk->arena, desk->scores, &any);
+    enum od_status st = OD_OK;
+    if (g->facts)
+        st = od_query_at(t, od_training_user_of(t, judge->end), judge->end, &desk->arena, &query);
+    if (st == OD_OK)
+        st = g->score(g->model, &query, &desk->arena, desk->scores, &any);
     for (uint64_t e = judge->start; st == OD_OK && e < judge->end && !g->returns; e++)
         if (t->item[e] != target)
             desk->scores[t->item[e]] = -INFINITY;

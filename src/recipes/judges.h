@@ -29,6 +29,7 @@ struct od_judging {
     const struct od_judge *judges;
     bool returns;
     size_t newest; /* events of a judge's past that the model is told */
+    bool facts;    /* it is told the context and the user's record too */
     float nothing; /* a score that is not above this says nothing of an item */
     const void *model;
     enum od_status (*score)(const void *model, const struct od_query *query,

@@ -48,6 +48,10 @@ struct od_part {
     enum od_status (*score)(const void *part, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err);
+    /* Of a part that needs no history (NULL: the others), what it says of whoever has that record
+     * and context: multiples of items' usual shares, above 0; *out_any false, and all 1, when it
+     * says nothing. */
+    void (*rates)(const void *part, const struct od_query *query, float *out, bool *out_any);
 };
 
 extern const struct od_part od_part_linar;   /* linear, decayed histories: linar_part.c */
@@ -56,6 +60,7 @@ extern const struct od_part od_part_knn;     /* neighbouring sessions: knn_part.
 extern const struct od_part od_part_als;     /* factors of the unordered matrix: als_part.c */
 extern const struct od_part od_part_walk;    /* walks of three steps: walk_part.c */
 extern const struct od_part od_part_content; /* records of items: content_part.c */
+extern const struct od_part od_part_setting; /* records of users, context: setting_part.c */
 extern const struct od_part od_part_gru;     /* recurrent network: gru_part.c */
 extern const struct od_part od_part_seq;     /* linear time-kernel network: seq_part.c */
 

@@ -188,7 +188,9 @@ struct od_score_term {
     float weight, value, contribution;
     float raw; /* of a part: what it said itself; value is that brought to the blend's scale */
 };
-#define OD_SCORE_TERMS 16 /* most of one item: six parts and nine features */
+#define OD_SCORE_TERMS                                                                             \
+    20 /* most of one item: seven parts, nine features and what corrects them                      \
+        */
 struct od_score_terms {
     struct od_score_term list[OD_SCORE_TERMS];
     size_t count;

@@ -1,6 +1,7 @@
 """Recommendations over clustered data: what an event, a record or a filter changes, and how soon: at once."""
 import collections
 import json
+import random
 import time
 import uuid
 
@@ -13,12 +14,16 @@ from harness import (
     World,
     arn,
     cluster_of,
+    csv_text,
     interactions_csv,
     item_id,
+    load,
     new_campaign,
     new_dataset,
     new_filter,
     new_group,
+    new_solution,
+    new_version,
     refused,
     unique,
 )
@@ -659,6 +664,36 @@ def test_recommendations_that_are_refused(server, world):
 def test_context_is_taken(world):
     got = world.items(userId="drama-fan-3", numResults=5, context={"DEVICE": "phone", "WEATHER": "rain"})
     assert len(got) == 5
+
+
+def test_context_and_records_speak_of_newcomers(server):
+    """Westerns are watched on televisions and in Korea, dramas on telephones and in Germany."""
+    group, rng = new_group(server), random.Random(7)
+    events, people = [], []
+    for u in range(400):
+        home, device, country = (("western", "tv", "KR"), ("drama", "phone", "DE"))[u % 2]
+        people.append((f"u{u}", 30, country))
+        for k in range(5):
+            item = item_id(home if rng.random() < 0.8 else rng.choice(CLUSTERS), rng.randrange(ITEMS_PER_CLUSTER))
+            events.append((f"u{u}", item, TIME_0 + 600 * u + 60 * k, "view", 1.0, device))
+    columns = ["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "DEVICE"]
+    users = new_dataset(server, group, "USERS")
+    load(server, new_dataset(server, group), csv_text(columns, events))
+    load(server, users, csv_text(["USER_ID", "AGE", "COUNTRY"], people))
+    campaign = new_campaign(server, new_version(server, new_solution(server, group)))
+
+    def told(user, **more):
+        return server.runtime.get_recommendations(campaignArn=campaign, userId=user, numResults=10, **more)["itemList"]
+
+    for device, country, cluster in (("tv", "KR", "western"), ("phone", "DE", "drama")):
+        user = unique("newcomer")
+        assert 2 <= count_of([item["itemId"] for item in told(user)], cluster) <= 7
+        by_context = told(user, context={"DEVICE": device})
+        server.events.put_users(
+            datasetArn=users, users=[{"userId": user, "properties": json.dumps({"age": 30, "country": country})}]
+        )
+        for answer in by_context, told(user):
+            assert count_of([item["itemId"] for item in answer], cluster) >= 9, (cluster, answer)
 
 
 # --- a restart

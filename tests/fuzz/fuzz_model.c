@@ -79,7 +79,18 @@ static void fill_items(struct shelf *items)
     }
 }
 
-/* Parts that the toys do not lead to: of data without an order, and of items' records. */
+static void fill_users(struct shelf *users)
+{
+    shelf_init_of(users, "Users", "USER_ID", ",{\"name\":\"AGE\",\"type\":\"int\"}");
+    for (unsigned u = 0; u < USERS; u++) {
+        char id[16], age[16];
+        snprintf(id, sizeof id, "u%05u", u);
+        snprintf(age, sizeof age, "%u", 20 + u % 5 * 10);
+        shelf_put(users, id, (const char *[]){age});
+    }
+}
+
+/* Parts that the toys do not lead to: of data without an order, of items' records and of users'. */
 static enum od_status train_walks(const struct od_train_input *input, struct od_image_writer *image,
                                   struct od_error *err)
 {
@@ -91,6 +102,13 @@ static enum od_status train_content(const struct od_train_input *input,
                                     struct od_image_writer *image, struct od_error *err)
 {
     static const struct od_part *const alone[] = {&od_part_content, NULL};
+    return od_blend_train_parts(alone, input, image, NULL, err);
+}
+
+static enum od_status train_setting(const struct od_train_input *input,
+                                    struct od_image_writer *image, struct od_error *err)
+{
+    static const struct od_part *const alone[] = {&od_part_setting, NULL};
     return od_blend_train_parts(alone, input, image, NULL, err);
 }
 
@@ -121,15 +139,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     struct od_training *t = interactions(), *actions = action_interactions();
-    struct shelf items;
+    struct shelf items, users;
     fill_items(&items);
+    fill_users(&users);
     t->item_table = items.table;
+    t->user_table = users.table;
     const struct od_recipe *recipe;
     for (size_t r = 0; (recipe = od_recipe_at(r)); r++)
         add_model(recipe, t, actions, NULL);
     add_model(od_recipe_find(OD_STR("aws-user-personalization")), t, NULL, train_walks);
     add_model(od_recipe_find(OD_STR("aws-user-personalization")), t, NULL, train_content);
+    add_model(od_recipe_find(OD_STR("aws-user-personalization")), t, NULL, train_setting);
     shelf_done(&items);
+    shelf_done(&users);
     od_training_free(actions);
     od_training_free(t);
     return 0;
@@ -236,6 +258,7 @@ static void ask(const struct od_recipe *recipe, const struct od_model *model)
     const struct od_query_value user = {OD_STR("AGE"), OD_STR("30")};
     struct od_query queries[] = {
         {.item = OD_NO_CODE},
+        {.item = OD_NO_CODE, .user = &user, .user_value_count = 1},
         {.events = events, .event_count = EVENTS, .item = OD_NO_CODE, .now_s = 700000},
         {.events = events,
          .event_count = EVENTS,

@@ -1,4 +1,4 @@
-/* Item tables for tests, from a schema's fields and rows of text. */
+/* Tables of items or users for tests, from a schema's fields and rows of text. */
 #ifndef OD_TESTS_RECIPES_SHELF_H
 #define OD_TESTS_RECIPES_SHELF_H
 
@@ -14,15 +14,16 @@ struct shelf {
     struct od_table *table;
 };
 
-/* fields: the Avro fields after ITEM_ID, as JSON, each with a comma before it. */
-static inline void shelf_init(struct shelf *shelf, const char *fields)
+/* of: "Items", "Users"; id: its column; fields: the Avro fields after it, as JSON, each with a
+ * comma before it. */
+static inline void shelf_init_of(struct shelf *shelf, const char *of, const char *id,
+                                 const char *fields)
 {
     char text[4096];
-    snprintf(
-        text, sizeof text,
-        "{\"type\":\"record\",\"name\":\"Items\",\"namespace\":\"com.amazonaws.personalize."
-        "schema\",\"fields\":[{\"name\":\"ITEM_ID\",\"type\":\"string\"}%s],\"version\":\"1.0\"}",
-        fields);
+    snprintf(text, sizeof text,
+             "{\"type\":\"record\",\"name\":\"%s\",\"namespace\":\"com.amazonaws.personalize."
+             "schema\",\"fields\":[{\"name\":\"%s\",\"type\":\"string\"}%s],\"version\":\"1.0\"}",
+             of, id, fields);
     struct od_error err = {0};
     od_arena_init(&shelf->arena, 1u << 20);
     if (od_schema_parse(&shelf->arena, od_str_c(text), OD_DOMAIN_NONE, &shelf->schema, &err) !=
@@ -30,6 +31,11 @@ static inline void shelf_init(struct shelf *shelf, const char *fields)
         fail_msg("%s", err.message);
     shelf->table = od_table_new(&shelf->schema);
     assert_non_null(shelf->table);
+}
+
+static inline void shelf_init(struct shelf *shelf, const char *fields)
+{
+    shelf_init_of(shelf, "Items", "ITEM_ID", fields);
 }
 
 static inline void shelf_done(struct shelf *shelf)
