@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "math/nn/vector.h"
 #include "math/topk.h"
 #include "os/parallel.h"
@@ -184,6 +185,10 @@ static uint32_t gather(const struct asking *a, struct bench *b, size_t j, size_t
     }
     for (size_t r = 0; r < repeats && r < OD_BLEND_PAST; r++)
         b->best[n++] = b->repeat[r].item;
+    struct od_random rng;
+    od_random_init2(&rng, j, 0x6368616e6365); /* "chance" */
+    for (size_t r = 0; r < OD_BLEND_CHANCE && a->training->item_count; r++)
+        b->best[n++] = (uint32_t)od_random_below(&rng, a->training->item_count);
     qsort(b->best, n, sizeof *b->best, by_code);
     uint32_t put = 0;
     for (uint32_t i = 0; i < n; i++)
@@ -311,7 +316,7 @@ static enum od_status allocate(struct od_blend_sample *s)
 
 static size_t room_of(uint32_t parts)
 {
-    return (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY;
+    return (size_t)parts * OD_BLEND_TOP + OD_BLEND_PAST + OD_BLEND_LATELY + OD_BLEND_CHANCE;
 }
 
 /* Judges whose candidates take no more than a quarter of the memory a recipe may use. */

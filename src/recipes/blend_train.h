@@ -36,13 +36,14 @@ struct od_blend_candidate {
 };
 
 /* For each judge some candidates: the best OD_BLEND_TOP items of every part that hears a history,
- * the newest OD_BLEND_PAST of the history and the OD_BLEND_LATELY most popular of the week before.
- * Weights fitted on these decide the order at the top, which the likelihood over whole catalogues
- * hardly looks at; where the top holds the held-out item, the rest of the catalogue takes little of
- * the probability. */
+ * the newest OD_BLEND_PAST of the history, the OD_BLEND_LATELY most popular of the week before, and
+ * OD_BLEND_CHANCE by chance, for those that nothing names. Weights fitted on these decide the order
+ * at the top, which the likelihood over whole catalogues hardly looks at; where the top holds the
+ * held-out item, the rest of the catalogue takes little of the probability. */
 #define OD_BLEND_TOP    100
 #define OD_BLEND_PAST   32
 #define OD_BLEND_LATELY 64
+#define OD_BLEND_CHANCE 100
 #define OD_BLEND_JUDGES 10000u /* asked at most */
 struct od_blend_sample {
     size_t judges, room; /* candidates of judge j: j * room and on, count[j] of them */
