@@ -103,7 +103,8 @@ static struct od_seq_plan plan_of(const struct od_gru_wish *wish, const struct o
         .candidates = t->item_count <= FULL_ITEMS ? 0 : SAMPLE,
         .epochs = epochs,
         .patience = 5,
-        .refresh = 1,
+        .refresh = .01f, /* one epoch */
+        .refresh_rate = .3f,
         .rule = OD_NN_ADAM,
         .rate = .003f,
         .decay = .01f,

@@ -4,8 +4,8 @@
  * The rate is constant after a short warm-up and falls whenever half an epoch brought no better
  * validation NDCG: the network then goes on from where it is. plan->patience such halves in a row
  * end the search. The refreshing pass starts from the best weights with fresh moments, at a rate
- * that falls to nothing, over all events that may be learnt from, held-out ones included: it costs
- * an epoch or two and brings in the newest events, which matter most.
+ * that falls to nothing, over all events that may be learnt from, held-out ones included: it brings
+ * in the newest events, which matter most.
  *
  * Progress: after d half epochs, the best of which was the b-th, the share d / (b + patience) of
  * the search is done, at most; so the fraction never falls, and time left is as told by it. */
@@ -22,7 +22,6 @@
 #include "recipes/seqtrain_batch.h"
 
 enum { WARM_STEPS = 50, MOST_JUDGES = 4000, STAGE = 128 };
-#define REFRESH_RATE 0.3  /* of plan->rate */
 #define SEARCH_SHARE 0.85 /* of the progress, when a refreshing pass follows */
 #define LEAST_NEWS   0.002
 
@@ -247,13 +246,14 @@ static enum od_status search(struct course *c, const uint64_t *end)
 }
 
 /* From the weights there are, over everything, with fresh moments, to a rate of 0. */
-static enum od_status refresh(struct course *c)
+static enum od_status refresh(struct course *c, uint32_t found)
 {
     const struct od_training *t = c->task->input->training;
     uint64_t seed = c->task->input->seed;
-    uint32_t epochs = c->plan->refresh;
+    double share = (double)c->plan->refresh * found;
+    uint32_t epochs = share > 1 ? (uint32_t)(share + .5) : c->plan->refresh > 0;
     enum od_status st = OD_OK;
-    double from = REFRESH_RATE * (double)c->plan->rate;
+    double from = (double)(c->plan->refresh_rate * c->plan->rate);
     od_seq_batch_fresh(&c->batch);
     c->steps = 0;
     for (uint32_t epoch = 0; st == OD_OK && epoch < epochs; epoch++) {
@@ -317,7 +317,7 @@ static enum od_status run(struct course *c, uint32_t *out_epochs)
     if (lesson.len) {
         st = od_seq_lesson_read(lesson, c->params, &c->items, &names, out_epochs, &c->best, c->err);
         c->to = 1;
-        return st == OD_OK ? refresh(c) : st;
+        return st == OD_OK ? refresh(c, *out_epochs) : st;
     }
     st = judged ? take_judges(c) : hold_out(c);
     if (st != OD_OK)
@@ -330,10 +330,10 @@ static enum od_status run(struct course *c, uint32_t *out_epochs)
     c->to = judged ? 1 : SEARCH_SHARE;
     st = search(c, judged ? c->end : c->shortened);
     *out_epochs = (c->best_half + 1) / 2;
-    if (st == OD_OK && !judged && c->plan->refresh) {
+    if (st == OD_OK && !judged && c->plan->refresh > 0) {
         c->from = SEARCH_SHARE;
         c->to = 1;
-        st = refresh(c);
+        st = refresh(c, *out_epochs);
     }
     return st;
 }

@@ -77,7 +77,9 @@ struct od_seq_plan {
     uint32_t batch_rows;       /* predictions a step learns from, about */
     uint32_t candidates;       /* of a part's softmax; 0 or at least the items: all of them */
     uint32_t epochs, patience; /* at most; half epochs without a better validation NDCG */
-    uint32_t refresh; /* epochs of the pass that takes in held-out events, from the best weights */
+    /* The pass that takes in held-out events, from the best weights: its epochs for each that led
+     * to them, at least one in all (0: no such pass), and where its rate begins, of rate. */
+    float refresh, refresh_rate;
     uint64_t most_rows; /* predictions learnt from altogether: bounds epochs; 0: any */
     enum od_nn_rule rule;
     float rate, decay, clip; /* decay: tensors that decay, never the item table */

@@ -167,6 +167,7 @@ static void set_up(struct course *c, bool turned)
                                    .epochs = 12,
                                    .patience = 6,
                                    .refresh = 1,
+                                   .refresh_rate = .3f,
                                    .rate = .02f,
                                    .clip = 5,
                                    .fall = .7f};
@@ -425,6 +426,41 @@ static void lessons_start_another_training(void **state)
     tear_down(&a);
 }
 
+static enum od_status read_epochs(void *context, double fraction, const char *stage)
+{
+    unsigned at, of;
+    (void)fraction;
+    if (sscanf(stage, "epoch %u of %u", &at, &of) == 2)
+        *(unsigned *)context = of;
+    return OD_OK;
+}
+
+/* Held-out events are learnt from in as many epochs as the plan says for those that it took to find
+ * the weights. */
+static void refreshing_goes_by_what_was_found(void **state)
+{
+    (void)state;
+    static const float share[] = {.01f, .5f, 1, 3};
+    struct course a;
+    struct od_error err = {0};
+    set_up(&a, false);
+    learns_what_comes_next(&a);
+    assert_true(a.model.epochs > 1);
+    for (size_t k = 0; k < sizeof share / sizeof *share; k++) {
+        struct course b;
+        unsigned told = 0;
+        set_up(&b, false);
+        b.task.lesson = od_buf_view(&a.lesson);
+        b.plan.refresh = share[k];
+        b.input.progress = (struct od_progress){read_epochs, &told};
+        assert_int_equal(run(&b, &err), OD_OK);
+        unsigned want = (unsigned)((double)share[k] * a.model.epochs + .5);
+        assert_int_equal(told, want > 1 ? want : 1);
+        tear_down(&b);
+    }
+    tear_down(&a);
+}
+
 /* --- stopping, and data that teach nothing --- */
 
 struct watcher {
@@ -499,6 +535,7 @@ int main(void)
         cmocka_unit_test(weights_choose_what_is_learnt),
         cmocka_unit_test(vectors_start_from_neighbourhoods),
         cmocka_unit_test(lessons_start_another_training),
+        cmocka_unit_test(refreshing_goes_by_what_was_found),
         cmocka_unit_test(progress_is_told_and_obeyed),
         cmocka_unit_test(no_order_is_an_error),
     };
