@@ -254,6 +254,33 @@ static void what_is_not_known_says_nothing(void **state)
     world_done(&w);
 }
 
+/* A card trains without one field after the other, and may come to a table without any. */
+static void records_that_tell_nothing_know_nobody(void **state)
+{
+    (void)state;
+    struct world w = {.training = toy_random(300, ITEMS, 9, 5)};
+    struct od_image image;
+    void *part = NULL;
+    float rates[ITEMS], scores[ITEMS];
+    bool any = true;
+    const struct od_query_value age = {OD_STR("AGE"), OD_STR("30")};
+    const struct od_query query = query_of(&age, NULL);
+    shelf_init_of(&w.users, "Users", "USER_ID", ",{\"name\":\"AGE\",\"type\":[\"null\",\"int\"]}");
+    shelf_put(&w.users, "u00003", (const char *[]){NULL});
+    w.training->user_table = w.users.table;
+    struct toy_bytes b = toy_fit_steadily(&od_part_setting, w.training);
+    assert_int_equal(od_image_open((struct od_str){b.ptr, b.len}, true, &image, NULL), OD_OK);
+    assert_int_equal(od_part_setting.open(&image, ITEMS, &part, NULL), OD_OK);
+    od_part_setting.rates(part, &query, rates, &any);
+    assert_false(any);
+    any = true;
+    assert_int_equal(od_part_setting.score(part, &query, NULL, scores, &any, NULL), OD_OK);
+    assert_false(any);
+    od_part_setting.close(part);
+    free(b.ptr);
+    world_done(&w);
+}
+
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
@@ -433,6 +460,7 @@ int main(void)
         cmocka_unit_test(rates_are_those_of_the_definition),
         cmocka_unit_test(a_single_word_is_an_estimate_of_its_own),
         cmocka_unit_test(what_is_not_known_says_nothing),
+        cmocka_unit_test(records_that_tell_nothing_know_nobody),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(newcomers_are_told_apart),
         cmocka_unit_test(what_tells_nothing_changes_nothing),
