@@ -4,10 +4,10 @@
     python3 bench/scale.py [--large] [--huge] [--recipe NAME ...] [--folder DIR] [--threads N] [--out DIR]
 
 Make believable lodging data (`ondol generate lodging`): one user in ten interactions, one lodging in a
-hundred. Each recipe is trained on what came before the last tenth of the time, lodgings' records included, and
-asked 2,000 questions about the rest (`ondol eval`, protocol time), each in a process of its own. Without flags
-only 1 million interactions; --large adds 10 million (3 GB of memory, minutes a recipe), --huge 100 million
-(14 GB, up to an hour or two a recipe, 4.3 GB of disk).
+hundred. Each recipe is trained on what came before the last tenth of the time, records of lodgings and users
+included, and asked 2,000 questions about the rest (`ondol eval`, protocol time), each in a process of its own.
+Without flags only 1 million interactions; --large adds 10 million (3 GB of memory, minutes a recipe), --huge
+100 million (14 GB, up to an hour or two a recipe, 4.3 GB of disk).
 
   training, s   the recipe's training, metrics of its own included
   above, MiB    memory at the training's peak beyond the loaded data
@@ -41,8 +41,8 @@ def generate(events, folder, threads):
 def train(recipe, folder, threads, report):
     """One process; its figures and its own peak."""
     command = [BUILD / "ondol", "eval", "--protocol", "time", "--interactions", folder / "interactions.csv",
-               "--items", folder / "items.csv", "--recipe", recipe, "--users-most", str(QUESTIONS),
-               "--threads", str(threads), "--json", report]
+               "--items", folder / "items.csv", "--users", folder / "users.csv", "--recipe", recipe,
+               "--users-most", str(QUESTIONS), "--threads", str(threads), "--json", report]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
