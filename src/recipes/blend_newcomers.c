@@ -54,10 +54,9 @@ static size_t gather(const struct od_training *training, struct newcomer *out)
     size_t count = 0;
     for (uint32_t u = 0; u < training->user_count; u++) {
         uint64_t e = training->user_start[u];
-        const struct od_judge judge = {.start = e, .end = e};
         if (e == training->user_start[u + 1])
             continue;
-        float weight = od_blend_judge_weight(training, &judge);
+        float weight = od_training_weight(training, e);
         if (weight > 0)
             out[count++] = (struct newcomer){.time = od_blend_stale(training->time[e], u),
                                              .item = training->item[e],

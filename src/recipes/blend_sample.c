@@ -22,16 +22,10 @@ enum {
     BLOCK = 16         /* judges of a part of the work */
 };
 
-float od_blend_judge_weight(const struct od_training *training, const struct od_judge *judge)
-{
-    return training->type_weight ? training->type_weight[training->type[judge->end]] : 1;
-}
-
 /* Whether a user's last usable event can be asked for. */
 static bool can_judge(const struct od_training *training, uint64_t start, uint64_t end)
 {
-    struct od_judge judge = {start, end - 1};
-    return end - start >= LEAST_EVENTS && od_blend_judge_weight(training, &judge) > 0;
+    return end - start >= LEAST_EVENTS && od_training_weight(training, end - 1) > 0;
 }
 
 /* The event that a user's last visit began with, or that of the longest pause before it, where it
@@ -43,9 +37,8 @@ static uint64_t last_return(const struct od_training *training, uint64_t start, 
     least = end - start > LEAST_EVENTS + MOST_LOST ? end - 1 - MOST_LOST : least;
     int64_t most = REST_S - 1;
     for (uint64_t e = end; e-- > least;) {
-        struct od_judge judge = {start, e};
         int64_t pause = training->time[e] - training->time[e - 1];
-        if (pause <= most || od_blend_judge_weight(training, &judge) <= 0)
+        if (pause <= most || od_training_weight(training, e) <= 0)
             continue;
         found = e;
         most = longest ? pause : INT64_MAX;
@@ -246,7 +239,7 @@ static enum od_status ask(const struct asking *a, struct bench *b, size_t j, str
     uint32_t target = a->training->item[judge->end];
     const uint32_t *at = bsearch(&target, s->item + first, s->count[j], sizeof *s->item, by_code);
     s->length[j] = od_blend_length(query.event_count);
-    s->weight[j] = od_blend_judge_weight(a->training, judge);
+    s->weight[j] = od_training_weight(a->training, judge->end);
     s->target[j] = at ? (uint32_t)(at - (s->item + first)) : OD_NO_CODE;
     od_arena_reset(&b->arena);
     return OD_OK;

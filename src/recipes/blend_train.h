@@ -14,9 +14,6 @@
 #define OD_JUDGED_SCORES 250000000u
 #define OD_JUDGED_EVENTS 12u
 
-/* What a judge's word counts: the weight of its held-out event's type. */
-float od_blend_judge_weight(const struct od_training *training, const struct od_judge *judge);
-
 /* Holds out the last usable event of users with three or more, where its type weighs something,
  * evenly spread: takes it from end[] and makes it a judge. Some judges, by how often users come
  * back, are asked about the first event of the user's last visit instead, or, every other of them,

@@ -94,11 +94,6 @@ static void add_step(const struct summing *s, const struct past *p, uint32_t nex
     }
 }
 
-static float weight_of(const struct od_training *t, uint64_t event)
-{
-    return t->type_weight ? t->type_weight[t->type[event]] : 1;
-}
-
 static enum od_status sum_part(void *context, size_t index, unsigned thread)
 {
     (void)thread;
@@ -113,7 +108,7 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     uint32_t last = (uint32_t)((uint64_t)t->user_count * (index + 1) / PARTS);
     for (uint32_t u = first; u < last && good; u++)
         for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++) {
-            float weight = weight_of(t, e);
+            float weight = od_training_weight(t, e);
             if (e % s->stride != 0 || !(weight > 0))
                 continue;
             past_fill(&past, s->rows, t->item, t->user_start[u], e, s->decay);

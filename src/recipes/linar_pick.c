@@ -230,8 +230,7 @@ static void ask(const struct bench *bench, const struct od_judge *judge, float *
         if (item[e] != target)
             scores[item[e]] = -INFINITY;
     place(bench, scores, target, places);
-    double worth =
-        training->type_weight ? (double)training->type_weight[training->type[judge->end]] : 1;
+    double worth = (double)od_training_weight(training, judge->end);
     for (size_t a = 0; a < ALPHAS; a++)
         gain[a] = places[a] < TOP ? worth / log2((double)places[a] + 2) : 0;
 }

@@ -85,8 +85,7 @@ static enum od_status weigh(const struct od_train_input *input, bool times, floa
         return OD_NO_MEMORY;
     for (uint64_t e = 0; e < t->event_count; e++) {
         double age = (double)t->last_time - (double)t->time[e];
-        weight[e] = (float)(aged ? exp(-age / span) : 1) *
-                    (t->type_weight ? t->type_weight[t->type[e]] : 1);
+        weight[e] = (float)(aged ? exp(-age / span) : 1) * od_training_weight(t, e);
     }
     *out = weight;
     return OD_OK;

@@ -15,11 +15,6 @@
 
 enum { PARTS = 4, BLOCK = 64 /* items of a part of the rates */ };
 
-static float weight_of(const struct od_training *t, uint64_t event)
-{
-    return t->type_weight ? t->type_weight[t->type[event]] : 1;
-}
-
 /* --- words --- */
 
 /* The kept words of an event; room for OD_SEQ_ENTRIES. */
@@ -101,7 +96,7 @@ static enum od_status list_events(struct od_setting_sums *s, const uint64_t *end
     uint32_t stride = (uint32_t)(events / OD_SETTING_EVENTS) + 1;
     for (uint32_t u = 0; u < t->user_count; u += stride)
         for (uint64_t e = t->user_start[u]; e < end[u]; e++)
-            s->at[t->item[e] + 2] += weight_of(t, e) > 0;
+            s->at[t->item[e] + 2] += od_training_weight(t, e) > 0;
     for (uint32_t i = 0; i < s->items; i++)
         s->at[i + 2] += s->at[i + 1];
     s->event = malloc((s->at[s->items + 1] + 1) * sizeof *s->event);
@@ -110,7 +105,7 @@ static enum od_status list_events(struct od_setting_sums *s, const uint64_t *end
         return OD_NO_MEMORY;
     for (uint32_t u = 0; u < t->user_count; u += stride)
         for (uint64_t e = t->user_start[u]; e < end[u]; e++) {
-            if (!(weight_of(t, e) > 0))
+            if (!(od_training_weight(t, e) > 0))
                 continue;
             uint64_t k = s->at[t->item[e] + 1]++;
             s->event[k] = (uint32_t)e; /* events are fewer than 2^32 (linar_events.c) */
@@ -128,7 +123,7 @@ static enum od_status share_out(struct od_setting_sums *s)
     for (uint32_t i = 0; i < s->items; i++) {
         double own = 0;
         for (uint64_t k = s->at[i]; k < s->at[i + 1]; k++)
-            own += (double)weight_of(s->training, s->event[k]);
+            own += (double)od_training_weight(s->training, s->event[k]);
         s->share[i] = (float)own;
         sum += own;
     }
@@ -156,7 +151,7 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     struct od_word word[OD_SEQ_ENTRIES];
     for (uint64_t k = count * index / PARTS; k < count * (index + 1) / PARTS; k++) {
         size_t m = words_of(s, s->user[k], s->event[k], word);
-        double weight = (double)weight_of(s->training, s->event[k]);
+        double weight = (double)od_training_weight(s->training, s->event[k]);
         for (size_t a = 0; a < m; a++) {
             double x = weight * (double)word[a].value, *row = gram + word[a].column * n;
             mass[word[a].column] += x;
@@ -263,7 +258,7 @@ static void sum_item(const struct od_setting_sums *s, uint32_t item, float *row)
         row[w] = (float)(-(double)s->share[item] * s->mass[w]);
     for (uint64_t k = s->at[item]; k < s->at[item + 1]; k++) {
         size_t n = words_of(s, s->user[k], s->event[k], word);
-        float weight = weight_of(s->training, s->event[k]);
+        float weight = od_training_weight(s->training, s->event[k]);
         for (size_t i = 0; i < n; i++)
             row[word[i].column] += weight * word[i].value;
     }
