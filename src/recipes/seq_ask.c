@@ -1,9 +1,9 @@
 /* Questions of a training set, and of requests, as entries: see seq_ask.h.
  *
- * A text of a context column has a column a distinct value; a number one a decile of the events
- * before end. Users' records are od_features' categories and bins. With the names of an earlier
- * training, values keep their columns and numbers their bins, and what that training did not meet
- * has no entry. */
+ * A text of a context column has a column a distinct category (pieces between '|'); a number one a
+ * decile of the events before end. Users' records are od_features' categories and bins. With the
+ * names of an earlier training, values keep their columns and numbers their bins, and what that
+ * training did not meet has no entry. */
 #include "recipes/seq_ask.h"
 
 #include <math.h>
@@ -115,9 +115,13 @@ static enum od_status name_texts(const struct od_training_column *column, struct
     uint32_t count = od_dict_count(column->values);
     enum od_status st = OD_OK;
     for (uint32_t i = 0; i < count && count <= OD_SEQ_VALUES && st == OD_OK; i++) {
-        od_buf_printf(text, "C:%.*s=", OD_STR_ARG(column->name));
-        od_buf_str(text, od_dict_text(column->values, i));
-        st = add_name(names, text);
+        struct od_str rest = od_dict_text(column->values, i), piece;
+        for (unsigned p = 0; p < OD_WORDS_PIECES && st == OD_OK && od_str_cut(&rest, '|', &piece);
+             p++) {
+            od_buf_printf(text, "C:%.*s=", OD_STR_ARG(column->name));
+            od_buf_str(text, piece);
+            st = add_name(names, text);
+        }
     }
     return st;
 }
@@ -176,16 +180,22 @@ static enum od_status find_context(struct od_seq_ask *ask)
         ask->context_at[c] = (uint32_t)values;
         values += t->context[c].values ? od_dict_count(t->context[c].values) : 0;
     }
-    ask->context_column = malloc((values + 1) * sizeof *ask->context_column);
-    if (!ask->context_at || !ask->context_column)
+    ask->word_at = malloc((values + 1) * sizeof *ask->word_at);
+    ask->context_word = malloc((values * OD_WORDS_PIECES + 1) * sizeof *ask->context_word);
+    if (!ask->context_at || !ask->word_at || !ask->context_word)
         return OD_NO_MEMORY;
+    uint32_t v = 0, n = 0;
     for (size_t c = 0; c < contexts; c++) {
         const struct od_training_column *column = &t->context[c];
         uint32_t count = column->values ? od_dict_count(column->values) : 0;
-        for (uint32_t code = 0; code < count; code++)
-            ask->context_column[ask->context_at[c] + code] =
-                od_words_text(&ask->words, 'C', column->name, od_dict_text(column->values, code));
+        for (uint32_t code = 0; code < count; code++) {
+            const struct od_query_value value = {column->name, od_dict_text(column->values, code)};
+            ask->word_at[v++] = n;
+            n += (uint32_t)od_words_value(&ask->words, 'C', &value, 0, ask->context_word + n,
+                                          OD_WORDS_PIECES);
+        }
     }
+    ask->word_at[v] = n;
     return OD_OK;
 }
 
@@ -246,7 +256,8 @@ void od_seq_ask_done(struct od_seq_ask *ask)
     od_words_done(&ask->words);
     od_features_done(&ask->users);
     free(ask->context_at);
-    free(ask->context_column);
+    free(ask->word_at);
+    free(ask->context_word);
     free(ask->user_column);
     *ask = (struct od_seq_ask){0};
 }
@@ -259,11 +270,15 @@ static size_t add_context(const struct od_seq_ask *ask, uint64_t event, struct o
     size_t n = 0;
     for (size_t c = 0; c < t->context_count && n < OD_SEQ_ENTRIES; c++) {
         const struct od_training_column *column = &t->context[c];
-        uint32_t at = OD_NO_CODE;
-        if (column->values && column->code[event] != OD_NO_VALUE)
-            at = ask->context_column[ask->context_at[c] + column->code[event]];
-        if (!column->values && isfinite(column->number[event]))
-            at = od_words_number(&ask->words, 'C', column->name, (double)column->number[event]);
+        if (column->values && column->code[event] != OD_NO_VALUE) {
+            const uint32_t *at = ask->word_at + ask->context_at[c] + column->code[event];
+            for (uint32_t k = at[0]; k < at[1] && n < OD_SEQ_ENTRIES; k++)
+                out[n++] = ask->context_word[k];
+        }
+        if (column->values || !isfinite(column->number[event]))
+            continue;
+        uint32_t at =
+            od_words_number(&ask->words, 'C', column->name, (double)column->number[event]);
         if (at != OD_NO_CODE)
             out[n++] = (struct od_word){at, 1};
     }

@@ -34,8 +34,10 @@ struct od_seq_ask {
     struct od_words words;
     struct od_features users;
     uint32_t *user_column; /* [users.columns] among the named ones, OD_NO_CODE: none */
-    /* Of a context column's value: context_column[context_at[c] + code], likewise. */
-    uint32_t *context_at, *context_column;
+    /* A value of a context column of texts is number v = context_at[c] + code, and its entries are
+     * context_word[word_at[v]] and on, before word_at[v + 1]. */
+    uint32_t *context_at, *word_at;
+    struct od_word *context_word;
 };
 /* names: the named columns of an earlier training, taken, also when this fails; NULL: those of this
  * set, bins of context numbers coming from the events before end. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_NAME = 1200, MOST_PIECES = 16 };
+enum { LONGEST_NAME = 1200 };
 
 struct name {
     struct od_str field; /* with letter and colon */
@@ -158,9 +158,8 @@ uint32_t od_words_like(const struct od_words *w, struct od_str text)
     return od_words_number(w, name.field.ptr[0], od_str_sub(name.field, 2, name.field.len), middle);
 }
 
-/* One value: a number, a text, or texts between '|'. */
-static size_t add_value(const struct od_words *w, char letter, const struct od_query_value *value,
-                        uint32_t first, struct od_word *out, size_t room)
+size_t od_words_value(const struct od_words *w, char letter, const struct od_query_value *value,
+                      uint32_t first, struct od_word *out, size_t room)
 {
     double number;
     size_t n = 0;
@@ -174,7 +173,7 @@ static size_t add_value(const struct od_words *w, char letter, const struct od_q
         return n;
     }
     struct od_str rest = value->value, piece;
-    while (n < room && n < MOST_PIECES && od_str_cut(&rest, '|', &piece)) {
+    while (n < room && n < OD_WORDS_PIECES && od_str_cut(&rest, '|', &piece)) {
         column = od_words_text(w, letter, value->name, piece);
         if (column != OD_NO_CODE)
             out[n++].column = first + column;
@@ -189,8 +188,8 @@ size_t od_words_query(const struct od_words *w, const struct od_query *query, ui
 {
     size_t n = 0;
     for (size_t i = 0; i < query->context_count; i++)
-        n += add_value(w, 'C', &query->context[i], first, out + n, room - n);
+        n += od_words_value(w, 'C', &query->context[i], first, out + n, room - n);
     for (size_t i = 0; i < query->user_value_count; i++)
-        n += add_value(w, 'U', &query->user[i], first, out + n, room - n);
+        n += od_words_value(w, 'U', &query->user[i], first, out + n, room - n);
     return n;
 }

@@ -43,8 +43,13 @@ uint32_t od_words_number(const struct od_words *words, char letter, struct od_st
                          double number);
 /* The column for a column of another training set, by its name: a bin goes by its middle. */
 uint32_t od_words_like(const struct od_words *words, struct od_str name);
-/* The entries of a request's context and user record, columns counted from first: at most room.
- * Values of a categorical field are cut at '|' and weigh 1 together in square. */
+/* The most categories of one value that are heard. */
+#define OD_WORDS_PIECES 16
+/* The entries of one value, columns counted from first: at most room. A text that has no column is
+ * cut at '|', and those of its pieces that have one weigh 1 together in square. */
+size_t od_words_value(const struct od_words *words, char letter, const struct od_query_value *value,
+                      uint32_t first, struct od_word *out, size_t room);
+/* The entries of a request's context and user record, likewise. */
 size_t od_words_query(const struct od_words *words, const struct od_query *query, uint32_t first,
                       struct od_word *out, size_t room);
 

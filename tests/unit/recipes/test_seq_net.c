@@ -33,7 +33,8 @@ struct net_case {
     struct od_training training;
     struct od_training_column context[2];
     struct od_dict *devices;
-    uint32_t context_at[2], context_column[2], user_column[3];
+    uint32_t context_at[2], word_at[3], user_column[3];
+    struct od_word context_word[2];
     struct od_seq_net_of net;
     struct od_nn_params params;
     struct od_seq_rows rows;
@@ -66,7 +67,11 @@ static void set_up_ask(struct net_case *c)
         (struct od_training_column){.name = OD_STR("DEVICE"), .values = c->devices, .code = device};
     c->context[1] = (struct od_training_column){.name = OD_STR("PRICE"), .number = price};
     c->training = (struct od_training){.type = type, .context = c->context, .context_count = 2};
-    c->context_column[1] = 1;
+    for (uint32_t i = 0; i < 2; i++) { /* each value is a word */
+        c->word_at[i] = i;
+        c->context_word[i] = (struct od_word){i, 1};
+    }
+    c->word_at[2] = 2;
     for (uint32_t i = 0; i < 3; i++)
         c->user_column[i] = 4 + i;
     c->net.ask = (struct od_seq_ask){.training = &c->training,
@@ -74,7 +79,8 @@ static void set_up_ask(struct net_case *c)
                                      .named = od_seq_ask_named(true),
                                      .user_column = c->user_column,
                                      .context_at = c->context_at,
-                                     .context_column = c->context_column};
+                                     .word_at = c->word_at,
+                                     .context_word = c->context_word};
     c->net.ask.columns = c->net.ask.named + 7;
     c->net.ask.users = (struct od_features){.rows = 3,
                                             .columns = 3,

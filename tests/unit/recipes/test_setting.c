@@ -281,6 +281,37 @@ static void records_that_tell_nothing_know_nobody(void **state)
     world_done(&w);
 }
 
+/* A value of several categories is each of them, in training as in a request. */
+static void categories_of_a_context_are_words(void **state)
+{
+    (void)state;
+    struct world w = {.training = toy_random(300, ITEMS, 9, 5)};
+    struct od_seq_ask ask;
+    struct od_dict *values = od_dict_new();
+    uint32_t code;
+    give_context(&w, some_device);
+    assert_int_equal(od_dict_add(values, OD_STR("phone"), &code), OD_OK);
+    assert_int_equal(od_dict_add(values, OD_STR("phone|car|tv"), &code), OD_OK);
+    w.column.values = values;
+    assert_int_equal(
+        od_seq_ask_init(&ask, w.training, w.training->user_start + 1, false, NULL, NULL), OD_OK);
+    assert_int_equal(od_dict_count(ask.words.names), 3);
+    const struct od_query_value device[] = {{OD_STR("DEVICE"), OD_STR("phone")},
+                                            {OD_STR("DEVICE"), OD_STR("phone|car|tv")}};
+    for (uint64_t e = 0; e < w.training->event_count; e++) {
+        struct od_word trained[OD_SEQ_ENTRIES], asked[OD_SEQ_ENTRIES];
+        const struct od_query query = query_of(NULL, &device[w.device[e]]);
+        size_t n = od_seq_ask_words(&ask, od_training_user_of(w.training, e), e, trained);
+        assert_int_equal(n, w.device[e] ? 3 : 1);
+        assert_int_equal(od_words_query(&ask.words, &query, 0, asked, OD_SEQ_ENTRIES), n);
+        assert_memory_equal(trained, asked, n * sizeof *trained);
+        assert_true(fabs((double)trained[0].value - sqrt(1. / (double)n)) < 1e-6);
+    }
+    od_seq_ask_done(&ask);
+    od_dict_free(values);
+    world_done(&w);
+}
+
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
@@ -461,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_single_word_is_an_estimate_of_its_own),
         cmocka_unit_test(what_is_not_known_says_nothing),
         cmocka_unit_test(records_that_tell_nothing_know_nobody),
+        cmocka_unit_test(categories_of_a_context_are_words),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(newcomers_are_told_apart),
         cmocka_unit_test(what_tells_nothing_changes_nothing),
