@@ -145,8 +145,9 @@ static enum od_status choose_shape(struct choice *c, uint32_t p, bool ask_alone)
     struct od_blend_part *part = &c->header->part[p];
     float scale = scale_of(c, p);
     double best = -INFINITY, alone = 0, w[OD_BLEND_WEIGHTS] = {0}, likelihood;
+    int shapes = c->sample->steady >> p & 1 ? OD_BLEND_LINEAR + 1 : OD_BLEND_SHAPES;
     w[p] = 1;
-    for (int shape = 0; shape < OD_BLEND_SHAPES; shape++) {
+    for (int shape = 0; shape < shapes; shape++) {
         enum od_status st = fill_shape(c, p, (enum od_blend_shape)shape, scale);
         if (st == OD_OK)
             st = od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->focus, c->threads,
@@ -245,8 +246,8 @@ static uint32_t all_terms(struct choice *c)
 {
     const struct od_blend_sample *s = c->sample;
     c->repeats = REPEATS | (s->real_times ? TERM(OD_BLEND_HOURS) : 0);
-    uint32_t parts = (1u << s->parts) - 1;
-    return parts | (s->parts > 1 ? longer(parts) : 0) | (s->real_times ? rested(parts) : 0) |
+    uint32_t parts = (1u << s->parts) - 1, moved = parts & ~s->steady;
+    return parts | (s->parts > 1 ? longer(moved) : 0) | (s->real_times ? rested(moved) : 0) |
            c->repeats | TERM(OD_BLEND_POPULAR) |
            (s->real_times ? RECENT | TERM(OD_BLEND_RETURN) : 0);
 }

@@ -97,10 +97,8 @@ void od_blend_note_rates(struct od_blend_notes *notes, const char *part, float w
     for (uint32_t k = 0; k < notes->count; k++) {
         float rate = rates[notes->item[k]];
         struct od_score_term *term = add(&notes->terms[k], part, weight, od_nn_log(rate));
-        if (!term)
-            continue;
-        term->is_part = true;
-        term->raw = rate;
+        if (term)
+            term->is_part = true;
     }
 }
 

@@ -333,6 +333,8 @@ enum od_status od_blend_sample_init(struct od_blend_sample *out, const struct od
         .parts = part_count,
         .real_times = od_recent_real(input->training),
     };
+    for (uint32_t p = 0; p < part_count; p++)
+        out->steady |= parts[p].part->rates ? 1u << p : 0;
     struct asking asking = {.sample = out,
                             .training = input->training,
                             .judges = judges,

@@ -45,6 +45,8 @@ struct od_blend_candidate {
 struct od_blend_sample {
     size_t judges, room; /* candidates of judge j: j * room and on, count[j] of them */
     uint32_t parts;
+    uint32_t steady; /* bits of parts that hear no history: nothing of it changes their weight, and
+                        their scores are logarithms */
     bool real_times;
     uint32_t *count;
     float *weight;                  /* of a judge's word */

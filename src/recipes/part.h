@@ -50,7 +50,7 @@ struct od_part {
                             struct od_error *err);
     /* Of a part that needs no history (NULL: the others), what it says of whoever has that record
      * and context: multiples of items' usual shares, above 0; *out_any false, and all 1, when it
-     * says nothing. */
+     * says nothing. Its scores are their logarithms. */
     void (*rates)(const void *part, const struct od_query *query, float *out, bool *out_any);
 };
 

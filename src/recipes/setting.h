@@ -18,8 +18,8 @@
 #include "recipes/part.h"
 #include "recipes/seq_ask.h"
 
-#define OD_SETTING_WORDS  256u        /* most: those of most events */
-#define OD_SETTING_LEAST  10          /* events of a word */
+#define OD_SETTING_WORDS  256u        /* most: those of most users */
+#define OD_SETTING_LEAST  20          /* users of a word: of fewer it would be their own past */
 #define OD_SETTING_VALUES 32u         /* most words of an item: those that say most */
 #define OD_SETTING_FAINT  (1.0f / 64) /* a change of the rate by less is not kept */
 #define OD_SETTING_SLOW   (1.0f / 16) /* the least rate */
@@ -37,6 +37,7 @@ struct od_setting_sums {
     struct od_words names; /* its columns are the words */
     uint32_t *word;        /* [named columns of ask] OD_NO_CODE: left out */
     uint32_t items, words;
+    uint32_t stride;        /* every so many users are heard */
     uint64_t *at;           /* [items + 1] the item's events among those heard */
     uint32_t *event, *user; /* [at[items]] */
     float *share;           /* [items] s_j */

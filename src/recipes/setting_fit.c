@@ -29,29 +29,34 @@ static size_t words_of(const struct od_setting_sums *s, uint32_t user, uint64_t 
 }
 
 struct heard {
-    uint64_t events;
-    uint32_t column;
+    uint32_t users, column, newest; /* newest: user, the last counted */
 };
 
-static int most_heard_first(const void *a, const void *b)
+static int most_users_first(const void *a, const void *b)
 {
     const struct heard *x = a, *y = b;
-    return x->events != y->events ? (x->events < y->events) - (x->events > y->events)
-                                  : (x->column > y->column) - (x->column < y->column);
+    return x->users != y->users ? (x->users < y->users) - (x->users > y->users)
+                                : (x->column > y->column) - (x->column < y->column);
 }
 
-/* order[named]: how many events have the column. */
-static void count_words(const struct od_setting_sums *s, struct heard *order)
+/* order[named]: how many users have an event with the column. */
+static void count_users(const struct od_setting_sums *s, const uint64_t *end, struct heard *order)
 {
+    const struct od_training *t = s->training;
     struct od_word entry[OD_SEQ_ENTRIES];
-    for (uint64_t k = 0; k < s->at[s->items]; k++) {
-        size_t n = od_seq_ask_words(&s->ask, s->user[k], s->event[k], entry);
-        for (size_t i = 0; i < n; i++)
-            order[entry[i].column].events++;
-    }
+    for (uint32_t u = 0; u < t->user_count; u += s->stride)
+        for (uint64_t e = t->user_start[u]; e < end[u]; e++) {
+            size_t n = od_seq_ask_words(&s->ask, u, e, entry);
+            for (size_t i = 0; i < n; i++) {
+                struct heard *of = &order[entry[i].column];
+                of->users += of->newest != u;
+                of->newest = u;
+            }
+        }
 }
 
-static enum od_status choose_words(struct od_setting_sums *s, struct od_error *err)
+static enum od_status choose_words(struct od_setting_sums *s, const uint64_t *end,
+                                   struct od_error *err)
 {
     const struct od_dict *all = s->ask.words.names;
     uint32_t named = od_dict_count(all), code;
@@ -60,15 +65,15 @@ static enum od_status choose_words(struct od_setting_sums *s, struct od_error *e
     struct od_dict *names = od_dict_new();
     enum od_status st = order && s->word && names ? OD_OK : OD_NO_MEMORY;
     for (uint32_t c = 0; c < named && st == OD_OK; c++) {
-        order[c].column = c;
+        order[c] = (struct heard){.column = c, .newest = OD_NO_CODE};
         s->word[c] = OD_NO_CODE;
     }
     if (st == OD_OK) {
-        count_words(s, order);
-        qsort(order, named, sizeof *order, most_heard_first);
+        count_users(s, end, order);
+        qsort(order, named, sizeof *order, most_users_first);
     }
     for (uint32_t k = 0; k < named && k < OD_SETTING_WORDS && st == OD_OK; k++)
-        if (order[k].events >= OD_SETTING_LEAST)
+        if (order[k].users >= OD_SETTING_LEAST)
             s->word[order[k].column] = 0;
     for (uint32_t c = 0; c < named && st == OD_OK; c++)
         if (s->word[c] == 0) {
@@ -93,8 +98,8 @@ static enum od_status list_events(struct od_setting_sums *s, const uint64_t *end
         return OD_NO_MEMORY;
     for (uint32_t u = 0; u < t->user_count; u++)
         events += end[u] - t->user_start[u];
-    uint32_t stride = (uint32_t)(events / OD_SETTING_EVENTS) + 1;
-    for (uint32_t u = 0; u < t->user_count; u += stride)
+    s->stride = (uint32_t)(events / OD_SETTING_EVENTS) + 1;
+    for (uint32_t u = 0; u < t->user_count; u += s->stride)
         for (uint64_t e = t->user_start[u]; e < end[u]; e++)
             s->at[t->item[e] + 2] += od_training_weight(t, e) > 0;
     for (uint32_t i = 0; i < s->items; i++)
@@ -103,7 +108,7 @@ static enum od_status list_events(struct od_setting_sums *s, const uint64_t *end
     s->user = malloc((s->at[s->items + 1] + 1) * sizeof *s->user);
     if (!s->event || !s->user)
         return OD_NO_MEMORY;
-    for (uint32_t u = 0; u < t->user_count; u += stride)
+    for (uint32_t u = 0; u < t->user_count; u += s->stride)
         for (uint64_t e = t->user_start[u]; e < end[u]; e++) {
             if (!(od_training_weight(t, e) > 0))
                 continue;
@@ -204,7 +209,7 @@ enum od_status od_setting_sums_init(struct od_setting_sums *out, const struct od
     if (st == OD_OK)
         st = share_out(&s);
     if (st == OD_OK)
-        st = choose_words(&s, err);
+        st = choose_words(&s, end, err);
     if (st == OD_OK)
         st = decompose(&s, threads);
     if (st == OD_OK)

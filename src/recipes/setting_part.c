@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "math/cholesky.h"
+#include "math/nn/vector.h"
 #include "recipes/climb.h"
 #include "recipes/lesson.h"
 #include "recipes/metrics.h"
@@ -175,7 +176,7 @@ static void close_part(void *part)
     free(opened);
 }
 
-/* Rates alone: popularity is for the blend to weigh. */
+/* Logarithms of rates alone: popularity is for the blend to weigh. */
 static enum od_status score(const void *part, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err)
@@ -184,6 +185,7 @@ static enum od_status score(const void *part, const struct od_query *query,
     (void)err;
     const struct opened *opened = part;
     od_setting_score_rates(&opened->model, query, scores, out_personal);
+    od_nn_vector_best()->log(scores, scores, 1, opened->model.items);
     return OD_OK;
 }
 

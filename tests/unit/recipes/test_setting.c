@@ -249,6 +249,15 @@ static void what_is_not_known_says_nothing(void **state)
         for (uint32_t i = 0; i < ITEMS; i++)
             assert_true(rates[i] >= 1 && rates[i] <= 1);
     }
+    const struct od_query_value silver = {OD_STR("TIER"), OD_STR("silver")};
+    const struct od_query known = query_of(&silver, NULL);
+    float scores[ITEMS];
+    bool any = false, personal = false;
+    od_part_setting.rates(part, &known, rates, &any);
+    assert_int_equal(od_part_setting.score(part, &known, NULL, scores, &personal, NULL), OD_OK);
+    assert_true(any && personal);
+    for (uint32_t i = 0; i < ITEMS; i++)
+        assert_true(fabsf(scores[i] - logf(rates[i])) < 1e-5f);
     od_part_setting.close(part);
     free(b.ptr);
     world_done(&w);
@@ -377,6 +386,20 @@ static unsigned first_half(const struct fitted *f, const struct od_query *query,
     return n;
 }
 
+/* Whatever the history. */
+static void the_weight_stays(const struct od_image *image)
+{
+    struct od_buf text;
+    od_buf_init(&text, 1 << 16);
+    assert_true(od_blend_describe(image, &text));
+    od_buf_char(&text, 0);
+    const char *line = strstr(text.ptr, "part setting"), *end = line ? strchr(line, '\n') : NULL;
+    assert_non_null(end);
+    const char *steady = strstr(line, "longer +0.0000, rested +0.0000  linear");
+    assert_true(steady && steady < end);
+    od_buf_done(&text);
+}
+
 /* Newcomers are told apart by their record, or by the context they come in. */
 static void newcomers_are_told_apart(void **state)
 {
@@ -408,6 +431,7 @@ static void newcomers_are_told_apart(void **state)
         query.now_s = w.training->last_time + 60;
         first_half(&f, &query, &personal);
         assert_false(personal);
+        the_weight_stays(&f.model.image);
         fitted_done(&f);
         world_done(&w);
     }
