@@ -2,13 +2,14 @@
  * the request. It needs no history, so it speaks of newcomers too.
  *
  * With w_t the words of event t (a value of a context column or of the user's record each,
- * words.h), s_j item j's share of the events and w the words of a question, the item's rate is
- *     rate_j(w) = 1 + w . B_j,    the multiple of its share that such people take of it:
- *     B_j = (s_j G + shrink I)^-1 (sum over t of w_t ([t is on j] - s_j)),   G = sum over t w_t
- * w_t' which is ridge regression, with weights s_j, of how far j's events exceed its share; for a
- * single word it is the gamma-Poisson estimate (seen + shrink) / (expected + shrink). Words that
- * come together share what they explain, and items of few events stay at their usual rate. All
- * items have the eigenvectors of G in common, so an item costs 4 words^2 operations.
+ * words.h), s_j item j's share of the events, w the words of a question and G the sum over t of
+ * w_t w_t', item j's rate, the multiple of its share that such people take of it, is
+ *     rate_j(w) = 1 + w . B_j,
+ *     B_j = (s_j G + shrink I)^-1 (sum over t of w_t ([t is on j] - s_j)).
+ * That is ridge regression, with weights s_j, of how far j's events exceed its share; for a single
+ * word it is the gamma-Poisson estimate (seen + shrink) / (expected + shrink). Words that come
+ * together share what they explain, and items of few events stay at their usual rate. All items
+ * have the eigenvectors of G in common, so an item costs 4 words^2 operations.
  *
  * The files: setting_fit (sums and rates), setting_score (a query, sections), setting_part (choice,
  * part). */
@@ -75,7 +76,8 @@ struct od_setting_model {
  * query is known. */
 void od_setting_score_rates(const struct od_setting_model *model, const struct od_query *query,
                             float *out, bool *out_any);
-/* Rates times shares: near the probability that such people take the item next. */
+/* Rates times shares: near the probability that such people take the item next. What shrink is
+ * chosen by. */
 void od_setting_score(const struct od_setting_model *model, const struct od_query *query,
                       float *scores, bool *out_any);
 
