@@ -92,11 +92,7 @@ enum od_status od_training_finish(struct od_training_builder *builder, struct od
 void od_training_free(struct od_training *training);
 
 /* The gain of an event by its type. */
-static inline float od_training_weight(const struct od_training *training, uint64_t event)
-{
-    return training->type_weight ? training->type_weight[training->type[event]] : 1;
-}
-
+float od_training_weight(const struct od_training *training, uint64_t event);
 /* The user whose event that is. */
 uint32_t od_training_user_of(const struct od_training *training, uint64_t event);
 

@@ -39,6 +39,11 @@ void od_training_owned_free(struct od_training_owned *o)
     free(o);
 }
 
+float od_training_weight(const struct od_training *training, uint64_t event)
+{
+    return training->type_weight ? training->type_weight[training->type[event]] : 1;
+}
+
 uint32_t od_training_user_of(const struct od_training *training, uint64_t event)
 {
     uint32_t low = 0, high = training->user_count;
