@@ -185,7 +185,8 @@ static enum od_status score(const void *part, const struct od_query *query,
     (void)err;
     const struct opened *opened = part;
     od_setting_score_rates(&opened->model, query, scores, out_personal);
-    od_nn_vector_best()->log(scores, scores, 1, opened->model.items);
+    if (*out_personal)
+        od_nn_vector_best()->log(scores, scores, 1, opened->model.items);
     return OD_OK;
 }
 
