@@ -418,8 +418,9 @@ static void tilt(const struct od_model *m, const struct od_query *query, float *
     uint32_t p;
     if (!(weight > 0) || !od_blend_rates(m, query, rates, &p))
         return;
+    od_nn_vector_best()->log(rates, rates, 1, m->header.items);
     for (uint32_t i = 0; i < m->header.items; i++)
-        scores[i] += weight * od_nn_log(rates[i]);
+        scores[i] += weight * rates[i];
     if (notes)
         od_blend_note_rates(notes, m->serving[p].as->name, weight, rates);
     *out_personal = true;

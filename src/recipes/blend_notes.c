@@ -92,11 +92,10 @@ void od_blend_note_away(struct od_blend_notes *notes, const float *scores)
 }
 
 void od_blend_note_rates(struct od_blend_notes *notes, const char *part, float weight,
-                         const float *rates)
+                         const float *log_rates)
 {
     for (uint32_t k = 0; k < notes->count; k++) {
-        float rate = rates[notes->item[k]];
-        struct od_score_term *term = add(&notes->terms[k], part, weight, od_nn_log(rate));
+        struct od_score_term *term = add(&notes->terms[k], part, weight, log_rates[notes->item[k]]);
         if (term)
             term->is_part = true;
     }

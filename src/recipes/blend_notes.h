@@ -26,7 +26,7 @@ void od_blend_note_before(struct od_blend_notes *notes, const float *scores);
 void od_blend_note_away(struct od_blend_notes *notes, const float *scores);
 /* A part's rates changed what was before: weight * log(rate) of every item. */
 void od_blend_note_rates(struct od_blend_notes *notes, const char *part, float weight,
-                         const float *rates);
+                         const float *log_rates);
 /* Nobody is known: the scores are popularity, whatever was noted before. */
 void od_blend_note_popular(struct od_blend_notes *notes, float temperature, const float *scores);
 
