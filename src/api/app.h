@@ -47,6 +47,7 @@ struct od_app_config {
     uint64_t worker_memory_bytes;
     unsigned worker_threads; /* of one job; 0: all cores */
     unsigned jobs_at_once;
+    unsigned card_s;               /* of a training's comparisons for its model card */
     unsigned auto_update_s;        /* between automatic updates of a deployed version; 0: none */
     unsigned attribution_report_s; /* between reports of metric attributions */
     unsigned put_queue_calls;      /* Put* calls that may wait for a commit; beyond, throttled */

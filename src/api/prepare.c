@@ -627,6 +627,7 @@ static enum od_status write_training(struct segment_list *list, const struct tra
     add_number(spec, "seed", 1);
     add_number(spec, "now_s", list->app->io->now_ms(list->app->io) / 1000);
     add_number(spec, "threads", list->app->config.worker_threads);
+    add_number(spec, "card_seconds", list->app->config.card_s);
     add_events(spec, facts);
     add_tuning(spec, facts);
     if (config) {

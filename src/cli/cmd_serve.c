@@ -40,6 +40,9 @@ static struct od_option options[] = {
     {"threads", "0", "HTTP threads; 0 for one a core", "N", false, 0, NULL},
     {"jobs", "1", "imports and trainings at the same time", "N", false, 0, NULL},
     {"job-threads", "0", "threads of one job; 0 for one a core", "N", false, 0, NULL},
+    {"card-seconds", "15",
+     "seconds that a training may spend on what its model card compares; 0 for none", "SECONDS",
+     false, 0, NULL},
     {"auto-update", "7200", "seconds between automatic updates of deployed models; 0 for none",
      "SECONDS", false, 0, NULL},
     {"attribution-report", "900", "seconds between reports of metric attributions", "SECONDS",
@@ -132,8 +135,8 @@ static bool read_config(struct od_app_config *config)
 {
     static char host[256], objects[4096];
     static const char *folders[MOST_FOLDERS];
-    int64_t threads, jobs, job_threads, job_memory, auto_update, attribution_report, put_queue,
-        put_memory, history_memory, overload_wait, rest_after;
+    int64_t threads, jobs, job_threads, job_memory, card, auto_update, attribution_report,
+        put_queue, put_memory, history_memory, overload_wait, rest_after;
     const char *data = od_option_value(options, COUNT, "data");
     const char *own = od_option_value(options, COUNT, "objects");
     if (!split_listen(od_option_value(options, COUNT, "listen"), host, sizeof host,
@@ -145,6 +148,7 @@ static bool read_config(struct od_app_config *config)
         !od_option_number(options, COUNT, "threads", 0, 256, &threads) ||
         !od_option_number(options, COUNT, "jobs", 1, 16, &jobs) ||
         !od_option_number(options, COUNT, "job-threads", 0, 256, &job_threads) ||
+        !od_option_number(options, COUNT, "card-seconds", 0, 86400, &card) ||
         !od_option_number(options, COUNT, "auto-update", 0, 30 * 86400, &auto_update) ||
         !od_option_number(options, COUNT, "attribution-report", 1, 86400, &attribution_report) ||
         !od_option_number(options, COUNT, "put-queue", 1, 1 << 20, &put_queue) ||
@@ -180,6 +184,7 @@ static bool read_config(struct od_app_config *config)
     config->worker_memory_bytes = (uint64_t)job_memory << 20;
     config->worker_threads = (unsigned)job_threads;
     config->jobs_at_once = (unsigned)jobs;
+    config->card_s = (unsigned)card;
     config->auto_update_s = (unsigned)auto_update;
     config->attribution_report_s = (unsigned)attribution_report;
     config->put_queue_calls = (unsigned)put_queue;

@@ -7,8 +7,9 @@
  * the metrics of popularity and of the version now serving, what each field contributes.
  *
  * Comparisons train again on the training part of the split that the metrics are from, once for the
- * model itself and once for each field left out. They are done where the training took a quarter
- * minute at most, and stop after as long: fields not reached are listed as such. */
+ * model itself and once for each field left out. They are done where the training took
+ * "card_seconds" of the job's spec at most, and stop after as long: fields not reached are listed
+ * as such. */
 #ifndef OD_JOBS_CARD_H
 #define OD_JOBS_CARD_H
 

@@ -197,6 +197,15 @@ static void fields_contribute_what_they_do(void **state)
     assert_null(strstr(out.ptr, "contribution"));
     assert_non_null(
         strstr(out.ptr, "\"fields\":[],\"notMeasured\":[\"GENRE\",\"PRICE\",\"DEVICE\"]"));
+    /* unless the spec gives it the time */
+    od_buf_done(&text);
+    od_buf_clear(&out);
+    make_spec(&text, "aws-item-affinity", "x", true, ",\"card_seconds\":100");
+    assert_int_equal(od_json_parse(&run.arena, od_buf_view(&text), &spec, &err), OD_OK);
+    assert_int_equal(od_card_compare(&run, &input, 61, &out), OD_OK);
+    od_buf_char(&out, '\0');
+    assert_non_null(strstr(out.ptr, "contribution"));
+    assert_non_null(strstr(out.ptr, "\"notMeasured\":[]"));
     od_run_free_inputs(&run);
     od_arena_done(&run.arena);
     od_buf_done(&text);
