@@ -173,7 +173,8 @@ def section_api():
 def section_crash():
     if make("bad-disk")[0]:
         return 0, 1, 0, "bad_disk.so does not build"
-    return pytest("tests/crash")
+    # Each has a server of its own, and waits most of the time.
+    return pytest("tests/crash", "-n", str(int(JOBS) + 1))
 
 
 def section_power():

@@ -517,7 +517,7 @@ static void ask(const struct od_memory_model *m, const struct od_training *t, ui
 static void repeats_are_learnt_not_assumed(void **state)
 {
     (void)state;
-    struct od_training *never_again = distinct(400), *again = ring(300, 4);
+    struct od_training *never_again = distinct(150), *again = ring(120, 4);
     struct od_memory_model m;
     struct od_metrics metrics = {0};
     float scores[RING];

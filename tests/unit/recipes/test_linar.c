@@ -383,7 +383,7 @@ static void every_hyperparameter_changes_the_model(void **state)
         {OD_PARAM_FEATURIZATION, "min_user_history_length_percentile", "0.5"},
         {OD_PARAM_FEATURIZATION, "max_user_history_length_percentile", "0.5"},
     };
-    struct od_training *t = chains(2500, 270, 6);
+    struct od_training *t = chains(1200, 270, 6);
     struct made usual;
     struct od_str was, is;
     prepare(&usual, &od_recipe_user_personalization, t);

@@ -405,7 +405,7 @@ static void newcomers_are_told_apart(void **state)
 {
     (void)state;
     for (int way = 0; way < 3; way++) { /* records; context; records of few users */
-        struct world w = {.training = sides(way == 2 ? 300 : 2000)};
+        struct world w = {.training = sides(way == 2 ? 300 : 1200)};
         struct fitted f;
         if (way == 1)
             give_context(&w, same_device);
@@ -441,7 +441,7 @@ static void newcomers_are_told_apart(void **state)
 static void what_tells_nothing_changes_nothing(void **state)
 {
     (void)state;
-    struct world w = {.training = sides(2000)};
+    struct world w = {.training = sides(1200)};
     struct fitted f;
     struct od_buf text;
     struct od_random rng;
