@@ -162,3 +162,29 @@ enum od_status od_blend_newcomers_fit(const struct od_blend_facts *facts,
     free(newcomer);
     return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
 }
+
+enum od_status od_blend_newcomers_at_end(const struct od_training *training, float temperature,
+                                         float *scores, struct od_error *err)
+{
+    const size_t n = training->item_count;
+    struct od_recent recent = {0};
+    struct od_blend_newcomers newcomers;
+    uint32_t *count = calloc(n * (1 + OD_RECENT_WINDOWS) + 1, sizeof *count), *lately = count + n;
+    float *popular = malloc((n * OD_BLEND_COMMON + 1) * sizeof *popular);
+    enum od_status st = count && popular ? od_recent_make(training, &recent, err)
+                                         : od_fail(err, OD_NO_MEMORY, NULL);
+    const struct od_blend_facts facts = {.training = training, .count = count, .recent = &recent};
+    for (uint64_t e = 0; e < training->event_count && st == OD_OK; e++)
+        count[training->item[e]]++;
+    if (st == OD_OK)
+        st = od_blend_newcomers_fit(&facts, &newcomers, err);
+    if (st == OD_OK) {
+        od_recent_count(&recent, INT64_MAX, training->item_count, lately);
+        od_blend_popular_shares(count, lately, training->item_count, popular);
+        od_blend_newcomers(&newcomers, popular, temperature, training->item_count, scores);
+    }
+    od_recent_done(&recent);
+    free(count);
+    free(popular);
+    return st;
+}

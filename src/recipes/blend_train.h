@@ -137,6 +137,9 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
 enum od_status od_blend_newcomers_fit(const struct od_blend_facts *facts,
                                       struct od_blend_newcomers *out,
                                       struct od_error *err) OD_MUST_USE;
+/* That answer as of the end of the data, for models without a blend: scores[items]. */
+enum od_status od_blend_newcomers_at_end(const struct od_training *training, float temperature,
+                                         float *scores, struct od_error *err) OD_MUST_USE;
 /* How much records and context tilt that (blend_tilt.c), by the first events of the split's test
  * users, whom no fit has seen; 1 where too few can be asked, for rates are cautious themselves.
  * model: serves a part with rates, and is not tilted yet; split NULL: nobody can be asked. */

@@ -4,8 +4,8 @@
  * without interactions are scored too; aws-hrnn-coldstart scores cold items alone, all others are
  * -INFINITY. What such users choose by the records (taste.h) has a say there beside the network, by
  * weights learnt on items that were treated as cold (hrnn_mix.h). Without a known event the answer
- * is popularity: temperature * ln(share of all interactions), among cold items where those are all
- * there is.
+ * is what newcomers took (blend_newcomers.c) as of the end of the data, among cold items where
+ * those are all there is: temperature * ln(share).
  *
  * Sections besides the network's, N items:
  *     items.at, items.text   the item ids

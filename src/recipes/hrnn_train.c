@@ -101,13 +101,11 @@ static enum od_status write_popular(const struct od_training *t, float temperatu
                                     struct od_image_writer *image)
 {
     float *popular = calloc((size_t)t->item_count + 1, sizeof *popular);
-    if (!popular)
+    struct od_error err;
+    if (!popular || od_blend_newcomers_at_end(t, temperature, popular, &err) != OD_OK) {
+        free(popular);
         return OD_NO_MEMORY;
-    for (uint64_t e = 0; e < t->event_count; e++)
-        popular[t->item[e]]++;
-    double total = (double)t->event_count + .5 * t->item_count;
-    for (uint32_t i = 0; i < t->item_count; i++)
-        popular[i] = (float)((double)temperature * log(((double)popular[i] + .5) / total));
+    }
     return od_image_give(image, "hrnn.popular", popular, t->item_count * sizeof *popular);
 }
 
