@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define OD_PANEL       16 /* floats in a row of a panel: one AVX-512 register */
+#define OD_SPREAD_ROWS 3
 #define OD_SCAN_BLOCK  64 /* scores looked at together: one word of a keep bitmap */
 #define OD_F16_LARGEST 65504.0f
 
@@ -29,9 +30,10 @@ struct od_kernels {
     /* y[col[i]] += a value[i], value in half precision; columns of one call are distinct */
     void (*scatter_f16)(float *y, const uint32_t *col, const uint16_t *value, float a,
                         size_t count);
-    /* panel[col[i] OD_PANEL + l] += value[i] x[l], l < OD_PANEL */
-    void (*spread)(float *panel, const uint32_t *col, const float *value, size_t count,
-                   const float *x);
+    /* panel[col[i] OD_PANEL + l] += sum over r < rows, in their order, of value[r][i] x[r][l],
+     * i < count, l < OD_PANEL; rows <= OD_SPREAD_ROWS. */
+    void (*spread)(float *panel, const uint32_t *col, const float *const *value,
+                   const float *const *x, size_t rows, size_t count);
     /* The first block b >= from, b < blocks, in which some s[64 b + i] > limit has its bit set in
      * keep[b] (keep NULL: every bit); the bits go to *out_mask. blocks when there is none. */
     size_t (*above)(const float *s, size_t from, size_t blocks, float limit, const uint64_t *keep,

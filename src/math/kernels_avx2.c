@@ -114,16 +114,38 @@ WIDE static void scatter_f16(float *y, const uint32_t *col, const uint16_t *valu
         y[col[i]] += a * half1(value[i]);
 }
 
-WIDE static void spread(float *panel, const uint32_t *col, const float *value, size_t count,
-                        const float *x)
+/* For a number of rows that the compiler knows: a line of the panel is read and written once. */
+WIDE static inline __attribute__((always_inline)) void
+spread_rows(float *panel, const uint32_t *col, const float *const *value, const float *const *x,
+            size_t rows, size_t count)
 {
-    __m256 x0 = _mm256_loadu_ps(x), x1 = _mm256_loadu_ps(x + 8);
+    __m256 x0[OD_SPREAD_ROWS], x1[OD_SPREAD_ROWS];
+    for (size_t r = 0; r < rows; r++) {
+        x0[r] = _mm256_loadu_ps(x[r]);
+        x1[r] = _mm256_loadu_ps(x[r] + 8);
+    }
     for (size_t i = 0; i < count; i++) {
         float *to = panel + (size_t)col[i] * OD_PANEL;
-        __m256 v = _mm256_set1_ps(value[i]);
-        _mm256_storeu_ps(to, _mm256_fmadd_ps(v, x0, _mm256_loadu_ps(to)));
-        _mm256_storeu_ps(to + 8, _mm256_fmadd_ps(v, x1, _mm256_loadu_ps(to + 8)));
+        __m256 y0 = _mm256_loadu_ps(to), y1 = _mm256_loadu_ps(to + 8);
+        for (size_t r = 0; r < rows; r++) {
+            __m256 v = _mm256_set1_ps(value[r][i]);
+            y0 = _mm256_fmadd_ps(v, x0[r], y0);
+            y1 = _mm256_fmadd_ps(v, x1[r], y1);
+        }
+        _mm256_storeu_ps(to, y0);
+        _mm256_storeu_ps(to + 8, y1);
     }
+}
+
+WIDE static void spread(float *panel, const uint32_t *col, const float *const *value,
+                        const float *const *x, size_t rows, size_t count)
+{
+    if (rows == 1)
+        spread_rows(panel, col, value, x, 1, count);
+    else if (rows == 2)
+        spread_rows(panel, col, value, x, 2, count);
+    else if (rows == 3)
+        spread_rows(panel, col, value, x, 3, count);
 }
 
 WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit,

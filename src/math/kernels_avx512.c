@@ -109,14 +109,32 @@ WIDE static void scatter_f16(float *y, const uint32_t *col, const uint16_t *valu
     }
 }
 
-WIDE static void spread(float *panel, const uint32_t *col, const float *value, size_t count,
-                        const float *x)
+/* For a number of rows that the compiler knows: a line of the panel is read and written once. */
+WIDE static inline __attribute__((always_inline)) void
+spread_rows(float *panel, const uint32_t *col, const float *const *value, const float *const *x,
+            size_t rows, size_t count)
 {
-    __m512 vx = _mm512_loadu_ps(x);
+    __m512 vx[OD_SPREAD_ROWS];
+    for (size_t r = 0; r < rows; r++)
+        vx[r] = _mm512_loadu_ps(x[r]);
     for (size_t i = 0; i < count; i++) {
         float *to = panel + (size_t)col[i] * OD_PANEL;
-        _mm512_storeu_ps(to, _mm512_fmadd_ps(_mm512_set1_ps(value[i]), vx, _mm512_loadu_ps(to)));
+        __m512 y = _mm512_loadu_ps(to);
+        for (size_t r = 0; r < rows; r++)
+            y = _mm512_fmadd_ps(_mm512_set1_ps(value[r][i]), vx[r], y);
+        _mm512_storeu_ps(to, y);
     }
+}
+
+WIDE static void spread(float *panel, const uint32_t *col, const float *const *value,
+                        const float *const *x, size_t rows, size_t count)
+{
+    if (rows == 1)
+        spread_rows(panel, col, value, x, 1, count);
+    else if (rows == 2)
+        spread_rows(panel, col, value, x, 2, count);
+    else if (rows == 3)
+        spread_rows(panel, col, value, x, 3, count);
 }
 
 WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit,

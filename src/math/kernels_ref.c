@@ -92,12 +92,13 @@ static void scatter_f16(float *y, const uint32_t *col, const uint16_t *value, fl
         y[col[i]] += a * od_f16_decode(value[i]);
 }
 
-static void spread(float *panel, const uint32_t *col, const float *value, size_t count,
-                   const float *x)
+static void spread(float *panel, const uint32_t *col, const float *const *value,
+                   const float *const *x, size_t rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        for (size_t l = 0; l < OD_PANEL; l++)
-            panel[(size_t)col[i] * OD_PANEL + l] += value[i] * x[l];
+        for (size_t r = 0; r < rows; r++)
+            for (size_t l = 0; l < OD_PANEL; l++)
+                panel[(size_t)col[i] * OD_PANEL + l] += value[r][i] * x[r][l];
 }
 
 static size_t above(const float *s, size_t from, size_t blocks, float limit, const uint64_t *keep,

@@ -17,7 +17,7 @@
 enum {
     SLOW = 8,
     MOST_COLUMNS = 2048, /* of C's rows in the sparse route, beyond which it is mostly noise */
-    LANES = 64           /* floats an item of all threads' accumulators, counted whatever threads */
+    LANES = 64 /* floats an item of two threads' accumulators and rows, however many there are */
 };
 
 struct size {
@@ -59,7 +59,8 @@ static struct od_linar_plan estimate(const struct size *size, uint32_t head)
     double pairs = (double)size->pairs;
     double targets = least(pairs, n * least(n, MOST_COLUMNS));
     double dense = f * f * f / 3 + 2 * f * f * n;
-    double sparse = f * f * f + SLOW * 2 * f * k * least(targets, m * least(n, MOST_COLUMNS));
+    double ours = least(targets, m * least(n, MOST_COLUMNS));
+    double sparse = f * f * f + SLOW * 2 * f * k * ours;
     struct od_linar_plan plan = {.head = head, .most_columns = MOST_COLUMNS};
     plan.dense = dense <= sparse;
     plan.operations = plan.dense ? dense : sparse;
@@ -67,7 +68,7 @@ static struct od_linar_plan estimate(const struct size *size, uint32_t head)
     if (plan.dense)
         bytes += od_matrix_bytes((size_t)f, size->items);
     else
-        bytes += (uint64_t)(targets * 4 * (1 + k) + n * LANES * 4 + f * OD_TILE * 4);
+        bytes += (uint64_t)((targets + ours) * 4 * (1 + k) + n * LANES * 4 + f * OD_TILE * 4);
     bytes += od_linar_events_bytes(size->events, size->items) + size->events * 4;
     bytes += size->events * size->kernels * (size->kernels + 1) * 2; /* suffix sums */
     plan.bytes = bytes + 2 * od_linar_rows_bytes(size->items, size->kernels, size->keep);

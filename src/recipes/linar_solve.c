@@ -6,7 +6,9 @@
  * Sixteen rows are made together: for each entry (g, j) of C, sixteen neighbours of P's row g (P is
  * symmetric, so these are P(f .. f+15, g), contiguous) go to sixteen neighbours of the accumulator
  * of column j. The solution as a whole never exists: each panel is cut to its largest entries and
- * encoded at once, so a catalogue of 100,000 items needs no matrix of that size.
+ * encoded at once, so a catalogue of 100,000 items needs no matrix of that size. Accumulators of
+ * that many columns do not fit into a core's cache; COLUMNS of them do, so C's entries are laid out
+ * and taken block by block.
  *
  * Tail items, outside the joint solution, solve their own K x K block of the same equations,
  *     B_i = (G_ii + lambda)^-1 C_i,
@@ -36,16 +38,27 @@ static enum od_status factor(struct od_linar_fit *fit, struct od_matrix *g,
     return st;
 }
 
+enum { COLUMNS = 4096 }; /* of a block: 256 KiB of accumulators */
+
+/* C's entries of head items, cut into cells of a block of columns and an item, block by block. */
+struct cut {
+    size_t blocks, head;
+    size_t *begin;    /* [blocks * head + 1], entries */
+    uint32_t *column; /* [entries] */
+    float *value[OD_LINAR_KERNELS];
+};
+
 struct rows_job {
     struct od_linar_fit *fit;
     const struct od_linar_problem *problem;
     const struct od_matrix *solution, *inverse; /* dense; sparse */
     const struct od_linar_sparse *targets;
     const float *constant; /* C's row of the constant */
+    struct cut cut;        /* of the sparse way */
     const struct od_kernels *vector;
     struct od_linar_scratch **scratch; /* [threads] */
-    float **panel; /* of the sparse way [threads]: [threads] accumulators: [items][OD_PANEL], and
-                      one row */
+    float **panel; /* of the sparse way [threads], each line of OD_PANEL a cache line: accumulators
+                      [items], the inverse's lines [features], the rows [OD_PANEL][items] */
     pthread_t owner;
 };
 
@@ -53,9 +66,9 @@ static bool scratch_open(struct rows_job *job, unsigned thread)
 {
     if (!job->scratch[thread])
         job->scratch[thread] = od_linar_scratch_new(&job->fit->rows);
-    size_t items = job->problem->events->item_count;
+    size_t items = job->problem->events->item_count, line = OD_PANEL * sizeof(float);
     if (job->scratch[thread] && job->inverse && !job->panel[thread])
-        job->panel[thread] = malloc((items + 1) * (OD_PANEL + 1) * sizeof(float));
+        job->panel[thread] = aligned_alloc(line, (2 * items + job->inverse->rows) * line);
     return job->scratch[thread] && (!job->inverse || job->panel[thread]);
 }
 
@@ -142,31 +155,96 @@ enum od_status od_linar_solve_dense(struct od_linar_fit *fit,
     return run(&job, g->rows, take_row, err);
 }
 
+/* --- C's entries of the head, by blocks of columns --- */
+
+static bool cut_open(struct cut *cut, const struct rows_job *job)
+{
+    const struct od_linar_head *head = job->problem->head;
+    size_t kernels = job->fit->config.kernels, entries = 0;
+    *cut =
+        (struct cut){.head = head->count, .blocks = (job->fit->rows.items + COLUMNS - 1) / COLUMNS};
+    for (uint32_t h = 0; h < head->count; h++)
+        entries += job->targets[head->item[h]].count;
+    cut->begin = calloc(cut->blocks * cut->head + 2, sizeof *cut->begin);
+    cut->column = malloc((entries + 1) * sizeof *cut->column);
+    bool good = cut->begin && cut->column;
+    for (size_t k = 0; k < kernels; k++) {
+        cut->value[k] = malloc((entries + 1) * sizeof *cut->value[k]);
+        good = good && cut->value[k];
+    }
+    return good;
+}
+
+static void cut_done(struct cut *cut)
+{
+    free(cut->begin);
+    free(cut->column);
+    for (size_t k = 0; k < OD_LINAR_KERNELS; k++)
+        free(cut->value[k]);
+}
+
+/* Copies the targets' entries: block by block, there item by item. */
+static void cut_fill(struct cut *cut, const struct rows_job *job)
+{
+    const struct od_linar_head *head = job->problem->head;
+    size_t kernels = job->fit->config.kernels, *begin = cut->begin;
+    for (size_t h = 0; h < cut->head; h++) {
+        const struct od_linar_sparse *t = &job->targets[head->item[h]];
+        for (uint32_t i = 0; i < t->count; i++)
+            begin[t->column[i] / COLUMNS * cut->head + h + 2]++;
+    }
+    for (size_t c = 2; c < cut->blocks * cut->head + 2; c++)
+        begin[c] += begin[c - 1];
+    for (size_t h = 0; h < cut->head; h++) {
+        const struct od_linar_sparse *t = &job->targets[head->item[h]];
+        for (uint32_t i = 0; i < t->count; i++) { /* which moves each begin to the next one's */
+            size_t at = begin[t->column[i] / COLUMNS * cut->head + h + 1]++;
+            cut->column[at] = t->column[i];
+            for (size_t k = 0; k < kernels; k++)
+                cut->value[k][at] = t->value[k * t->count + i];
+        }
+    }
+}
+
+/* panel += P(first .. first + OD_PANEL, .) C; lines: room for P's part */
+static void add_products(const struct rows_job *job, size_t first, float *lines, float *panel)
+{
+    const struct od_matrix *p = job->inverse;
+    const struct cut *cut = &job->cut;
+    size_t kernels = job->fit->config.kernels;
+    for (size_t f = 0; f < p->rows; f++)
+        memcpy(lines + f * OD_PANEL, p->at + f * p->ld + first, OD_PANEL * sizeof *lines);
+    for (size_t c = 0; c < cut->blocks * cut->head; c++) {
+        size_t from = cut->begin[c], h = c % cut->head;
+        const float *value[OD_LINAR_KERNELS], *x[OD_LINAR_KERNELS];
+        for (size_t k = 0; k < kernels; k++) {
+            value[k] = cut->value[k] + from;
+            x[k] = lines + (h * kernels + k) * OD_PANEL;
+        }
+        job->vector->spread(panel, cut->column + from, value, x, kernels, cut->begin[c + 1] - from);
+    }
+}
+
 /* Sixteen rows of the solution. */
 static enum od_status take_panel(void *context, size_t index, unsigned thread)
 {
     struct rows_job *job = context;
-    const struct od_linar_head *head = job->problem->head;
     const struct od_matrix *p = job->inverse;
-    uint32_t items = job->fit->rows.items, kernels = job->fit->config.kernels;
+    size_t items = job->fit->rows.items, first = index * OD_PANEL;
     if (!scratch_open(job, thread))
         return OD_NO_MEMORY;
-    float *panel = job->panel[thread], *row = panel + (size_t)items * OD_PANEL;
-    size_t first = index * OD_PANEL;
+    float *panel = job->panel[thread], *lines = panel + items * OD_PANEL;
+    float *rows = lines + p->rows * OD_PANEL;
     const float *x = p->at + (p->rows - 1) * p->ld + first;
-    for (uint32_t j = 0; j < items; j++)
+    for (size_t j = 0; j < items; j++)
         for (size_t l = 0; l < OD_PANEL; l++)
-            panel[(size_t)j * OD_PANEL + l] = job->constant[j] * x[l];
-    for (uint32_t h = 0; h < head->count; h++) {
-        const struct od_linar_sparse *t = &job->targets[head->item[h]];
-        for (uint32_t k = 0; k < kernels; k++)
-            job->vector->spread(panel, t->column, t->value + (size_t)k * t->count, t->count,
-                                p->at + ((size_t)h * kernels + k) * p->ld + first);
-    }
+            panel[j * OD_PANEL + l] = job->constant[j] * x[l];
+    add_products(job, first, lines, panel);
+    for (size_t j = 0; j < items; j++)
+        for (size_t l = 0; l < OD_PANEL; l++)
+            rows[l * items + j] = panel[j * OD_PANEL + l];
     for (size_t l = 0; l < OD_PANEL && first + l < p->rows; l++) {
-        for (uint32_t j = 0; j < items; j++)
-            row[j] = panel[(size_t)j * OD_PANEL + l];
-        enum od_status st = put_feature(job, first + l, row, thread);
+        enum od_status st = put_feature(job, first + l, rows + l * items, thread);
         if (st != OD_OK)
             return st;
     }
@@ -240,7 +318,13 @@ enum od_status od_linar_solve_sparse(struct od_linar_fit *fit,
     (void)od_linar_constant(problem->events, constant);
     struct rows_job job = {
         .fit = fit, .problem = problem, .inverse = g, .targets = targets, .constant = constant};
-    st = run(&job, (g->rows + OD_PANEL - 1) / OD_PANEL, take_panel, err);
+    if (cut_open(&job.cut, &job)) {
+        cut_fill(&job.cut, &job);
+        st = run(&job, (g->rows + OD_PANEL - 1) / OD_PANEL, take_panel, err);
+    } else {
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    }
+    cut_done(&job.cut);
     free(constant);
     return st;
 }

@@ -143,19 +143,31 @@ static void spread_agrees(void **state)
     const struct od_kernels *t[2];
     struct od_random rng;
     od_random_init(&rng, 4);
-    float a[COLUMNS * OD_PANEL], b[COLUMNS * OD_PANEL], value[ENTRIES], x[OD_PANEL];
+    float a[COLUMNS * OD_PANEL], b[COLUMNS * OD_PANEL];
+    float values[OD_SPREAD_ROWS][ENTRIES], lines[OD_SPREAD_ROWS][OD_PANEL];
+    const float *value[OD_SPREAD_ROWS], *x[OD_SPREAD_ROWS];
     uint32_t col[ENTRIES];
     for (size_t i = 0; i < ENTRIES; i++)
         col[i] = (uint32_t)od_random_below(&rng, COLUMNS); /* repeats allowed */
-    fill(&rng, value, ENTRIES);
-    fill(&rng, x, OD_PANEL);
-    for (size_t k = tables(t); k-- > 0;) {
-        fill(&rng, a, COLUMNS * OD_PANEL);
-        memcpy(b, a, sizeof a);
-        t[k]->spread(a, col, value, ENTRIES, x);
-        od_kernels_reference.spread(b, col, value, ENTRIES, x);
-        near(a, b, COLUMNS * OD_PANEL, 1e-5f);
+    for (size_t r = 0; r < OD_SPREAD_ROWS; r++) {
+        fill(&rng, values[r], ENTRIES);
+        fill(&rng, lines[r], OD_PANEL);
+        value[r] = values[r];
+        x[r] = lines[r];
     }
+    for (size_t k = tables(t); k-- > 0;)
+        for (size_t rows = 0; rows <= OD_SPREAD_ROWS; rows++) {
+            fill(&rng, a, COLUMNS * OD_PANEL);
+            memcpy(b, a, sizeof a);
+            t[k]->spread(a, col, value, x, rows, ENTRIES);
+            od_kernels_reference.spread(b, col, value, x, rows, ENTRIES);
+            near(a, b, COLUMNS * OD_PANEL, 1e-5f);
+            /* one row after the other, which is how rows add up */
+            for (size_t r = 0; r < rows; r++)
+                t[k]->spread(a, col, value + r, x + r, 1, ENTRIES);
+            t[k]->spread(b, col, value, x, rows, ENTRIES);
+            near(a, b, COLUMNS * OD_PANEL, 1e-5f);
+        }
 }
 
 static void above_finds_the_same_blocks(void **state)
