@@ -39,6 +39,7 @@ static enum od_status factor(struct od_linar_fit *fit, struct od_matrix *g,
 }
 
 enum { COLUMNS = 4096 }; /* of a block: 256 KiB of accumulators */
+_Static_assert(OD_LINAR_KERNELS <= OD_SPREAD_ROWS, "kernels of an entry are added at once");
 
 /* C's entries of head items, cut into cells of a block of columns and an item, block by block. */
 struct cut {
