@@ -1,23 +1,30 @@
 #!/usr/bin/env python3
 """How time and memory of training grow with the number of interactions: 1, 10 and 100 million.
 
-    python3 bench/scale.py [--large] [--huge] [--recipe NAME ...] [--folder DIR] [--threads N] [--out DIR]
+    python3 bench/scale.py [--large] [--huge] [--recipe NAME ...] [--every] [--folder DIR] [--threads N] [--out DIR]
 
 Make believable lodging data (`ondol generate lodging`): one user in ten interactions, one lodging in a
 hundred. Each recipe is trained on what came before the last tenth of the time, records of lodgings and users
 included, and asked 2,000 questions about the rest (`ondol eval`, protocol time), each in a process of its own.
-Without flags only 1 million interactions; --large adds 10 million (3 GB of memory, minutes a recipe), --huge
-100 million (14 GB, up to an hour or two a recipe, 4.3 GB of disk).
+Without flags only 1 million interactions; --large adds 10 million (3 GB of memory, minutes a recipe, a quarter
+hour those with networks), --huge 100 million (14 GB, up to an hour or two a recipe, 4.3 GB of disk).
+
+--every trains every recipe but aws-next-best-action, which needs actions. Those that answer with users are asked
+by protocol segment, aws-hrnn-coldstart by protocol cold. Lodgings have no text: for aws-semantic-similarity
+their records are told in words.
 
   training, s   the recipe's training, metrics of its own included
   above, MiB    memory at the training's peak beyond the loaded data
   process, MiB  memory of the whole process at its peak
-  MRR, popular  what came of it, beside popularity of the last 7 days
+  figure        what came of it, beside popularity of the last 7 days (likewise the most active users; chance
+                where only cold items are ranked): the mean reciprocal rank, or for users the recall in the top
+                1 %
 
 Writes scale.json and scale.svg (both axes logarithmic) to --out, by default BUILD/scale. BUILD is `build`
 unless the environment says otherwise.
 """
 import argparse
+import csv
 import json
 import os
 import pathlib
@@ -27,6 +34,11 @@ import tempfile
 
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
 RECIPES = ["aws-popularity-count", "aws-sims", "aws-user-personalization"]
+EVERY = RECIPES + ["aws-trending-now", "aws-similar-items", "aws-semantic-similarity", "aws-item-affinity",
+                   "aws-item-attribute-affinity", "aws-personalized-ranking", "aws-hrnn", "aws-hrnn-metadata",
+                   "aws-hrnn-coldstart", "aws-user-personalization-v2", "aws-personalized-ranking-v2"]
+PROTOCOLS = {"aws-item-affinity": ["segment"], "aws-item-attribute-affinity": ["segment", "--segment-by", "LOCATION"],
+             "aws-hrnn-coldstart": ["cold"]}
 QUESTIONS = 2000
 EVENTS_PER_USER, EVENTS_PER_ITEM = 10, 100
 COLOURS = ["#0b6e99", "#b3541e", "#4d7c2a", "#7a3e9d", "#8a6d00", "#a02050"]
@@ -38,11 +50,25 @@ def generate(events, folder, threads):
                     "--threads", str(threads), "--out", folder], check=True, stdout=subprocess.DEVNULL)
 
 
+def told_in_words(folder):
+    """items.csv with a field TEXT that says what the others do."""
+    told = folder / "items-told.csv"
+    if not told.exists():
+        with open(folder / "items.csv", newline="", encoding="utf-8") as records, open(told, "w", newline="", encoding="utf-8") as out:
+            rows, writer = csv.reader(records), csv.writer(out)
+            header = next(rows)
+            of = [header.index(name) for name in ("GRADE", "LOCATION", "FACILITY")]
+            writer.writerow([*header, "TEXT"])
+            writer.writerows([*row, " with ".join(row[i].replace("|", ", ") for i in of)] for row in rows)
+    return told
+
+
 def train(recipe, folder, threads, report):
     """One process; its figures and its own peak."""
-    command = [BUILD / "ondol", "eval", "--protocol", "time", "--interactions", folder / "interactions.csv",
-               "--items", folder / "items.csv", "--users", folder / "users.csv", "--recipe", recipe,
-               "--users-most", str(QUESTIONS), "--threads", str(threads), "--json", report]
+    items = told_in_words(folder) if recipe == "aws-semantic-similarity" else folder / "items.csv"
+    command = [BUILD / "ondol", "eval", "--protocol", *PROTOCOLS.get(recipe, ["time"]),
+               "--interactions", folder / "interactions.csv", "--items", items, "--users", folder / "users.csv",
+               "--recipe", recipe, "--users-most", str(QUESTIONS), "--threads", str(threads), "--json", report]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -51,20 +77,20 @@ def train(recipe, folder, threads, report):
     return json.loads(report.read_text()), used.ru_maxrss / 1024
 
 
-def mean_reciprocal_rank(row):
-    return next(f["value"]["mean"] for f in row["figures"]
-                if f["metric"] == "mrr_at_25" and f["lists"] == "raw" and f["group"] == "all")
+def figure_of(row):
+    return next(f["value"]["mean"] for f in row["figures"] if f["metric"] in ("mrr_at_25", "recall_at_1_percent")
+                and f["lists"] == "raw" and f["group"] == "all")
 
 
 def measure(recipe, folder, threads, report):
     told, process = train(recipe, folder, threads, report)
     trained = next(row for row in told["rows"] if row["kind"] == "recipe")
-    popular = next(row for row in told["rows"] if row["kind"] == "baseline" and "7" in row["name"])
+    beside = "chance" if PROTOCOLS.get(recipe) == ["cold"] else "7"
+    popular = next(row for row in told["rows"] if row["kind"] == "baseline" and beside in row["name"])
     return {"recipe": recipe, "events": told["data"]["events"], "users": told["data"]["users"],
             "items": told["data"]["items"], "training_seconds": trained["training_seconds"],
             "above_mib": trained["peak_bytes"] / 2**20, "process_mib": process,
-            "image_mib": trained["image_bytes"] / 2**20, "mrr": mean_reciprocal_rank(trained),
-            "popular_mrr": mean_reciprocal_rank(popular)}
+            "image_mib": trained["image_bytes"] / 2**20, "figure": figure_of(trained), "beside": figure_of(popular)}
 
 
 def decades(values):
@@ -123,6 +149,7 @@ def main():
     parser.add_argument("--large", action="store_true", help="10 million interactions too")
     parser.add_argument("--huge", action="store_true", help="100 million interactions too")
     parser.add_argument("--recipe", action="append", help=f"by default {', '.join(RECIPES)}")
+    parser.add_argument("--every", action="store_true", help="every recipe but aws-next-best-action")
     parser.add_argument("--folder", type=pathlib.Path, help="where data is made; kept, and used again")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=BUILD / "scale")
@@ -131,18 +158,18 @@ def main():
     figures = []
     given.out.mkdir(parents=True, exist_ok=True)
     print(f"{'recipe':28} {'interactions':>12} {'training, s':>12} {'above, MiB':>11} {'process, MiB':>13} "
-          f"{'image, MiB':>11} {'MRR':>7} {'popular':>8}")
+          f"{'image, MiB':>11} {'figure':>7} {'beside':>8}")
     with tempfile.TemporaryDirectory() as scratch:
         base = given.folder or pathlib.Path(scratch)
         for events in sizes:
             folder = base / f"lodging-{events}"
             if not (folder / "interactions.csv").exists():
                 generate(events, folder, given.threads)
-            for recipe in given.recipe or RECIPES:
+            for recipe in given.recipe or (EVERY if given.every else RECIPES):
                 f = measure(recipe, folder, given.threads, given.out / "report.json")
                 figures.append(f)
                 print(f"{recipe:28} {f['events']:12,} {f['training_seconds']:12.1f} {f['above_mib']:11.0f} "
-                      f"{f['process_mib']:13.0f} {f['image_mib']:11.0f} {f['mrr']:7.4f} {f['popular_mrr']:8.4f}",
+                      f"{f['process_mib']:13.0f} {f['image_mib']:11.0f} {f['figure']:7.4f} {f['beside']:8.4f}",
                       flush=True)
     (given.out / "scale.json").write_text(json.dumps(figures, indent=1) + "\n")
     (given.out / "scale.svg").write_text(picture(figures))
