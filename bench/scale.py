@@ -41,7 +41,8 @@ PROTOCOLS = {"aws-item-affinity": ["segment"], "aws-item-attribute-affinity": ["
              "aws-hrnn-coldstart": ["cold"]}
 QUESTIONS = 2000
 EVENTS_PER_USER, EVENTS_PER_ITEM = 10, 100
-COLOURS = ["#0b6e99", "#b3541e", "#4d7c2a", "#7a3e9d", "#8a6d00", "#a02050"]
+COLOURS = ["#0b6e99", "#b3541e", "#4d7c2a", "#7a3e9d", "#8a6d00", "#a02050", "#2a9d8f", "#e07a1f", "#1f3b8f",
+           "#6b705c", "#c2185b", "#00796b", "#5d4037", "#455a64"]
 
 
 def generate(events, folder, threads):
@@ -134,8 +135,9 @@ def panel(figures, key, title, left):
 def picture(figures):
     recipes = list(dict.fromkeys(f["recipe"] for f in figures))
     shown = [dict(f, **{k: max(f[k], 1e-3) for k in ("training_seconds", "process_mib")}) for f in figures]
-    lines = ['<svg xmlns="http://www.w3.org/2000/svg" width="860" height="380" font-family="sans-serif" '
-             'font-size="11"><rect width="860" height="380" fill="white"/>']
+    height = 365 + 15 * (len(recipes) // 3 + 1)
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="860" height="{height}" font-family="sans-serif" '
+             f'font-size="11"><rect width="860" height="{height}" fill="white"/>']
     lines += panel(shown, "training_seconds", "training, seconds, by interactions", 60)
     lines += panel(shown, "process_mib", "memory of the process at its peak, MiB", 490)
     for i, recipe in enumerate(recipes):

@@ -102,9 +102,11 @@ static enum od_status write_popular(const struct od_training *t, float temperatu
 {
     float *popular = calloc((size_t)t->item_count + 1, sizeof *popular);
     struct od_error err;
-    if (!popular || od_blend_newcomers_at_end(t, temperature, popular, &err) != OD_OK) {
+    enum od_status st =
+        popular ? od_blend_newcomers_at_end(t, temperature, popular, &err) : OD_NO_MEMORY;
+    if (st != OD_OK) {
         free(popular);
-        return OD_NO_MEMORY;
+        return st;
     }
     return od_image_give(image, "hrnn.popular", popular, t->item_count * sizeof *popular);
 }

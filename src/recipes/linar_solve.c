@@ -44,7 +44,7 @@ _Static_assert(OD_LINAR_KERNELS <= OD_SPREAD_ROWS, "kernels of an entry are adde
 /* C's entries of head items, cut into cells of a block of columns and an item, block by block. */
 struct cut {
     size_t blocks, head;
-    size_t *begin;    /* [blocks * head + 1], entries */
+    size_t *begin;    /* [blocks * head + 1], entries; one more while it is filled */
     uint32_t *column; /* [entries] */
     float *value[OD_LINAR_KERNELS];
 };

@@ -730,7 +730,9 @@ def test_a_restart_changes_nothing(tmp_path):
         return [{item["itemId"]: item.get("score", 0) for item in items} for items in lists]
 
     def same(some, others):
-        return len(some) == len(others) and all(a == pytest.approx(b, rel=1e-4, abs=2e-6) for a, b in zip(some, others))
+        return [list(answer) for answer in some] == [list(answer) for answer in others] and all(
+            a == pytest.approx(b, rel=1e-4, abs=2e-6) for a, b in zip(some, others)
+        )
 
     before = answers()
     server.stop()

@@ -133,14 +133,14 @@ static void the_end_of_the_data_has_an_answer(void **state)
     (void)state;
     for (int moving = 0; moving < 2; moving++) {
         struct od_training *t = world(moving, USERS);
-        float score[ITEMS], half = 2;
+        float score[ITEMS], temperature = 2;
         double sum = 0, count[ITEMS] = {0};
         unsigned week = (unsigned)(t->last_time / (7 * DAY));
-        assert_int_equal(od_blend_newcomers_at_end(t, half, score, NULL), OD_OK);
+        assert_int_equal(od_blend_newcomers_at_end(t, temperature, score, NULL), OD_OK);
         for (uint64_t e = 0; e < t->event_count; e++)
             count[t->item[e]]++;
         for (uint32_t i = 0; i < t->item_count; i++) {
-            double p = exp((double)(score[i] / half));
+            double p = exp((double)(score[i] / temperature));
             double always = (count[i] + .5) / ((double)t->event_count + .5 * t->item_count);
             sum += p;
             assert_true(moving || fabs(p / always - 1) < 1e-4);
