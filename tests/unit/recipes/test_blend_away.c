@@ -188,31 +188,58 @@ static unsigned in_cluster(const struct asked *a, unsigned cluster, unsigned top
     return found;
 }
 
-static void who_moved_on_is_shown_what_everybody_takes(void **state)
+/* Shares of popularity of all time that begin to matter after half a day. */
+static void let_a_mixture_serve(struct od_memory_model *m)
+{
+    const void *found;
+    float soon = od_blend_pause_between(0, DAY / 2), late = od_blend_pause_between(0, 30 * DAY);
+    float slope = 10 / (late - soon);
+    struct od_blend_away away = {.serves = 1, .judges = 1};
+    away.gate[OD_BLEND_OF_ALL][0] = -4 - slope * soon;
+    away.gate[OD_BLEND_OF_ALL][1] = slope;
+    for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_OF_ALL; k++)
+        away.gate[k][0] = -90;
+    assert_true(own_after(&away, DAY / 2) > .95f);
+    assert_true(own_after(&away, 30 * DAY) < .05f);
+    assert_int_equal(
+        od_image_array(&m->image, "blend", 1, sizeof(struct od_blend_header), &found, NULL), OD_OK);
+    size_t at = (size_t)((const char *)found - (const char *)m->bytes);
+    memcpy((char *)m->bytes + at + offsetof(struct od_blend_header, away), &away, sizeof away);
+    m->recipe->close(m->model);
+    assert_int_equal(m->recipe->open(&m->image, &m->model, NULL), OD_OK);
+}
+
+static void assert_terms_tell_the_score(const struct asked *a)
+{
+    for (uint32_t i = 0; i < ITEMS; i++)
+        assert_true(isfinite(a->score[i]) && fabsf(a->score[i] - a->terms[i]) < 1e-3f);
+}
+
+/* With a mixture or without. */
+static void who_moved_on_is_not_shown_the_old(void **state)
 {
     (void)state;
     struct od_training *t = world(true);
     struct od_memory_model m;
+    struct od_buf text;
     struct od_blend_header h = train(t, &m);
     assert_int_equal(t->item_count, ITEMS);
-    assert_true(h.away.serves && h.away.gain > .05f && h.away.judges > 100);
-    assert_true(own_after(&h.away, DAY / 2) > .95f);
-    assert_true(own_after(&h.away, 30 * DAY) < .9f);
+    assert_true(h.away.judges > 100);
     int64_t times[] = {t->last_time + 40 * DAY, t->last_time - 5 * DAY};
-    for (size_t k = 0; k < 2; k++) {
-        struct asked soon = ask(&m, times[k], 600), later = ask(&m, times[k], DAY / 2),
-                     late = ask(&m, times[k], 30 * DAY);
+    for (size_t k = 0; k < 4; k++) {
+        bool mixed = k >= 2;
+        if (k == 2)
+            let_a_mixture_serve(&m);
+        struct asked soon = ask(&m, times[k % 2], 600), later = ask(&m, times[k % 2], DAY / 2),
+                     late = ask(&m, times[k % 2], 30 * DAY);
         assert_int_equal(in_cluster(&soon, 6, 5), 5);
         assert_true(in_cluster(&later, 6, 5) >= 3);
-        assert_int_equal(in_cluster(&late, 6, 5), 0); /* what everybody takes, */
+        assert_true(in_cluster(&late, 6, 5) <= (mixed ? 0 : 2));
         assert_int_equal(soon.away, 0);
-        assert_true(late.away > ITEMS / 2);
-        for (uint32_t i = 0; i < ITEMS; i++) {
-            assert_true(isfinite(late.score[i]) && fabsf(late.score[i] - late.terms[i]) < 1e-3f);
-            assert_true(fabsf(soon.score[i] - soon.terms[i]) < 1e-3f);
-        }
+        assert_true(mixed ? late.away > ITEMS / 2 : h.away.serves || late.away == 0);
+        assert_terms_tell_the_score(&soon);
+        assert_terms_tell_the_score(&late);
     }
-    struct od_buf text;
     od_buf_init(&text, 1 << 16);
     assert_true(od_blend_describe(&m.image, &text));
     od_buf_char(&text, 0);
@@ -242,7 +269,7 @@ int main(void)
         cmocka_unit_test(shares_are_a_softmax_of_the_gates),
         cmocka_unit_test(popular_shares_are_shares),
         cmocka_unit_test(a_mixture_is_what_its_formula_says),
-        cmocka_unit_test(who_moved_on_is_shown_what_everybody_takes),
+        cmocka_unit_test(who_moved_on_is_not_shown_the_old),
         cmocka_unit_test(who_did_not_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
