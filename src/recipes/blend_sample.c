@@ -51,8 +51,7 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
 {
     const uint64_t *start = training->user_start;
     size_t able = 0, seen = 0, count = 0;
-    uint64_t events = 0, returns = 0, in_visit = 0;
-    bool real = od_recent_real(training);
+    uint64_t events = 0, returns = 0;
     for (size_t u = 0; u < training->user_count; u++) {
         events += end[u] - start[u];
         able += can_judge(training, start[u], end[u]);
@@ -78,12 +77,8 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
         if (turn * want / able == (turn + 1) * want / able)
             continue;
         bool back = count % every == every - 1, longest = count / every % 2;
-        uint64_t asked = back ? last_return(training, start[u], end[u], longest) : end[u] - 1;
-        bool middle = !back && asked - start[u] > LEAST_EVENTS &&
-                      !(real && training->time[asked] - training->time[asked - 1] >= REST_S);
-        bool hidden = middle && in_visit++ % 2 == 0;
-        end[u] = asked - hidden;
-        judges[count++] = (struct od_judge){start[u], asked};
+        end[u] = back ? last_return(training, start[u], end[u], longest) : end[u] - 1;
+        judges[count++] = (struct od_judge){start[u], end[u]};
     }
     *out = judges;
     *out_count = count;

@@ -258,13 +258,15 @@ static enum od_status measure(const struct blend_run *run, const struct learning
     return st;
 }
 
-/* Counts would tell the judges' answers: what is held out for them is taken from them. */
+/* Counts would tell the judges' answers: what they hold out is taken from them. */
 static void discount(struct learning *l)
 {
     const struct od_training *training = l->input->training;
+    const uint64_t *user_end = training->user_start + 1;
     for (size_t j = 0; j < l->judge_count; j++) {
-        uint32_t u = od_training_user_of(training, l->judges[j].start);
-        for (uint64_t e = l->end[u]; e < training->user_start[u + 1]; e++)
+        while (*user_end <= l->judges[j].end)
+            user_end++;
+        for (uint64_t e = l->judges[j].end; e < *user_end; e++)
             l->count[training->item[e]]--;
     }
 }

@@ -18,10 +18,8 @@
  * evenly spread: takes it from end[] and makes it a judge. Some judges, by how often users come
  * back, are asked about the first event of the user's last visit instead, or, every other of them,
  * about that of the visit after the longest pause, when that is not long ago: last events are
- * mostly in the middle of a visit, but requests come at its beginning too. Of every other judge in
- * the middle of a visit the event before is taken from end[] as well, where three remain: those who
- * ask have often just done what no training has seen yet. *out is in the order of users; free it
- * with free. */
+ * mostly in the middle of a visit, but requests come at its beginning too. *out is in the order of
+ * users; free it with free. */
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;

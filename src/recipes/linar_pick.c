@@ -117,11 +117,11 @@ static void sample(struct pick *pick, const struct od_part_task *task)
 {
     const uint64_t *start = pick->training->user_start;
     uint64_t judged = 0, other = 0;
-    for (size_t u = 0, j = 0; u < pick->training->user_count; u++) {
-        bool judge = j < task->judge_count && task->judges[j].start == start[u];
-        *(judge ? &judged : &other) += task->end[u] - start[u];
-        j += judge;
-    }
+    for (size_t u = 0; u < pick->training->user_count; u++)
+        other += task->end[u] - start[u];
+    for (size_t j = 0; j < task->judge_count; j++)
+        judged += task->judges[j].end - task->judges[j].start;
+    other -= judged;
     double judge_share = judged > SAMPLE_EVENTS ? (double)SAMPLE_EVENTS / (double)judged : 1;
     uint64_t rest = judged < SAMPLE_EVENTS ? SAMPLE_EVENTS - judged : 0;
     double share = other > rest ? (double)rest / (double)other : 1;
