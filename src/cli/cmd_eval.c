@@ -241,6 +241,7 @@ static enum od_status load(struct command *c, struct od_error *err)
         c->plan.input.test = &c->test;
     }
     c->plan.input.full = c->data.training;
+    c->plan.input.items = c->data.items;
     return s;
 }
 

@@ -206,6 +206,21 @@ enum od_status od_table_put(struct od_table *table, const struct od_value *value
     return OD_OK;
 }
 
+enum od_status od_table_set_integer(struct od_table *table, size_t index, uint32_t row,
+                                    int64_t value)
+{
+    const struct od_value number = {.kind = OD_VALUE_INTEGER, .integer = value};
+    if (row >= od_table_row_count(table) || !od_table_has_record(table, row) ||
+        !kind_fits(table->columns[index].field, &number))
+        return OD_INVALID_INPUT;
+    enum od_status status = od_column_stage(&table->columns[index], &number);
+    if (status != OD_OK)
+        return status;
+    od_column_commit(&table->columns[index], row, &number);
+    table->version++;
+    return OD_OK;
+}
+
 void od_table_clear(struct od_table *table)
 {
     for (size_t i = 0; i < table->column_count; i++)

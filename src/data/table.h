@@ -38,6 +38,10 @@ enum od_status od_table_put(struct od_table *table, const struct od_value *value
 /* Puts every row of a chunk, later rows winning. The chunk's schema has the same fields. All or
  * nothing, as above; OD_CORRUPT when a code is outside its dictionary. */
 enum od_status od_table_put_chunk(struct od_table *table, const struct od_chunk *chunk) OD_MUST_USE;
+/* Replaces one whole number of a record (a column of int or long). OD_INVALID_INPUT for other
+ * columns, and where the row has no record. */
+enum od_status od_table_set_integer(struct od_table *table, size_t column, uint32_t row,
+                                    int64_t value) OD_MUST_USE;
 /* Makes every column null again (before a FULL import is loaded); ids stay. */
 void od_table_clear(struct od_table *table);
 bool od_table_has_record(const struct od_table *table,

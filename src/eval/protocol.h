@@ -8,6 +8,7 @@
 
 struct od_protocol_input {
     const struct od_training *full;
+    struct od_table *items; /* full's item_table, where it may be changed (cold); or NULL */
     const struct od_test_file *test; /* NULL: none was given */
     uint64_t seed;
     uint32_t folds;               /* of protocols that have some; at least 1 */

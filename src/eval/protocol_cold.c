@@ -1,7 +1,9 @@
 /* Cold items: half of the items, chosen by seed, are in no event of training; what a user had of
  * them is relevant, what the user had of the others is input, and only the hidden ones are ranked.
  * Amazon's notebook of HRNN-Coldstart does the same. Popularity knows none of them, so chance is
- * the line to beat. Training keeps types and values of events, not their context. Users without
+ * the line to beat. Records of hidden items say that they were created when the data end: otherwise
+ * CREATION_TIMESTAMP tells that they are old, and aws-hrnn-coldstart does not take them for new
+ * ones. Training keeps types and values of events, not their context. Users without
  * input or without a hidden item are skipped. */
 #include <stdlib.h>
 
@@ -20,6 +22,23 @@ static void hide(const struct od_training *full, uint64_t seed, bool *hidden)
         hidden[i] = od_random_below(&rng, full->item_count - i) < left;
         left -= hidden[i];
     }
+}
+
+static enum od_status create_now(const struct od_protocol_input *input, const bool *hidden,
+                                 struct od_error *err)
+{
+    const struct od_training *full = input->full;
+    const struct od_schema *schema = input->items ? od_table_schema(input->items) : NULL;
+    size_t at = schema ? od_schema_find(schema, OD_STR("CREATION_TIMESTAMP")) : SIZE_MAX;
+    enum od_status s = OD_OK;
+    if (at == SIZE_MAX || schema->fields[at].type != OD_FIELD_LONG)
+        return OD_OK;
+    for (uint32_t i = 0; s == OD_OK && i < full->item_count; i++) {
+        uint32_t row = od_table_find(input->items, od_dict_text(full->items, i));
+        if (hidden[i] && row != OD_NO_ROW && od_table_has_record(input->items, row))
+            s = od_table_set_integer(input->items, at, row, full->last_time);
+    }
+    return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
 }
 
 /* Codes of full in the exam's terms. */
@@ -106,6 +125,11 @@ static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
         return od_fail(err, OD_NO_MEMORY, NULL);
     hide(full, input->seed, hidden);
     enum od_status s = od_training_hide(full, hidden, &train, err);
+    if (s == OD_OK) {
+        s = create_now(input, hidden, err);
+        if (s != OD_OK)
+            od_training_free(train);
+    }
     if (s == OD_OK)
         s = od_exam_begin(out, full, NULL, train, true, err);
     if (s == OD_OK) {

@@ -82,6 +82,29 @@ static void puts_and_reads_every_type(void **state)
     od_table_free(table);
 }
 
+static void one_number_is_replaced(void **state)
+{
+    (void)state;
+    struct od_table *table = od_table_new(&item_schema);
+    struct od_value values[FIELDS] = {[ITEM_ID] = text("x"), [TITLE] = text("t")};
+    uint32_t bare;
+    assert_int_equal(od_table_put(table, values), OD_OK);
+    assert_int_equal(od_table_row(table, OD_STR("bare"), &bare), OD_OK);
+    uint64_t before = od_table_version(table);
+    assert_int_equal(od_table_set_integer(table, TITLE, 0, 5), OD_INVALID_INPUT);
+    assert_int_equal(od_table_set_integer(table, PRICE, 0, 5), OD_INVALID_INPUT);
+    assert_int_equal(od_table_set_integer(table, CREATED, bare, 5), OD_INVALID_INPUT);
+    assert_int_equal(od_table_set_integer(table, CREATED, 2, 5), OD_INVALID_INPUT);
+    assert_int_equal(od_table_version(table), before);
+    assert_int_equal(od_table_set_integer(table, CREATED, 0, 5), OD_OK);
+    assert_int_equal(od_table_set_integer(table, CREATED, 0, -6), OD_OK);
+    assert_true(od_table_version(table) != before);
+    assert_string_equal(cell(table, CREATED, 0), "-6");
+    assert_string_equal(cell(table, TITLE, 0), "t");
+    assert_string_equal(cell(table, CREATED, bare), "(null)");
+    od_table_free(table);
+}
+
 static void an_empty_table_has_its_arrays(void **state)
 {
     (void)state;
@@ -469,6 +492,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_and_reads_every_type),
+        cmocka_unit_test(one_number_is_replaced),
         cmocka_unit_test(an_empty_table_has_its_arrays),
         cmocka_unit_test(replaces_the_whole_record),
         cmocka_unit_test(a_cell_of_separators_alone_is_null),

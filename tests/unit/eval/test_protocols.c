@@ -336,15 +336,17 @@ static struct od_table *table_of(unsigned items)
 {
     static struct od_field fields[] = {
         {.name = OD_STR("ITEM_ID"), .type = OD_FIELD_STRING},
-        {.name = OD_STR("KIND"), .type = OD_FIELD_STRING, .nullable = true, .categorical = true}};
+        {.name = OD_STR("KIND"), .type = OD_FIELD_STRING, .nullable = true, .categorical = true},
+        {.name = OD_STR("CREATION_TIMESTAMP"), .type = OD_FIELD_LONG}};
     struct od_schema schema = {
-        .name = OD_STR("Items"), .type = OD_ITEMS, .field_count = 2, .fields = fields};
+        .name = OD_STR("Items"), .type = OD_ITEMS, .field_count = 3, .fields = fields};
     struct od_table *table = od_table_new(&schema);
     for (unsigned i = 0; i < items; i++) {
         char id[16];
         snprintf(id, sizeof id, "i%05u", i);
         struct od_value values[] = {{.kind = OD_VALUE_TEXT, .text = od_str_c(id)},
-                                    {.kind = OD_VALUE_TEXT, .text = OD_STR("a|b")}};
+                                    {.kind = OD_VALUE_TEXT, .text = OD_STR("a|b")},
+                                    {.kind = OD_VALUE_INTEGER, .integer = 17}};
         assert_int_equal(od_table_put(table, values), OD_OK);
     }
     return table;
@@ -359,6 +361,7 @@ static void hidden_items_are_in_no_event_and_are_all_that_is_ranked(void **state
     assert_int_equal(od_protocol_cold.make(&input, 0, &exam, NULL), OD_INVALID_INPUT);
     struct od_table *table = table_of(60); /* some in no event */
     full->item_table = table;
+    input.items = table;
     assert_int_equal(od_protocol_cold.make(&input, 0, &exam, NULL), OD_OK);
     assert_int_equal(exam.item_count, 60);
     assert_int_equal(od_bitmap_count(exam.candidates, 60), full->item_count / 2);
@@ -369,6 +372,13 @@ static void hidden_items_are_in_no_event_and_are_all_that_is_ranked(void **state
             assert_int_equal(od_dict_find(exam.train->items, od_dict_text(exam.items, i)),
                              OD_NO_CODE);
         }
+    struct od_table_column created; /* the hidden ones when the data end */
+    od_table_column(table, 2, &created);
+    for (uint32_t i = 0; i < exam.item_count; i++) {
+        uint32_t row = od_table_find(table, od_dict_text(exam.items, i));
+        assert_int_equal(created.integers[row],
+                         od_bitmap_get(exam.candidates, i) ? full->last_time : 17);
+    }
     uint64_t events = 0;
     for (uint32_t q = 0; q < exam.question_count; q++) {
         const struct od_question *question = &exam.questions[q];
