@@ -24,6 +24,7 @@ static void hide(const struct od_training *full, uint64_t seed, bool *hidden)
     }
 }
 
+/* Records of hidden items: created at the newest event. */
 static enum od_status create_now(const struct od_protocol_input *input, const bool *hidden,
                                  struct od_error *err)
 {
