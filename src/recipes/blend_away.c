@@ -1,16 +1,18 @@
-/* Answers after a pause, and how the shares of their sources are fitted.
+/* How the shares of the sources that answer after a pause are fitted.
  *
  * A judge who came back tells how likely each source held the item to be. The sum over judges of
- * log sum over sources of share_k p_k is climbed by expectation maximisation with Boehning's bound
- * (Annals of the Institute of Statistical Mathematics 44(1), 1992): with r the posterior shares,
- * f = (1, pause, length), G_k = sum over judges of (r_k - share_k) f and F the sum of f f', the
- * steps gate_k += 2 F^-1 (G_k + sum over l of G_l) never lose. The source that is the blend itself
- * is what the others are compared with: its gate stays 0.
+ * log sum over sources of share_k p_k, less a ridge on the gates, is climbed: with r the posterior
+ * shares, s the shares and f = (1, pause, length), the gradient is the sum of (r - s) f', and the
+ * sum of (diag s - s s') times f f' stands in for the negative second derivative, as it is that of
+ * the maximisation in expectation maximisation (Jordan, Jacobs: Neural Computation 6(2), 1994);
+ * steps are made longer while that gains. The source that is the blend itself is what the others
+ * are compared with: its gate stays 0.
  *
- * Two-fold: gates fitted on every other judge are measured on the rest, and the mixture serves when
- * these are likelier with it. What is popular is counted as it was up to a week before the judge's
- * time, for that is how old the version that serves may be: popularity of the hour is the best
- * guess where news are read, and worth little days later.
+ * Two-fold: gates fitted on half of the judges are measured on the rest, and the mixture serves
+ * when these are likelier with it. What is popular is counted as it was up to a week before the
+ * judge's time, for that is how old the version that serves may be: popularity of the hour is the
+ * best guess where news are read, and worth little days later. After long pauses it is tilted by
+ * what the records of a history say, where these say something (returning.h).
  *
  * Judges answer by themselves and are summed in their order: the same for any number of threads. */
 #include <math.h>
@@ -25,80 +27,22 @@
 enum {
     LEAST_ASKED = 100, /* judges, for there to be a choice */
     MOST_ASKED = 4000,
-    STEPS = 300,
+    PASSES = 60,
+    UNKNOWN = OD_BLEND_COMMON * OD_BLEND_GATE,
 };
 #define MOST_SCORES  40000000u /* that are looked at */
 #define LEAST_SCORED 200u      /* judges, however large the catalogue */
-#define RIDGE        1e-3      /* of F */
+#define RIDGE        .1        /* of gates: a tenth of a judge */
+#define SETTLE       1e-7      /* gain of the mean log p that is none */
 #define ERRORS       2         /* standard errors of the likelihood that are a gain */
-
-void od_blend_shares(const struct od_blend_away *away, float pause, float length,
-                     float share[OD_BLEND_SOURCES])
-{
-    float most = 0, sum = 0;
-    for (size_t k = 0; k < OD_BLEND_SOURCES; k++) {
-        const float *g = away->gate[k];
-        share[k] = g[0] + g[1] * pause + g[2] * length;
-        most = share[k] > most ? share[k] : most;
-    }
-    for (size_t k = 0; k < OD_BLEND_SOURCES; k++)
-        sum += share[k] = expf(share[k] - most);
-    for (size_t k = 0; k < OD_BLEND_SOURCES; k++)
-        share[k] *= (1 - OD_BLEND_LEAST_SHARE) / sum;
-    share[OD_BLEND_OF_ALL] += OD_BLEND_LEAST_SHARE;
-}
-
-void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint32_t items,
-                             float *out)
-{
-    const size_t n = items;
-    float *all = out + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * n;
-    double total = 0;
-    for (size_t i = 0; i < n; i++)
-        total += (double)count[i] + .5; /* half a count: nothing is impossible */
-    for (size_t i = 0; i < n; i++)
-        all[i] = (float)(((double)count[i] + .5) / total);
-    for (size_t w = 0; w < OD_RECENT_WINDOWS; w++) {
-        const uint32_t *c = lately + w * n;
-        uint64_t sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += c[i];
-        if (sum == 0)
-            memcpy(out + w * n, all, n * sizeof *out);
-        for (size_t i = 0; i < n && sum; i++)
-            out[w * n + i] = (float)((double)c[i] / (double)sum);
-    }
-}
-
-/* scores := exp(scores / temperature) but for a factor; returns their sum. */
-static float exponentials(float *scores, size_t count, float temperature)
-{
-    const struct od_nn_vector *vector = od_nn_vector_best();
-    float by = 1 / temperature;
-    for (size_t i = 0; i < count; i++)
-        scores[i] *= by;
-    return vector->exp_sum(scores, vector->largest(scores, count), count);
-}
-
-void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, float temperature,
-                  uint32_t items, float *scores)
-{
-    const struct od_nn_vector *vector = od_nn_vector_best();
-    const size_t n = items;
-    const float *day = popular, *week = day + n, *month = week + n, *all = month + n;
-    float own = share[OD_BLEND_OWN] / exponentials(scores, n, temperature);
-    for (size_t i = 0; i < n; i++)
-        scores[i] = own * scores[i] + share[OD_BLEND_OF_DAY] * day[i] +
-                    share[OD_BLEND_OF_WEEK] * week[i] + share[OD_BLEND_OF_MONTH] * month[i] +
-                    share[OD_BLEND_OF_ALL] * all[i];
-    vector->log(scores, scores, temperature, n);
-}
 
 /* --- asking judges --- */
 
 struct answer {
-    double p[OD_BLEND_SOURCES]; /* of the held-out item */
-    double f[OD_BLEND_GATE];
+    double p[OD_BLEND_SOURCES];   /* of the held-out item */
+    double f[OD_BLEND_GATE];      /* 1, pause, length */
+    double past[OD_BLEND_COMMON]; /* what popular sources say of all items of the judge's past */
+    bool again;                   /* the held-out item is one of these */
 };
 
 struct asking {
@@ -116,6 +60,44 @@ int64_t od_blend_stale(int64_t time, size_t j)
     double part = (double)((uint64_t)j * 0x9E3779B97F4A7C15u >> 11) * 0x1p-53; /* golden ratio */
     int64_t gap = (int64_t)(part * STALE_S);
     return time < INT64_MIN + gap ? INT64_MIN : time - gap;
+}
+
+/* The popular sources of an answer as returning.h tilts them. rates: [items] scratch. */
+static enum od_status tilt(const struct od_blend_facts *facts, const struct od_query *query,
+                           const float *popular, uint32_t target, struct od_arena *arena,
+                           float *rates, struct answer *to)
+{
+    uint32_t n = facts->training->item_count;
+    const float *usual = popular + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * (size_t)n;
+    float total[OD_BLEND_COMMON];
+    bool any;
+    if (od_returning_rates(facts->returning, query, usual, arena, rates, &any) != OD_OK)
+        return OD_NO_MEMORY;
+    od_blend_totals(popular, rates, n, total);
+    for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+        to->p[OD_BLEND_OF_DAY + k] *= (double)(rates[target] / total[k]);
+    return OD_OK;
+}
+
+/* What popular sources, times rates unless NULL, say of the items of a past. mark: [items] scratch.
+ */
+static void note_past(const struct od_query *query, const float *popular, const float *rates,
+                      uint32_t items, uint32_t target, uint32_t *mark, struct answer *to)
+{
+    float total[OD_BLEND_COMMON] = {1, 1, 1, 1};
+    const size_t n = items;
+    memset(mark, 0, n * sizeof *mark);
+    if (rates)
+        od_blend_totals(popular, rates, items, total);
+    for (size_t e = 0; e < query->event_count; e++) {
+        uint32_t i = query->events[e].item;
+        if (i >= items || mark[i])
+            continue;
+        mark[i] = 1;
+        for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+            to->past[k] += (double)(popular[k * n + i] * (rates ? rates[i] : 1) / total[k]);
+    }
+    to->again = mark[target];
 }
 
 static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
@@ -138,16 +120,20 @@ static enum od_status ask(const struct asking *a, size_t j, struct od_arena *are
     if (st != OD_OK)
         return st;
     struct answer *to = &a->answers[j];
-    double sum = (double)exponentials(scores, n, a->temperature);
+    double sum = (double)od_blend_exponentials(scores, n, a->temperature);
     to->p[OD_BLEND_OWN] = (double)scores[target] / sum;
     od_recent_count(facts->recent, od_blend_stale(query.now_s, j), n, lately);
     od_blend_popular_shares(facts->count, lately, n, popular);
     for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_SOURCES; k++)
         to->p[k] = (double)popular[(k - OD_BLEND_OF_DAY) * n + target];
+    if (facts->returning) /* scores have been read */
+        st = tilt(facts, &query, popular, target, arena, scores, to);
+    if (st == OD_OK)
+        note_past(&query, popular, facts->returning ? scores : NULL, n, target, lately, to);
     to->f[0] = 1;
     to->f[1] = (double)od_blend_pause(&query);
     to->f[2] = (double)od_blend_length(query.event_count);
-    return OD_OK;
+    return st;
 }
 
 static enum od_status ask_one(void *context, size_t index, unsigned thread)
@@ -177,55 +163,166 @@ static size_t choose(const struct od_blend_facts *facts, struct od_judge *out)
 
 /* --- fitting --- */
 
+/* What source k says of the judge's item. */
+static double source(const struct answer *a, const struct od_blend_away *away, size_t k)
+{
+    if (k == OD_BLEND_OWN)
+        return a->p[k];
+    double by = (double)away->again, past = a->past[k - OD_BLEND_OF_DAY];
+    return a->p[k] * (a->again ? by : 1) / (1 + (by - 1) * past);
+}
+
 static double likelihood(const struct answer *a, const struct od_blend_away *away,
                          float share[OD_BLEND_SOURCES])
 {
     double p = 0;
     od_blend_shares(away, (float)a->f[1], (float)a->f[2], share);
     for (size_t k = 0; k < OD_BLEND_SOURCES; k++)
-        p += (double)share[k] * a->p[k];
+        p += (double)share[k] * source(a, away, k);
     return p;
 }
 
-/* One step of the head of this file, of the judges first, first + stride, ... */
-static void climb(const struct answer *answers, size_t count, size_t first, size_t stride,
-                  struct od_blend_away *away)
+/* Judges are taken by twos, for every other one is asked about the longest pause (blend_sample.c).
+ */
+enum which { EVEN, ODD, BOTH };
+
+static enum which which_of(size_t j)
 {
-    double f[OD_BLEND_GATE][OD_BLEND_GATE] = {{0}}, g[OD_BLEND_SOURCES][OD_BLEND_GATE] = {{0}};
-    double sum[OD_BLEND_GATE] = {0};
-    for (size_t j = first; j < count; j += stride) {
-        const struct answer *a = &answers[j];
-        float share[OD_BLEND_SOURCES];
-        double p = likelihood(a, away, share);
-        for (size_t x = 0; x < OD_BLEND_GATE; x++) {
-            for (size_t k = 1; k < OD_BLEND_SOURCES; k++)
-                g[k][x] += (double)share[k] * (a->p[k] / p - 1) * a->f[x];
-            for (size_t y = 0; y < OD_BLEND_GATE; y++)
-                f[x][y] += a->f[x] * a->f[y];
+    return j / 2 % 2 ? ODD : EVEN;
+}
+
+struct fold {
+    const struct answer *answers;
+    size_t count;
+    enum which which;
+};
+
+static bool in_fold(const struct fold *f, size_t j)
+{
+    return f->which == BOTH || which_of(j) == f->which;
+}
+
+static double height(const struct fold *f, const struct od_blend_away *away)
+{
+    float share[OD_BLEND_SOURCES];
+    double sum = 0;
+    for (size_t j = 0; j < f->count; j++)
+        if (in_fold(f, j))
+            sum += log(likelihood(&f->answers[j], away, share));
+    for (size_t k = 1; k < OD_BLEND_SOURCES; k++)
+        for (size_t x = 0; x < OD_BLEND_GATE; x++)
+            sum -= RIDGE / 2 * (double)(away->gate[k][x] * away->gate[k][x]);
+    return sum;
+}
+
+/* Unknown i: of source 1 + i / OD_BLEND_GATE, feature i % OD_BLEND_GATE. */
+static void add_judge(const struct answer *a, const struct od_blend_away *away,
+                      double step[UNKNOWN], double curve[UNKNOWN][UNKNOWN])
+{
+    float s[OD_BLEND_SOURCES];
+    double p = likelihood(a, away, s);
+    for (size_t i = 0; i < UNKNOWN; i++) {
+        size_t k = 1 + i / OD_BLEND_GATE;
+        double sk = (double)s[k], fi = a->f[i % OD_BLEND_GATE];
+        step[i] += sk * (source(a, away, k) / p - 1) * fi;
+        for (size_t n = 0; n < UNKNOWN; n++) {
+            size_t l = 1 + n / OD_BLEND_GATE;
+            curve[i][n] += ((k == l ? sk : 0) - sk * (double)s[l]) * fi * a->f[n % OD_BLEND_GATE];
         }
-    }
-    for (size_t x = 0; x < OD_BLEND_GATE; x++) {
-        f[x][x] += RIDGE;
-        for (size_t k = 1; k < OD_BLEND_SOURCES; k++)
-            sum[x] += g[k][x];
-    }
-    for (size_t k = 1; k < OD_BLEND_SOURCES; k++) {
-        for (size_t x = 0; x < OD_BLEND_GATE; x++)
-            g[k][x] += sum[x];
-        double used_up[OD_BLEND_GATE][OD_BLEND_GATE];
-        memcpy(used_up, f, sizeof used_up);
-        od_blend_solve(used_up[0], OD_BLEND_GATE, OD_BLEND_GATE, g[k]);
-        for (size_t x = 0; x < OD_BLEND_GATE; x++)
-            away->gate[k][x] += (float)(2 * g[k][x]);
     }
 }
 
-static void fit(const struct answer *answers, size_t count, size_t first, size_t stride,
+static void step_of(const struct fold *f, const struct od_blend_away *away, double step[UNKNOWN])
+{
+    double curve[UNKNOWN][UNKNOWN] = {{0}};
+    for (size_t i = 0; i < UNKNOWN; i++) {
+        step[i] = -RIDGE * (double)away->gate[1 + i / OD_BLEND_GATE][i % OD_BLEND_GATE];
+        curve[i][i] = RIDGE;
+    }
+    for (size_t j = 0; j < f->count; j++)
+        if (in_fold(f, j))
+            add_judge(&f->answers[j], away, step, curve);
+    od_blend_solve(curve[0], UNKNOWN, UNKNOWN, step);
+}
+
+static struct od_blend_away moved(const struct od_blend_away *away, const double step[UNKNOWN],
+                                  double length)
+{
+    struct od_blend_away to = *away;
+    for (size_t i = 0; i < UNKNOWN; i++)
+        to.gate[1 + i / OD_BLEND_GATE][i % OD_BLEND_GATE] += (float)(length * step[i]);
+    return to;
+}
+
+/* One step, halved until it gains, else doubled while it does; returns where it ends. */
+static double climb(const struct fold *f, double now, struct od_blend_away *away)
+{
+    double step[UNKNOWN], length = 1;
+    step_of(f, away, step);
+    struct od_blend_away next = moved(away, step, length), further;
+    double height_next = height(f, &next), height_further;
+    for (int halving = 0; !(height_next > now) && halving < 20; halving++) {
+        next = moved(away, step, length /= 2);
+        height_next = height(f, &next);
+    }
+    if (!(height_next > now))
+        return now;
+    while (length >= 1) {
+        further = moved(away, step, length *= 2);
+        height_further = height(f, &further);
+        if (!(height_further > height_next))
+            break;
+        next = further;
+        height_next = height_further;
+    }
+    *away = next;
+    return height_next;
+}
+
+/* How many times likelier who comes back takes an item of the past than popular sources say, by the
+ * judges as far as these speak for them; half a judge of either kind says: as likely. */
+static float again_of(const struct fold *f, const struct od_blend_away *away)
+{
+    double low = log(1e-3), high = log(1e3);
+    for (int halving = 0; halving < 40; halving++) {
+        double by = exp((low + high) / 2), sum = .5 - by / (1 + by);
+        for (size_t j = 0; j < f->count; j++) {
+            const struct answer *a = &f->answers[j];
+            float share[OD_BLEND_SOURCES];
+            if (!in_fold(f, j))
+                continue;
+            double p = likelihood(a, away, share);
+            for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_SOURCES; k++) {
+                double past = a->past[k - OD_BLEND_OF_DAY];
+                sum += (double)share[k] * source(a, away, k) / p *
+                       (a->again - by * past / (1 + (by - 1) * past));
+            }
+        }
+        if (sum > 0)
+            low = log(by);
+        else
+            high = log(by);
+    }
+    return (float)exp((low + high) / 2);
+}
+
+static void fit(const struct answer *answers, size_t count, enum which which,
                 struct od_blend_away *away)
 {
-    *away = (struct od_blend_away){.serves = 1};
-    for (int s = 0; s < STEPS; s++)
-        climb(answers, count, first, stride, away);
+    enum { ROUNDS = 4 };
+    const struct fold f = {answers, count, which};
+    memset(away->gate, 0, sizeof away->gate);
+    away->serves = 1;
+    away->again = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        double now = height(&f, away), before = -INFINITY;
+        for (int pass = 0; pass < PASSES && now > before + SETTLE * (double)count; pass++) {
+            before = now;
+            now = climb(&f, now, away);
+        }
+        if (round + 1 < ROUNDS)
+            away->again = again_of(&f, away);
+    }
 }
 
 /* Whether judges are likelier under what others were asked for; *out_gain: by how much, the mean of
@@ -233,14 +330,14 @@ static void fit(const struct answer *answers, size_t count, size_t first, size_t
 static bool gains(const struct answer *answers, size_t count, float *out_gain)
 {
     double sum = 0, squares = 0, n = (double)count;
-    struct od_blend_away of[2];
-    fit(answers, count, 1, 2, &of[0]);
-    fit(answers, count, 0, 2, &of[1]);
+    struct od_blend_away of[2] = {{0}, {0}};
+    fit(answers, count, ODD, &of[EVEN]);
+    fit(answers, count, EVEN, &of[ODD]);
     for (size_t j = 0; j < count; j++) {
         float share[OD_BLEND_SOURCES];
         double own = answers[j].p[OD_BLEND_OWN] +
                      (double)OD_BLEND_LEAST_SHARE * answers[j].p[OD_BLEND_OF_ALL];
-        double gain = log(likelihood(&answers[j], &of[j % 2], share) / own);
+        double gain = log(likelihood(&answers[j], &of[which_of(j)], share) / own);
         sum += gain;
         squares += gain * gain;
     }
@@ -253,7 +350,7 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
                                  float temperature, unsigned threads, struct od_blend_away *out,
                                  struct od_error *err)
 {
-    *out = (struct od_blend_away){0};
+    out->serves = 0;
     struct od_judge *judges = malloc((facts->judge_count + 1) * sizeof *judges);
     struct answer *answers = calloc(facts->judge_count + 1, sizeof *answers);
     enum od_status st = judges && answers ? OD_OK : OD_NO_MEMORY;
@@ -267,7 +364,7 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
         if (count >= LEAST_ASKED)
             st = od_parallel(threads ? threads : od_cpu_count(), count, ask_one, &a);
         if (count >= LEAST_ASKED && st == OD_OK && gains(answers, count, &gain))
-            fit(answers, count, 0, 1, out);
+            fit(answers, count, BOTH, out);
         out->judges = (uint32_t)count;
         out->gain = gain;
     }

@@ -15,6 +15,7 @@
  *     blend                  struct od_blend_header
  *     blend.count            uint32[N], interactions
  *     blend.recent.age, blend.recent.item   uint32[recent_count], as in blend_recent.h
+ *     returning.*            returning.h, when header.away.tilts
  * and those of each serving part.
  *
  * Invariants of an opened model: every number read while scoring has been checked by open. It is
@@ -45,6 +46,7 @@ struct od_model {
     const float *current;  /* and those of popularity lately, as of the end of the data */
     const float *lately;   /* log(1 + interactions in the last week), likewise */
     float *shares;         /* od_blend_popular_shares, likewise; NULL when no mixture serves */
+    struct od_content_model returning; /* tilts them; columns 0: nothing does */
 };
 
 struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items)
@@ -108,6 +110,8 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     for (size_t k = 0; good && k < OD_BLEND_SOURCES; k++)
         for (size_t x = 0; x < OD_BLEND_GATE; x++)
             good = good && fabsf(header->away.gate[k][x]) < MOST_GATE;
+    good = good &&
+           (!header->away.serves || (header->away.again > 0 && header->away.again < MOST_GATE));
     for (size_t k = 0; good && k < OD_BLEND_COMMON; k++)
         good = header->newcomers.share[k] >= 0 && header->newcomers.share[k] <= 2;
     good = good && header->newcomers.share[OD_BLEND_COMMON - 1] > 0 &&
@@ -257,16 +261,17 @@ static enum od_status assemble(struct od_model *m, const struct od_image *image,
     return st == OD_OK ? open_parts(m, image, err) : st;
 }
 
-enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_header *header,
-                                 const uint32_t *count, const struct od_recent *recent,
+enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_making *of,
                                  struct od_model **out, struct od_error *err)
 {
     struct od_model *m = calloc(1, sizeof *m);
     if (!m)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    m->header = *header;
-    m->count = count;
-    m->recent = *recent;
+    m->header = *of->header;
+    m->count = of->count;
+    m->recent = *of->recent;
+    if (of->returning)
+        m->returning = *of->returning;
     enum od_status st = assemble(m, image, err);
     if (st == OD_OK)
         *out = m;
@@ -278,9 +283,10 @@ enum od_status od_blend_assemble(const struct od_image *image, const struct od_b
 enum od_status od_blend_open(const struct od_image *image, struct od_model **out,
                              struct od_error *err)
 {
-    const void *header, *count;
+    const void *header, *count = NULL;
     struct od_recent recent = {0};
     struct od_blend_header copy;
+    struct od_content_model returning;
     enum od_status st = od_image_array(image, "blend", 1, sizeof copy, &header, err);
     if (st != OD_OK)
         return st;
@@ -290,7 +296,11 @@ enum od_status od_blend_open(const struct od_image *image, struct od_model **out
         st = od_image_array(image, "blend.count", copy.items, sizeof(uint32_t), &count, err);
     if (st == OD_OK)
         st = read_recent(image, &copy, &recent, err);
-    return st == OD_OK ? od_blend_assemble(image, &copy, count, &recent, out, err) : st;
+    bool tilts = copy.away.serves && copy.away.tilts;
+    if (st == OD_OK && tilts)
+        st = od_returning_read(image, copy.items, &returning, err);
+    const struct od_blend_making of = {&copy, count, &recent, tilts ? &returning : NULL};
+    return st == OD_OK ? od_blend_assemble(image, &of, out, err) : st;
 }
 
 const struct od_image_dict *od_blend_items(const struct od_model *model)
@@ -426,6 +436,32 @@ static void tilt(const struct od_model *m, const struct od_query *query, float *
     *out_personal = true;
 }
 
+/* What popular sources are multiplied by. */
+static enum od_status tilt_away(const struct od_model *m, const struct od_query *query,
+                                const float *usual, struct od_arena *scratch, float **out)
+{
+    uint32_t n = m->header.items;
+    float *rates = OD_NEW_ARRAY(scratch, float, n);
+    bool any, *seen = OD_NEW_ARRAY(scratch, bool, n);
+    if (!rates || !seen)
+        return OD_NO_MEMORY;
+    for (uint32_t i = 0; i < n; i++)
+        rates[i] = 1;
+    if (m->returning.columns &&
+        od_returning_rates(&m->returning, query, usual, scratch, rates, &any) != OD_OK)
+        return OD_NO_MEMORY;
+    memset(seen, 0, n * sizeof *seen);
+    for (size_t e = 0; e < query->event_count; e++) {
+        uint32_t i = query->events[e].item;
+        if (i >= n || seen[i])
+            continue;
+        seen[i] = true;
+        rates[i] *= m->header.away.again;
+    }
+    *out = rates;
+    return OD_OK;
+}
+
 /* The answer to somebody who comes back. */
 static enum od_status mix(const struct od_model *m, const struct od_query *query,
                           struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
@@ -433,15 +469,18 @@ static enum od_status mix(const struct od_model *m, const struct od_query *query
 {
     uint32_t n = m->header.items;
     const float *shares;
-    float share[OD_BLEND_SOURCES];
+    float share[OD_BLEND_SOURCES], *tilt = NULL;
     enum od_status st = shares_then(m, query, scratch, &shares, err);
     if (st != OD_OK)
         return st;
+    if (tilt_away(m, query, shares + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * (size_t)n, scratch,
+                  &tilt) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
     od_blend_shares(&m->header.away, od_blend_pause(query), od_blend_length(query->event_count),
                     share);
     if (notes)
         od_blend_note_before(notes, scores);
-    od_blend_mix(share, shares, m->header.temperature, n, scores);
+    od_blend_mix(share, shares, tilt, m->header.temperature, n, scores);
     if (notes)
         od_blend_note_away(notes, scores);
     return OD_OK;

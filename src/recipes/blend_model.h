@@ -4,6 +4,7 @@
 
 #include "recipes/blend.h"
 #include "recipes/blend_recent.h"
+#include "recipes/returning.h"
 
 #define OD_BLEND_PARTS 7 /* most parts of one model */
 
@@ -87,6 +88,9 @@ struct od_blend_away {
     uint32_t judges; /* asked */
     float gain;      /* of the mean log p of held-out items, by cross-validation */
     float gate[OD_BLEND_SOURCES][OD_BLEND_GATE]; /* OD_BLEND_OWN's are 0 */
+    float again;     /* popular sources say so many times as much of items of the past, above 0 */
+    uint32_t tilts;  /* popular sources are p_k times the rates of returning.h, brought to sum 1 */
+    float tilt_gain; /* od_returning_choose's */
 };
 #define OD_BLEND_LEAST_SHARE 1e-6f /* of OD_BLEND_OF_ALL: nothing is impossible */
 /* Their sum is 1, and the last is never 0. */
@@ -96,9 +100,15 @@ void od_blend_shares(const struct od_blend_away *away, float pause, float length
  * lately: od_recent_count's. */
 void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint32_t items,
                              float *out);
-/* Scores of the blend become those of the mixture. popular: od_blend_popular_shares' */
-void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, float temperature,
-                  uint32_t items, float *scores);
+/* out: the sums of the popular sources times tilt[items]. */
+void od_blend_totals(const float *popular, const float *tilt, uint32_t items,
+                     float out[OD_BLEND_COMMON]);
+/* scores := exp(scores / temperature) but for a factor; returns their sum. */
+float od_blend_exponentials(float *scores, size_t count, float temperature);
+/* Scores of the blend become those of the mixture. popular: od_blend_popular_shares'; tilt[items]:
+ * what the popular sources are multiplied by, above 0, NULL: nothing. */
+void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, const float *tilt,
+                  float temperature, uint32_t items, float *scores);
 
 /* The answer to those without a history: the same popular sources, in shares of their own; and
  * where a part knows rates of who asks (part.h), times rate^tilt. */
@@ -132,21 +142,27 @@ struct od_blend_header {
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     8
+#define OD_BLEND_VERSION     9
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */
 struct od_blend_header od_blend_default(const struct od_part *const *parts, uint32_t items);
 
-/* count[item]: interactions. Adds the sections of the blend alone. */
+/* count[item]: interactions. Adds the sections of the blend alone; those of returning.h are added
+ * apart, when header->away.tilts. */
 enum od_status od_blend_write(const struct od_blend_header *header, const uint32_t *count,
                               const struct od_recent *recent,
                               struct od_image_writer *image) OD_MUST_USE;
 
-/* A model over the serving parts of an image, with a header, counts and recent events that need not
- * be in it. All of them must outlive it. */
-enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_header *header,
-                                 const uint32_t *count, const struct od_recent *recent,
+/* What a blend is made of besides the serving parts of an image; it need not be in the image, and
+ * must outlive the model. */
+struct od_blend_making {
+    const struct od_blend_header *header;
+    const uint32_t *count; /* [items] */
+    const struct od_recent *recent;
+    const struct od_content_model *returning; /* NULL: nothing tilts popular sources */
+};
+enum od_status od_blend_assemble(const struct od_image *image, const struct od_blend_making *of,
                                  struct od_model **out, struct od_error *err) OD_MUST_USE;
 
 /* The rates (part.h) of a serving part that has any to say of the query, out[items], and its number

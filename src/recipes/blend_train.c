@@ -38,6 +38,7 @@ struct blend_run {
     const struct od_part *parts[OD_BLEND_PARTS + 1]; /* those that apply, NULL-terminated */
     uint32_t part_count;
     struct od_buf lesson[OD_BLEND_PARTS];
+    int64_t returning_pause_s; /* od_returning_choose's */
     struct od_blend_header header;
 };
 
@@ -132,6 +133,7 @@ struct learning {
     size_t judge_count;
     uint32_t *count;
     struct od_recent recent;
+    struct od_returning returning;
     void *bytes;
     struct od_image image;
 };
@@ -142,6 +144,7 @@ static void learning_done(struct learning *l)
     free(l->judges);
     free(l->count);
     od_recent_done(&l->recent);
+    od_returning_done(&l->returning);
     free(l->bytes);
 }
 
@@ -195,7 +198,12 @@ static enum od_status ask_model(void *context, const struct od_query *query,
 static enum od_status assemble(const struct blend_run *run, const struct learning *l,
                                struct od_model **out, struct od_error *err)
 {
-    return od_blend_assemble(&l->image, &run->header, l->count, &l->recent, out, err);
+    const struct od_blend_away *away = &run->header.away;
+    const struct od_content_model returning = od_returning_model(&l->returning);
+    bool tilts = away->serves && away->tilts;
+    const struct od_blend_making of = {&run->header, l->count, &l->recent,
+                                       tilts ? &returning : NULL};
+    return od_blend_assemble(&l->image, &of, out, err);
 }
 
 /* What records and context say to newcomers. A part may serve for that alone. */
@@ -210,7 +218,8 @@ static enum od_status fit_tilt(struct blend_run *run, const struct learning *l,
     if (p == run->part_count)
         return OD_OK;
     with.part[p].serves = 1;
-    enum od_status st = od_blend_assemble(&l->image, &with, l->count, &l->recent, &model, err);
+    const struct od_blend_making of = {&with, l->count, &l->recent, NULL};
+    enum od_status st = od_blend_assemble(&l->image, &of, &model, err);
     if (st != OD_OK)
         return st;
     st = od_blend_tilt_fit(model, split, l->input->threads, &run->header.newcomers, err);
@@ -220,13 +229,53 @@ static enum od_status fit_tilt(struct blend_run *run, const struct learning *l,
     return st;
 }
 
+static struct od_returning_task returning_task(const struct od_train_input *input,
+                                               const uint64_t *end)
+{
+    return (struct od_returning_task){input->training, end, input->memory_bytes / 4,
+                                      input->threads};
+}
+
+/* What tilts popular sources after a long pause. */
+static enum od_status fit_returning(struct blend_run *run, struct learning *l, struct od_error *err)
+{
+    const struct od_returning_task task = returning_task(l->input, l->end);
+    float gain;
+    if (!od_recent_real(l->input->training))
+        return OD_OK;
+    enum od_status st = od_returning_choose(&task, &run->returning_pause_s, &gain, err);
+    if (st == OD_OK)
+        st = od_returning_fit(&l->returning, &task, run->returning_pause_s, err);
+    if (st == OD_OK && l->returning.map) {
+        run->header.away.tilts = 1;
+        run->header.away.tilt_gain = gain;
+    }
+    return st;
+}
+
+/* What answers those who come back, asked with the blend alone. */
+static enum od_status fit_away(struct blend_run *run, struct learning *l,
+                               const struct od_model *model, struct od_error *err)
+{
+    struct od_blend_header *header = &run->header;
+    enum od_status st = fit_returning(run, l, err);
+    if (st != OD_OK)
+        return st;
+    const struct od_content_model returning = od_returning_model(&l->returning);
+    const struct od_blend_facts facts = {l->input->training, l->judges,
+                                         l->judge_count,     l->count,
+                                         &l->recent,         l->returning.map ? &returning : NULL};
+    return od_blend_away_fit(&facts, model, header->temperature, l->input->threads, &header->away,
+                             err);
+}
+
 /* The temperature from users kept out, then what answers those who come back, and those who are
  * new. */
-static enum od_status finish_header(struct blend_run *run, const struct learning *l,
+static enum od_status finish_header(struct blend_run *run, struct learning *l,
                                     const struct od_split *split, struct od_error *err)
 {
-    const struct od_blend_facts facts = {l->input->training, l->judges, l->judge_count, l->count,
-                                         &l->recent};
+    const struct od_blend_facts facts = {l->input->training, l->judges,  l->judge_count,
+                                         l->count,           &l->recent, NULL};
     struct od_model *model = NULL;
     struct od_blend_header *header = &run->header;
     enum od_status st = assemble(run, l, &model, err);
@@ -236,8 +285,7 @@ static enum od_status finish_header(struct blend_run *run, const struct learning
     if (split)
         st = od_blend_heat(&scorer, split, l->input->threads, &header->temperature, err);
     if (st == OD_OK)
-        st = od_blend_away_fit(&facts, model, header->temperature, l->input->threads, &header->away,
-                               err);
+        st = fit_away(run, l, model, err);
     if (st == OD_OK)
         st = od_blend_newcomers_fit(&facts, &header->newcomers, err);
     od_blend_close(model);
@@ -320,6 +368,24 @@ static enum od_status learn_from_some(struct blend_run *run, struct od_metrics *
 
 /* --- what is deployed --- */
 
+static enum od_status put_returning(struct blend_run *run, const uint64_t *end,
+                                    struct od_image_writer *image, struct od_error *err)
+{
+    const struct od_train_input *input = run->input;
+    const struct od_returning_task task = returning_task(input, end);
+    struct od_returning returning;
+    enum od_status st = od_returning_fit(&returning, &task, run->returning_pause_s, err);
+    if (st != OD_OK)
+        return st;
+    const struct od_content_model model = od_returning_model(&returning);
+    if (model.columns)
+        st = od_returning_write(&model, image);
+    else
+        run->header.away.tilts = 0;
+    od_returning_done(&returning);
+    return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
+}
+
 static enum od_status fit_all(struct blend_run *run, const uint64_t *end,
                               struct od_image_writer *image, struct od_error *err)
 {
@@ -330,6 +396,8 @@ static enum od_status fit_all(struct blend_run *run, const uint64_t *end,
     enum od_status st = add_items(training, image, err);
     if (st == OD_OK)
         st = fit_parts(run, run->input, end, NULL, 0, false, LEARNT, 1, image, err);
+    if (st == OD_OK && run->header.away.serves && run->header.away.tilts)
+        st = put_returning(run, end, image, err);
     if (st == OD_OK)
         st = count_items(training, &count, err);
     if (st == OD_OK)
@@ -419,6 +487,14 @@ static void describe_away(const struct od_blend_away *away, struct od_buf *out)
                       (double)share[OD_BLEND_OF_WEEK], (double)share[OD_BLEND_OF_MONTH],
                       (double)share[OD_BLEND_OF_ALL]);
     }
+    if (away->serves)
+        od_buf_printf(out, "      popular times %.3f for items of the past\n", (double)away->again);
+    if (away->serves && away->tilts)
+        od_buf_printf(
+            out,
+            "      from 10 days on popular times what the records of a history say; sqrt p "
+            "%+.1f %%\n",
+            100 * (double)away->tilt_gain);
 }
 
 static void describe_newcomers(const struct od_blend_newcomers *newcomers, struct od_buf *out)

@@ -124,12 +124,14 @@ struct od_blend_facts {
     size_t judge_count;
     const uint32_t *count; /* [items] interactions, without those the judges hold out */
     const struct od_recent *recent;
+    const struct od_content_model *returning; /* NULL: nothing tilts what is popular */
 };
 /* A moment up to a week before time, evenly spread over judges j: what is popular is counted as it
  * was then, for that is how old the version that serves may be. */
 int64_t od_blend_stale(int64_t time, size_t j);
-/* Whether and with what shares a mixture (blend_model.h) answers those who come back. model: the
- * blend that judges are asked with, without a mixture; its scores' temperature. */
+/* Whether and with what shares a mixture (blend_model.h) answers those who come back; tilts and
+ * tilt_gain are the caller's. model: the blend that judges are asked with, without a mixture; its
+ * scores' temperature. */
 enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struct od_model *model,
                                  float temperature, unsigned threads, struct od_blend_away *out,
                                  struct od_error *err) OD_MUST_USE;

@@ -2,7 +2,7 @@
  * of a history to those of the next item.
  *
  * With x_i the features of item i (content_rows.c), h_t = sum over the events up to t, k of them
- * newer, of decay^k x_i, and d_j = n_j^POWER / mean (n_j: events of item j), S minimises
+ * newer, of decay^k x_i, and d_j = n_j^(1/2) / mean (n_j: events of item j), S minimises
  *
  *     sum over t, j of d_j (h_t' S x_j - [j follows t] / d_j)^2
  *
@@ -46,29 +46,37 @@ struct od_content_rows {
     uint16_t *column; /* [at[items]] ascending in a row */
     float *value;
 };
-/* Of the training set's Items table (columns 0 without one, or when it tells nothing). Values of a
- * field weigh log(items with a record / items that have the value). memory_bytes (0: no bound):
- * what texts may take while they are read, though at least 8 words of each item are. */
+/* Of the training set's Items table (columns 0 without one, or when it tells nothing), of at most
+ * so many columns, OD_CONTENT_COLUMNS or less. Values of a field weigh log(items with a record /
+ * items that have the value). memory_bytes (0: no bound): what texts may take while they are read,
+ * though at least 8 words of each item are. */
 enum od_status od_content_rows_init(struct od_content_rows *out, const struct od_training *training,
-                                    uint64_t memory_bytes, unsigned threads,
+                                    uint32_t columns, uint64_t memory_bytes, unsigned threads,
                                     struct od_error *err) OD_MUST_USE;
 void od_content_rows_done(struct od_content_rows *rows);
 
-/* The sums S is made of. */
+/* The steps from a history to the next event that S is made of. */
+struct od_content_steps {
+    float decay;
+    bool unit;             /* histories are brought to length 1 */
+    int64_t least_pause_s; /* only steps after such a pause; 0: all */
+    double work;           /* OD_CONTENT_WORK */
+};
 struct od_content_sums {
     struct od_matrix past; /* H'H */
     struct od_matrix step; /* C', [next][past] */
 };
-/* Of the users' events up to end[u]; work: OD_CONTENT_WORK. The same bytes for any number of
- * threads; five times the size of both while it is made. */
+/* Of the users' events up to end[u]. The same bytes for any number of threads; five times the size
+ * of both while it is made. */
 enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
                                     const struct od_training *training, const uint64_t *end,
-                                    float decay, double work, unsigned threads) OD_MUST_USE;
+                                    const struct od_content_steps *steps,
+                                    unsigned threads) OD_MUST_USE;
 void od_content_sums_done(struct od_content_sums *sums);
-/* D: sum over j of d_j x_j x_j', whole. */
+/* D: sum over j of d_j x_j x_j', whole, d_j being (n_j + 1)^power over the mean of that. */
 enum od_status od_content_spread(const struct od_content_rows *rows,
                                  const struct od_training *training, const uint64_t *end,
-                                 struct od_matrix *out) OD_MUST_USE;
+                                 float power, struct od_matrix *out) OD_MUST_USE;
 /* a, and sums->step := the product of (C - a H'H D)' with (H'H + past I)^-1, [next][past];
  * sums->past is used up. */
 enum od_status od_content_regress(struct od_content_sums *sums, const struct od_matrix *spread,
@@ -84,6 +92,7 @@ enum od_status od_content_map(float same, const struct od_matrix *regressed,
 struct od_content_model {
     uint32_t items, columns;
     float decay;
+    bool unit; /* as in od_content_steps */
     const uint64_t *at;
     const uint16_t *column;
     const float *value;
@@ -96,11 +105,12 @@ struct od_content_model od_content_model_of(const struct od_content_rows *rows, 
 enum od_status od_content_score(const struct od_content_model *model, const struct od_query *query,
                                 struct od_arena *scratch, float *scores, bool *out_any) OD_MUST_USE;
 
-/* Sections content, content.at, content.column, content.value, content.map. */
-enum od_status od_content_write(const struct od_content_model *model,
+/* Sections NAME, NAME.at, NAME.column, NAME.value, NAME.map; of the part, NAME is "content". */
+enum od_status od_content_write(const struct od_content_model *model, const char *name,
                                 struct od_image_writer *image) OD_MUST_USE;
-/* OD_CORRUPT unless all that scoring reads is there and in its range. Borrows the image. */
-enum od_status od_content_read(const struct od_image *image, uint32_t item_count,
+/* OD_CORRUPT unless all that scoring reads is there and in its range. Borrows the image. unit is
+ * the reader's to set. */
+enum od_status od_content_read(const struct od_image *image, const char *name, uint32_t item_count,
                                struct od_content_model *out, struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -16,8 +16,6 @@
 #include "math/ridge.h"
 #include "os/parallel.h"
 
-#define POWER .5f
-
 enum { PARTS = 4, PROBES = 4096, SQUARE = 64, STRIP = 64 };
 
 /* --- a history --- */
@@ -48,19 +46,30 @@ static void past_clear(struct past *p)
     p->count = 0;
 }
 
+static void past_to_unit(struct past *p)
+{
+    float square = 0;
+    for (uint32_t k = 0; k < p->count; k++)
+        square += p->sum[p->touch[k]] * p->sum[p->touch[k]];
+    for (uint32_t k = 0; k < p->count; k++)
+        p->sum[p->touch[k]] /= sqrtf(square);
+}
+
 /* The events [start, end) of one user. */
 static void past_fill(struct past *p, const struct od_content_rows *rows, const uint32_t *item,
-                      uint64_t start, uint64_t end, float decay)
+                      uint64_t start, uint64_t end, const struct od_content_steps *steps)
 {
     float weight = 1;
     past_clear(p);
-    for (uint64_t e = end; e-- > start && weight >= OD_CONTENT_FAINT; weight *= decay)
+    for (uint64_t e = end; e-- > start && weight >= OD_CONTENT_FAINT; weight *= steps->decay)
         for (uint64_t k = rows->at[item[e]]; k < rows->at[item[e] + 1]; k++) {
             uint32_t c = rows->column[k];
             if (!(p->sum[c] > 0))
                 p->touch[p->count++] = c;
             p->sum[c] += weight * rows->value[k];
         }
+    if (steps->unit && p->count)
+        past_to_unit(p);
 }
 
 /* --- sums --- */
@@ -69,10 +78,17 @@ struct summing {
     const struct od_content_rows *rows;
     const struct od_training *training;
     const uint64_t *end;
-    float decay;
-    uint64_t stride; /* of the events that are predicted */
+    const struct od_content_steps *steps;
+    uint64_t stride; /* of the steps that are heard */
     float *past[PARTS], *step[PARTS];
 };
+
+/* Whether event e, not a user's first, ends a step that counts. */
+static bool ends_step(const struct summing *s, uint64_t e)
+{
+    const int64_t *time = s->training->time;
+    return !s->steps->least_pause_s || time[e] - time[e - 1] >= s->steps->least_pause_s;
+}
 
 static void add_pairs(const struct past *p, float weight, float *to, size_t columns)
 {
@@ -109,9 +125,9 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     for (uint32_t u = first; u < last && good; u++)
         for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++) {
             float weight = od_training_weight(t, e);
-            if (e % s->stride != 0 || !(weight > 0))
+            if (e % s->stride != 0 || !(weight > 0) || !ends_step(s, e))
                 continue;
-            past_fill(&past, s->rows, t->item, t->user_start[u], e, s->decay);
+            past_fill(&past, s->rows, t->item, t->user_start[u], e, s->steps);
             add_pairs(&past, weight, s->past[index], n);
             add_step(s, &past, t->item[e], weight, s->step[index]);
         }
@@ -119,12 +135,12 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     return good ? OD_OK : OD_NO_MEMORY;
 }
 
-/* Every so many events that the additions stay within work, by what some of them take. */
-static enum od_status choose_stride(struct summing *s, double work)
+/* Every so many steps that the additions stay within work, by what some of them take. */
+static enum od_status choose_stride(struct summing *s)
 {
     const struct od_training *t = s->training;
     struct past past;
-    double pairs = 0, events = 0, probes = 0;
+    double pairs = 0, heard = 0, probes = 0;
     uint32_t step = t->user_count / PROBES + 1;
     if (!past_init(&past, s->rows->columns)) {
         past_done(&past);
@@ -132,17 +148,20 @@ static enum od_status choose_stride(struct summing *s, double work)
     }
     for (uint32_t u = 0; u < t->user_count; u++) {
         uint64_t n = s->end[u] - t->user_start[u];
-        events += (double)(n > 0 ? n - 1 : 0);
+        double steps = 0;
+        for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++)
+            steps += ends_step(s, e);
+        heard += steps;
         if (u % step != 0 || n < 2)
             continue;
         /* half of the events lie behind it, and it is a typical one */
         past_fill(&past, s->rows, t->item, t->user_start[u], t->user_start[u] + (n + 1) / 2,
-                  s->decay);
-        pairs += .5 * past.count * past.count * (double)(n - 1);
-        probes += (double)(n - 1);
+                  s->steps);
+        pairs += .5 * past.count * past.count * steps;
+        probes += steps;
     }
     past_done(&past);
-    double all = probes > 0 ? pairs / probes * events : 0;
+    double all = probes > 0 ? pairs / probes * heard : 0, work = s->steps->work;
     s->stride = all > work ? (uint64_t)ceil(all / work) : 1;
     return OD_OK;
 }
@@ -172,12 +191,12 @@ static void gather(const struct summing *s, struct od_content_sums *out)
 
 enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
                                     const struct od_training *training, const uint64_t *end,
-                                    float decay, double work, unsigned threads)
+                                    const struct od_content_steps *steps, unsigned threads)
 {
-    struct summing s = {.rows = rows, .training = training, .end = end, .decay = decay};
+    struct summing s = {.rows = rows, .training = training, .end = end, .steps = steps};
     size_t n = rows->columns;
     *out = (struct od_content_sums){od_matrix_new(n, n), od_matrix_new(n, n)};
-    enum od_status st = out->past.at && out->step.at ? choose_stride(&s, work) : OD_NO_MEMORY;
+    enum od_status st = out->past.at && out->step.at ? choose_stride(&s) : OD_NO_MEMORY;
     if (st == OD_OK)
         st = od_parallel(threads, PARTS, sum_part, &s);
     if (st == OD_OK)
@@ -200,7 +219,8 @@ void od_content_sums_done(struct od_content_sums *sums)
 /* --- the map --- */
 
 /* d[items] */
-static enum od_status shares(const struct od_training *t, const uint64_t *end, float **out)
+static enum od_status shares(const struct od_training *t, const uint64_t *end, float power,
+                             float **out)
 {
     float *d = calloc((size_t)t->item_count + 1, sizeof *d);
     double sum = 0;
@@ -211,7 +231,7 @@ static enum od_status shares(const struct od_training *t, const uint64_t *end, f
         for (uint64_t e = t->user_start[u]; e < end[u]; e++)
             d[t->item[e]]++;
     for (uint32_t i = 0; i < t->item_count; i++) {
-        d[i] = powf(d[i] + 1, POWER);
+        d[i] = powf(d[i] + 1, power);
         sum += (double)d[i];
     }
     for (uint32_t i = 0; i < t->item_count; i++)
@@ -221,11 +241,11 @@ static enum od_status shares(const struct od_training *t, const uint64_t *end, f
 
 enum od_status od_content_spread(const struct od_content_rows *rows,
                                  const struct od_training *training, const uint64_t *end,
-                                 struct od_matrix *out)
+                                 float power, struct od_matrix *out)
 {
     float *d = NULL;
     *out = od_matrix_new(rows->columns, rows->columns);
-    enum od_status st = out->at ? shares(training, end, &d) : OD_NO_MEMORY;
+    enum od_status st = out->at ? shares(training, end, power, &d) : OD_NO_MEMORY;
     for (uint32_t i = 0; i < rows->items && st == OD_OK; i++)
         for (uint64_t a = rows->at[i]; a < rows->at[i + 1]; a++)
             for (uint64_t b = rows->at[i]; b < rows->at[i + 1]; b++)

@@ -9,7 +9,9 @@
 #include "recipes/lesson.h"
 #include "recipes/metrics.h"
 
+#define NAME       "content"
 #define PAST_RIDGE 10.0f /* 3 and 30 are as good */
+#define POWER      .5f   /* of items' events, in their weight */
 
 struct od_content_config od_content_config_default(void)
 {
@@ -37,10 +39,10 @@ static enum od_status ground_init(struct ground *g, const struct od_part_task *t
     *g = (struct ground){.task = task, .work = {.threads = input->threads}};
     enum od_status st = od_progress_report(&input->progress, 0, "reading records", err);
     if (st == OD_OK)
-        st = od_content_rows_init(&g->rows, input->training, input->memory_bytes / 4,
-                                  input->threads, err);
+        st = od_content_rows_init(&g->rows, input->training, OD_CONTENT_COLUMNS,
+                                  input->memory_bytes / 4, input->threads, err);
     if (st == OD_OK && g->rows.columns &&
-        od_content_spread(&g->rows, input->training, task->end, &g->spread) != OD_OK)
+        od_content_spread(&g->rows, input->training, task->end, POWER, &g->spread) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     if (st != OD_OK)
         ground_done(g);
@@ -53,7 +55,8 @@ static enum od_status regress(const struct ground *g, const struct od_content_co
                               struct od_error *err)
 {
     const struct od_train_input *input = g->task->input;
-    if (od_content_sums_init(out, &g->rows, input->training, g->task->end, config->decay, work,
+    const struct od_content_steps steps = {.decay = config->decay, .work = work};
+    if (od_content_sums_init(out, &g->rows, input->training, g->task->end, &steps,
                              input->threads) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status st = od_content_regress(out, &g->spread, PAST_RIDGE, &g->work, out_same, err);
@@ -153,7 +156,7 @@ static enum od_status put(const struct ground *g, const struct od_content_config
         st = od_content_map(same, &sums.step, &g->spread, config->next, &g->work, map, err);
     if (st == OD_OK) {
         struct od_content_model model = od_content_model_of(&g->rows, map, config->decay);
-        st = od_content_write(&model, image);
+        st = od_content_write(&model, NAME, image);
         if (st != OD_OK)
             od_fail(err, st, NULL);
     }
@@ -190,7 +193,7 @@ static bool applies(const struct od_training *training)
 static bool present(const struct od_image *image)
 {
     struct od_str section;
-    return od_image_section(image, "content", &section);
+    return od_image_section(image, NAME, &section);
 }
 
 static enum od_status open_part(const struct od_image *image, uint32_t item_count, void **out,
@@ -199,7 +202,7 @@ static enum od_status open_part(const struct od_image *image, uint32_t item_coun
     struct od_content_model *model = calloc(1, sizeof *model);
     if (!model)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    enum od_status st = od_content_read(image, item_count, model, err);
+    enum od_status st = od_content_read(image, NAME, item_count, model, err);
     if (st == OD_OK)
         *out = model;
     else
@@ -221,7 +224,7 @@ static enum od_status score(const void *part, const struct od_query *query,
 }
 
 const struct od_part od_part_content = {
-    .name = "content",
+    .name = NAME,
     .applies = applies,
     .fit = fit,
     .present = present,

@@ -39,7 +39,7 @@ static void plan_done(struct plan *p)
 }
 
 /* A feature of every item tells nothing. */
-static enum od_status plan_init(struct plan *p, const struct od_features *from)
+static enum od_status plan_init(struct plan *p, const struct od_features *from, uint32_t columns)
 {
     size_t n = from->columns, usable = 0;
     struct frequent *order = malloc((n + 1) * sizeof *order);
@@ -63,7 +63,7 @@ static enum od_status plan_init(struct plan *p, const struct od_features *from)
     }
     if (st == OD_OK)
         qsort(order, usable, sizeof *order, most_rows_first);
-    for (size_t k = 0; k < usable && k < OD_CONTENT_COLUMNS && st == OD_OK; k++)
+    for (size_t k = 0; k < usable && k < columns && st == OD_OK; k++)
         p->column[order[k].column] = 0;
     for (uint32_t f = 0; f < from->field_count && st == OD_OK; f++)
         for (uint32_t c = 0; c < from->fields[f].column_count; c++)
@@ -168,14 +168,15 @@ static enum od_status take_rows(const struct plan *p, struct od_content_rows *ou
 enum { ENTRY_BYTES = 22 };
 
 enum od_status od_content_rows_init(struct od_content_rows *out, const struct od_training *training,
-                                    uint64_t memory_bytes, unsigned threads, struct od_error *err)
+                                    uint32_t columns, uint64_t memory_bytes, unsigned threads,
+                                    struct od_error *err)
 {
     uint64_t most = (uint64_t)training->item_count * OD_CONTENT_VALUES;
     struct od_feature_options options = od_feature_options_default();
     struct od_features features;
     struct plan plan;
     options.least_rows = LEAST_ROWS;
-    options.most_words = OD_CONTENT_COLUMNS;
+    options.most_words = columns;
     options.most_entries =
         memory_bytes && memory_bytes / ENTRY_BYTES < most ? memory_bytes / ENTRY_BYTES : most;
     options.threads = threads;
@@ -184,7 +185,7 @@ enum od_status od_content_rows_init(struct od_content_rows *out, const struct od
         od_features_make(training->item_table, training->items, &options, &features, err);
     if (st != OD_OK)
         return st;
-    st = plan_init(&plan, &features);
+    st = plan_init(&plan, &features, columns);
     if (st == OD_OK) {
         st = take_rows(&plan, out);
         plan_done(&plan);

@@ -1,14 +1,15 @@
 /* Scoring every item from a history (content.h), and the sections of an image: N items,
- * little-endian,
- *     content           struct header
- *     content.at        uint64[N + 1], offsets of rows
- *     content.column    uint16[at[N]], below columns, ascending in a row
- *     content.value     float[at[N]], finite
- *     content.map       float[columns][columns], finite
+ * little-endian, NAME the reader's,
+ *     NAME           struct header
+ *     NAME.at        uint64[N + 1], offsets of rows
+ *     NAME.column    uint16[at[N]], below columns, ascending in a row
+ *     NAME.value     float[at[N]], finite
+ *     NAME.map       float[columns][columns], finite
  * All that scoring reads is checked when an image is opened. */
 #include "recipes/content.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "math/kernels.h"
@@ -49,9 +50,10 @@ static bool look_ahead(const struct od_content_model *m, const struct od_query *
             any = true;
         }
     }
+    float length = any && m->unit ? sqrtf(vector->dot(past, past, m->columns)) : 1;
     for (uint32_t c = 0; c < m->columns && any; c++)
         if (fabsf(past[c]) > 0)
-            vector->axpy(to, m->map + (size_t)c * m->columns, past[c], m->columns);
+            vector->axpy(to, m->map + (size_t)c * m->columns, past[c] / length, m->columns);
     return any;
 }
 
@@ -74,26 +76,41 @@ enum od_status od_content_score(const struct od_content_model *m, const struct o
 
 /* --- images --- */
 
-enum od_status od_content_write(const struct od_content_model *m, struct od_image_writer *image)
+/* NAME and what comes after it. */
+struct name {
+    char text[OD_IMAGE_NAME];
+};
+
+static struct name name_of(const char *base, const char *rest)
+{
+    struct name n;
+    snprintf(n.text, sizeof n.text, "%s%s", base, rest);
+    return n;
+}
+
+enum od_status od_content_write(const struct od_content_model *m, const char *name,
+                                struct od_image_writer *image)
 {
     const struct header header = {VERSION, m->items, m->columns, m->decay};
     uint64_t entries = m->at[m->items];
     const struct {
-        const char *name;
+        const char *rest;
         const void *bytes;
         uint64_t len;
-    } section[] = {{"content", &header, sizeof header},
-                   {"content.at", m->at, ((uint64_t)m->items + 1) * sizeof *m->at},
-                   {"content.column", m->column, entries * sizeof *m->column},
-                   {"content.value", m->value, entries * sizeof *m->value},
-                   {"content.map", m->map, (uint64_t)m->columns * m->columns * sizeof *m->map}};
+    } section[] = {{"", &header, sizeof header},
+                   {".at", m->at, ((uint64_t)m->items + 1) * sizeof *m->at},
+                   {".column", m->column, entries * sizeof *m->column},
+                   {".value", m->value, entries * sizeof *m->value},
+                   {".map", m->map, (uint64_t)m->columns * m->columns * sizeof *m->map}};
     enum od_status st = OD_OK;
     for (size_t s = 0; s < sizeof section / sizeof *section && st == OD_OK; s++)
-        st = od_image_add(image, section[s].name, section[s].bytes, section[s].len, false);
+        st = od_image_add(image, name_of(name, section[s].rest).text, section[s].bytes,
+                          section[s].len, false);
     return st;
 }
 
-static enum od_status check(const struct od_content_model *m, struct od_error *err)
+static enum od_status check(const struct od_content_model *m, const char *name,
+                            struct od_error *err)
 {
     bool good = m->decay >= 0 && m->decay <= OD_CONTENT_MOST_DECAY && m->at[0] == 0;
     for (uint32_t i = 0; i < m->items && good; i++)
@@ -102,33 +119,35 @@ static enum od_status check(const struct od_content_model *m, struct od_error *e
         good = m->column[e] < m->columns && isfinite(m->value[e]);
     for (size_t k = 0; good && k < (size_t)m->columns * m->columns; k++)
         good = isfinite(m->map[k]);
-    return good ? OD_OK : od_fail(err, OD_CORRUPT, "Sections content are not valid.");
+    return good ? OD_OK : od_fail(err, OD_CORRUPT, "Sections %s are not valid.", name);
 }
 
-enum od_status od_content_read(const struct od_image *image, uint32_t item_count,
+enum od_status od_content_read(const struct od_image *image, const char *name, uint32_t item_count,
                                struct od_content_model *out, struct od_error *err)
 {
     struct header header;
     struct od_str entries;
     const void *p, *at, *column, *value, *map;
-    enum od_status st = od_image_array(image, "content", 1, sizeof header, &p, err);
+    enum od_status st = od_image_array(image, name, 1, sizeof header, &p, err);
     if (st != OD_OK)
         return st;
     memcpy(&header, p, sizeof header);
     if (header.version != VERSION)
-        return od_fail(err, OD_CORRUPT, "Section content has version %u; this program reads %u.",
+        return od_fail(err, OD_CORRUPT, "Section %s has version %u; this program reads %u.", name,
                        header.version, VERSION);
     if (header.items != item_count || header.columns > OD_CONTENT_COLUMNS ||
-        !od_image_section(image, "content.value", &entries))
-        return od_fail(err, OD_CORRUPT, "Section content is not valid.");
+        !od_image_section(image, name_of(name, ".value").text, &entries))
+        return od_fail(err, OD_CORRUPT, "Section %s is not valid.", name);
     uint64_t count = entries.len / sizeof(float), n = header.columns;
-    st = od_image_array(image, "content.at", (uint64_t)item_count + 1, sizeof(uint64_t), &at, err);
+    st = od_image_array(image, name_of(name, ".at").text, (uint64_t)item_count + 1,
+                        sizeof(uint64_t), &at, err);
     if (st == OD_OK)
-        st = od_image_array(image, "content.column", count, sizeof(uint16_t), &column, err);
+        st = od_image_array(image, name_of(name, ".column").text, count, sizeof(uint16_t), &column,
+                            err);
     if (st == OD_OK)
-        st = od_image_array(image, "content.value", count, sizeof(float), &value, err);
+        st = od_image_array(image, name_of(name, ".value").text, count, sizeof(float), &value, err);
     if (st == OD_OK)
-        st = od_image_array(image, "content.map", n * n, sizeof(float), &map, err);
+        st = od_image_array(image, name_of(name, ".map").text, n * n, sizeof(float), &map, err);
     if (st != OD_OK)
         return st;
     struct od_content_model m = {.items = item_count,
@@ -139,8 +158,8 @@ enum od_status od_content_read(const struct od_image *image, uint32_t item_count
                                  .value = value,
                                  .map = map};
     if (m.at[item_count] != count)
-        return od_fail(err, OD_CORRUPT, "Sections content are not valid.");
-    st = check(&m, err);
+        return od_fail(err, OD_CORRUPT, "Sections %s are not valid.", name);
+    st = check(&m, name, err);
     if (st == OD_OK)
         *out = m;
     return st;

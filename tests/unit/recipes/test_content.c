@@ -16,7 +16,7 @@
 #include "shelf.h"
 #include "toy_part.h"
 
-enum { ITEMS = 24, KINDS = 4, MOST = 16 };
+enum { ITEMS = 24, KINDS = 4, MOST = 16, PAUSE_S = 50 };
 
 /* Item i is of kind i % KINDS and of place i / 8, at the coast when odd; the last has no record. */
 static void fill(struct shelf *shelf, unsigned items)
@@ -38,13 +38,30 @@ struct toy_content {
     struct od_content_rows rows;
 };
 
+/* Popular items more likely, a pause after every third event. */
+static struct od_training *events(void)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 5);
+    for (unsigned u = 0; u < 300; u++) {
+        unsigned n = 2 + (unsigned)od_random_below(&rng, 9);
+        for (unsigned k = 0; k < n; k++) {
+            double x = od_random_double(&rng);
+            toy_add(b, u, (unsigned)(x * x * ITEMS), 10000 * u + k + k / 3 * PAUSE_S);
+        }
+    }
+    return toy_finish(b);
+}
+
 static void content_init(struct toy_content *c)
 {
-    *c = (struct toy_content){.training = toy_random(300, ITEMS, 9, 5)};
+    *c = (struct toy_content){.training = events()};
     assert_int_equal(c->training->item_count, ITEMS);
     fill(&c->shelf, ITEMS);
     c->training->item_table = c->shelf.table;
-    assert_int_equal(od_content_rows_init(&c->rows, c->training, 0, 2, NULL), OD_OK);
+    assert_int_equal(od_content_rows_init(&c->rows, c->training, OD_CONTENT_COLUMNS, 0, 2, NULL),
+                     OD_OK);
 }
 
 static void content_done(struct toy_content *c)
@@ -100,17 +117,23 @@ struct dense {
     double x[ITEMS][MOST], past[MOST][MOST], step[MOST][MOST], spread[MOST][MOST];
 };
 
-static void history(const struct dense *d, const uint32_t *item, size_t count, double decay,
-                    double *h)
+static void history(const struct dense *d, const uint32_t *item, size_t count,
+                    const struct od_content_steps *steps, double *h)
 {
-    double weight = 1;
+    double weight = 1, square = 0;
     memset(h, 0, MOST * sizeof *h);
-    for (size_t e = count; e-- > 0 && weight >= (double)OD_CONTENT_FAINT; weight *= decay)
+    for (size_t e = count; e-- > 0 && weight >= (double)OD_CONTENT_FAINT;
+         weight *= (double)steps->decay)
         for (size_t c = 0; c < d->n; c++)
             h[c] += weight * d->x[item[e]][c];
+    for (size_t c = 0; c < d->n; c++)
+        square += h[c] * h[c];
+    for (size_t c = 0; c < d->n && steps->unit && square > 0; c++)
+        h[c] /= sqrt(square);
 }
 
-static void dense_init(struct dense *d, const struct toy_content *toy, double decay)
+static void dense_init(struct dense *d, const struct toy_content *toy,
+                       const struct od_content_steps *steps, double power)
 {
     const struct od_training *t = toy->training;
     double share[ITEMS] = {0}, sum = 0, h[MOST];
@@ -121,9 +144,9 @@ static void dense_init(struct dense *d, const struct toy_content *toy, double de
     for (uint32_t u = 0; u < t->user_count; u++)
         for (uint64_t e = t->user_start[u]; e < t->user_start[u + 1]; e++) {
             share[t->item[e]]++;
-            if (e == t->user_start[u])
+            if (e == t->user_start[u] || t->time[e] - t->time[e - 1] < steps->least_pause_s)
                 continue;
-            history(d, t->item + t->user_start[u], e - t->user_start[u], decay, h);
+            history(d, t->item + t->user_start[u], e - t->user_start[u], steps, h);
             for (size_t a = 0; a < d->n; a++)
                 for (size_t b = 0; b < d->n; b++) {
                     d->past[a][b] += h[a] * h[b];
@@ -131,11 +154,11 @@ static void dense_init(struct dense *d, const struct toy_content *toy, double de
                 }
         }
     for (uint32_t i = 0; i < ITEMS; i++)
-        sum += sqrt(share[i] + 1);
+        sum += pow(share[i] + 1, power);
     for (uint32_t i = 0; i < ITEMS; i++)
         for (size_t a = 0; a < d->n; a++)
             for (size_t b = 0; b < d->n; b++)
-                d->spread[a][b] += sqrt(share[i] + 1) * ITEMS / sum * d->x[i][a] * d->x[i][b];
+                d->spread[a][b] += pow(share[i] + 1, power) * ITEMS / sum * d->x[i][a] * d->x[i][b];
 }
 
 /* b := (a + ridge I)^-1 b by Gauss and Jordan. */
@@ -190,21 +213,21 @@ static void map_of(struct dense *d, double past, double next, double (*s)[MOST])
         s[a][a] += goes / would;
 }
 
-static float *fit_map(const struct toy_content *toy, float past,
-                      const struct od_content_config *config, unsigned threads)
+static const struct od_content_steps usual = {.decay = .5f, .work = OD_CONTENT_WORK};
+
+static float *fit_map(const struct toy_content *toy, float past, float next,
+                      const struct od_content_steps *steps, float power, unsigned threads)
 {
     const struct od_training *t = toy->training;
     const struct od_work work = {.threads = threads};
     struct od_content_sums sums;
     struct od_matrix spread;
     float same, *map = malloc(MOST * MOST * sizeof *map);
-    assert_int_equal(od_content_sums_init(&sums, &toy->rows, t, t->user_start + 1, config->decay,
-                                          OD_CONTENT_WORK, threads),
+    assert_int_equal(od_content_sums_init(&sums, &toy->rows, t, t->user_start + 1, steps, threads),
                      OD_OK);
-    assert_int_equal(od_content_spread(&toy->rows, t, t->user_start + 1, &spread), OD_OK);
+    assert_int_equal(od_content_spread(&toy->rows, t, t->user_start + 1, power, &spread), OD_OK);
     assert_int_equal(od_content_regress(&sums, &spread, past, &work, &same, NULL), OD_OK);
-    assert_int_equal(od_content_map(same, &sums.step, &spread, config->next, &work, map, NULL),
-                     OD_OK);
+    assert_int_equal(od_content_map(same, &sums.step, &spread, next, &work, map, NULL), OD_OK);
     od_content_sums_done(&sums);
     od_matrix_free(&spread);
     return map;
@@ -213,25 +236,31 @@ static float *fit_map(const struct toy_content *toy, float past,
 static void scores_are_those_of_the_definition(void **state)
 {
     (void)state;
-    static const struct od_content_config configs[] = {{.5f, 30}, {0, 3}, {.9f, 1}};
-    static const float past[] = {10, 1, 100};
+    static const struct od_content_steps steps[] = {{.5f, false, 0, OD_CONTENT_WORK},
+                                                    {0, false, 0, OD_CONTENT_WORK},
+                                                    {.9f, false, 0, OD_CONTENT_WORK},
+                                                    {.9f, true, 0, OD_CONTENT_WORK},
+                                                    {.97f, true, PAUSE_S, OD_CONTENT_WORK}};
+    static const float past[] = {10, 1, 100, 1, 3}, next[] = {30, 3, 1, 10, 10},
+                       power[] = {.5f, .5f, .5f, 1, 1};
     static const uint32_t item[] = {3, ITEMS - 1, 7, 3, 20};
     const struct od_past_event event[] = {
         {.item = 3}, {.item = ITEMS - 1}, {.item = 7}, {.item = 3}, {.item = 20}};
     const struct od_query query = {.events = event, .event_count = 5};
     struct toy_content toy;
     content_init(&toy);
-    for (size_t k = 0; k < sizeof configs / sizeof *configs; k++) {
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
         struct dense d;
         struct od_arena arena;
         double s[MOST][MOST], h[MOST], most = 0;
         float scores[ITEMS];
         bool any;
-        float *map = fit_map(&toy, past[k], &configs[k], 2);
-        struct od_content_model model = od_content_model_of(&toy.rows, map, configs[k].decay);
-        dense_init(&d, &toy, (double)configs[k].decay);
-        map_of(&d, (double)past[k], (double)configs[k].next, s);
-        history(&d, item, 5, (double)configs[k].decay, h);
+        float *map = fit_map(&toy, past[k], next[k], &steps[k], power[k], 2);
+        struct od_content_model model = od_content_model_of(&toy.rows, map, steps[k].decay);
+        model.unit = steps[k].unit;
+        dense_init(&d, &toy, &steps[k], (double)power[k]);
+        map_of(&d, (double)past[k], (double)next[k], s);
+        history(&d, item, 5, &steps[k], h);
         od_arena_init(&arena, SIZE_MAX);
         assert_int_equal(od_content_score(&model, &query, &arena, scores, &any), OD_OK);
         assert_true(any);
@@ -254,7 +283,6 @@ static void scores_are_those_of_the_definition(void **state)
 static void a_history_without_features_says_nothing(void **state)
 {
     (void)state;
-    const struct od_content_config config = od_content_config_default();
     const struct od_past_event event[] = {{.item = OD_NO_CODE}, {.item = ITEMS - 1}};
     struct od_query query = {.events = event, .event_count = 2};
     struct toy_content toy;
@@ -262,8 +290,8 @@ static void a_history_without_features_says_nothing(void **state)
     float scores[ITEMS];
     bool any = true;
     content_init(&toy);
-    float *map = fit_map(&toy, 10, &config, 1);
-    struct od_content_model model = od_content_model_of(&toy.rows, map, config.decay);
+    float *map = fit_map(&toy, 10, 30, &usual, .5f, 1);
+    struct od_content_model model = od_content_model_of(&toy.rows, map, usual.decay);
     od_arena_init(&arena, SIZE_MAX);
     assert_int_equal(od_content_score(&model, &query, &arena, scores, &any), OD_OK);
     assert_false(any);
@@ -284,10 +312,9 @@ static void work_is_bounded(void **state)
     struct od_content_sums all, some;
     content_init(&toy);
     const struct od_training *t = toy.training;
-    assert_int_equal(
-        od_content_sums_init(&all, &toy.rows, t, t->user_start + 1, .5f, OD_CONTENT_WORK, 1),
-        OD_OK);
-    assert_int_equal(od_content_sums_init(&some, &toy.rows, t, t->user_start + 1, .5f, 3000, 1),
+    const struct od_content_steps little = {.decay = .5f, .work = 3000};
+    assert_int_equal(od_content_sums_init(&all, &toy.rows, t, t->user_start + 1, &usual, 1), OD_OK);
+    assert_int_equal(od_content_sums_init(&some, &toy.rows, t, t->user_start + 1, &little, 1),
                      OD_OK);
     double of_all = 0, of_some = 0;
     for (size_t c = 0; c < toy.rows.columns; c++) {
@@ -419,20 +446,19 @@ static void what_is_rare_is_known_by_its_kind(void **state)
 
 static enum od_status read_with(const char *section, size_t at, const void *bytes, size_t len)
 {
-    const struct od_content_config config = od_content_config_default();
     struct toy_content toy;
     content_init(&toy);
-    float *map = fit_map(&toy, 10, &config, 1);
-    struct od_content_model model = od_content_model_of(&toy.rows, map, config.decay);
+    float *map = fit_map(&toy, 10, 30, &usual, .5f, 1);
+    struct od_content_model model = od_content_model_of(&toy.rows, map, usual.decay);
     struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
-    assert_int_equal(od_content_write(&model, writer), OD_OK);
+    assert_int_equal(od_content_write(&model, "content", writer), OD_OK);
     struct toy_bytes b = toy_image(writer);
     struct od_image image;
     struct od_str s;
     assert_int_equal(od_image_open((struct od_str){b.ptr, b.len}, true, &image, NULL), OD_OK);
     assert_true(od_image_section(&image, section, &s) && at + len <= s.len);
     memcpy(b.ptr + (s.ptr - b.ptr) + at, bytes, len);
-    enum od_status st = od_content_read(&image, ITEMS, &model, NULL);
+    enum od_status st = od_content_read(&image, "content", ITEMS, &model, NULL);
     free(b.ptr);
     free(map);
     content_done(&toy);
