@@ -62,42 +62,36 @@ int64_t od_blend_stale(int64_t time, size_t j)
     return time < INT64_MIN + gap ? INT64_MIN : time - gap;
 }
 
-/* The popular sources of an answer as returning.h tilts them. rates: [items] scratch. */
-static enum od_status tilt(const struct od_blend_facts *facts, const struct od_query *query,
-                           const float *popular, uint32_t target, struct od_arena *arena,
-                           float *rates, struct answer *to)
+/* What popular sources, times rates, say of the judge's item and of all of its past. rates and
+ * mark: [items] scratch. */
+static enum od_status ask_popular(const struct od_blend_facts *facts, const struct od_query *query,
+                                  const float *popular, uint32_t target, struct od_arena *arena,
+                                  float *rates, uint32_t *mark, struct answer *to)
 {
-    uint32_t n = facts->training->item_count;
-    const float *usual = popular + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * (size_t)n;
+    const uint32_t items = facts->training->item_count;
+    const size_t n = items;
+    const float *usual = popular + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * n;
     float total[OD_BLEND_COMMON];
     bool any;
-    if (od_returning_rates(facts->returning, query, usual, arena, rates, &any) != OD_OK)
+    for (size_t i = 0; i < n; i++)
+        rates[i] = 1;
+    if (facts->returning &&
+        od_returning_rates(facts->returning, query, usual, arena, rates, &any) != OD_OK)
         return OD_NO_MEMORY;
-    od_blend_totals(popular, rates, n, total);
+    od_blend_totals(popular, rates, items, total);
     for (size_t k = 0; k < OD_BLEND_COMMON; k++)
-        to->p[OD_BLEND_OF_DAY + k] *= (double)(rates[target] / total[k]);
-    return OD_OK;
-}
-
-/* What popular sources, times rates unless NULL, say of the items of a past. mark: [items] scratch.
- */
-static void note_past(const struct od_query *query, const float *popular, const float *rates,
-                      uint32_t items, uint32_t target, uint32_t *mark, struct answer *to)
-{
-    float total[OD_BLEND_COMMON] = {1, 1, 1, 1};
-    const size_t n = items;
+        to->p[OD_BLEND_OF_DAY + k] = (double)(popular[k * n + target] * rates[target] / total[k]);
     memset(mark, 0, n * sizeof *mark);
-    if (rates)
-        od_blend_totals(popular, rates, items, total);
     for (size_t e = 0; e < query->event_count; e++) {
         uint32_t i = query->events[e].item;
         if (i >= items || mark[i])
             continue;
         mark[i] = 1;
         for (size_t k = 0; k < OD_BLEND_COMMON; k++)
-            to->past[k] += (double)(popular[k * n + i] * (rates ? rates[i] : 1) / total[k]);
+            to->past[k] += (double)(popular[k * n + i] * rates[i] / total[k]);
     }
     to->again = mark[target];
+    return OD_OK;
 }
 
 static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
@@ -124,16 +118,11 @@ static enum od_status ask(const struct asking *a, size_t j, struct od_arena *are
     to->p[OD_BLEND_OWN] = (double)scores[target] / sum;
     od_recent_count(facts->recent, od_blend_stale(query.now_s, j), n, lately);
     od_blend_popular_shares(facts->count, lately, n, popular);
-    for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_SOURCES; k++)
-        to->p[k] = (double)popular[(k - OD_BLEND_OF_DAY) * n + target];
-    if (facts->returning) /* scores have been read */
-        st = tilt(facts, &query, popular, target, arena, scores, to);
-    if (st == OD_OK)
-        note_past(&query, popular, facts->returning ? scores : NULL, n, target, lately, to);
     to->f[0] = 1;
     to->f[1] = (double)od_blend_pause(&query);
     to->f[2] = (double)od_blend_length(query.event_count);
-    return st;
+    /* what the blend scored has been read */
+    return ask_popular(facts, &query, popular, target, arena, scores, lately, to);
 }
 
 static enum od_status ask_one(void *context, size_t index, unsigned thread)
