@@ -1,12 +1,17 @@
 /* How the shares of the sources that answer after a pause are fitted.
  *
- * A judge who came back tells how likely each source held the item to be. The sum over judges of
- * log sum over sources of share_k p_k, less a ridge on the gates, is climbed: with r the posterior
- * shares, s the shares and f = (1, pause, length), the gradient is the sum of (r - s) f', and the
- * sum of (diag s - s s') times f f' stands in for the negative second derivative, as it is that of
- * the maximisation in expectation maximisation (Jordan, Jacobs: Neural Computation 6(2), 1994);
- * steps are made longer while that gains. The source that is the blend itself is what the others
- * are compared with: its gate stays 0.
+ * A judge who came back tells how likely each source held what was taken in the visit to be: a list
+ * serves all of it, and what a visit begins with is more often of the past than the rest. The sum
+ * over judges of the mean over their items of log sum over sources of share_k p_k, less a ridge on
+ * the gates, is climbed: with r the posterior shares, s the shares and f = (1, pause, length), the
+ * gradient is the sum of (r - s) f', and the sum of (diag s - s s') times f f' stands in for the
+ * negative second derivative, as it is that of the maximisation in expectation maximisation
+ * (Jordan, Jacobs: Neural Computation 6(2), 1994); steps are made longer while that gains. The
+ * source that is the blend itself is what the others are compared with: its gate stays 0.
+ *
+ * The blend's logits shrink with the pause, and so say little of what they rank well. Likelihood
+ * would mend that by mixing in other sources, which spoils the order; so the blend is made sharper
+ * first, as long as that is likelier.
  *
  * Two-fold: gates fitted on half of the judges are measured on the rest, and the mixture serves
  * when these are likelier with it. What is popular is counted as it was up to a week before the
@@ -28,7 +33,8 @@ enum {
     LEAST_ASKED = 100, /* judges, for there to be a choice */
     MOST_ASKED = 4000,
     PASSES = 60,
-    UNKNOWN = OD_BLEND_COMMON * OD_BLEND_GATE,
+    VISIT = 20, /* events of one that are asked for */
+    UNKNOWN = (OD_BLEND_SOURCES - 1) * OD_BLEND_GATE,
 };
 #define MOST_SCORES  40000000u /* that are looked at */
 #define LEAST_SCORED 200u      /* judges, however large the catalogue */
@@ -36,13 +42,18 @@ enum {
 #define SETTLE       1e-7      /* gain of the mean log p that is none */
 #define ERRORS       2         /* standard errors of the likelihood that are a gain */
 
+static const float sharps[] = {1, 1.25f, 1.5f, 1.75f, 2, 2.5f}; /* that are tried */
+#define SHARPS (sizeof sharps / sizeof *sharps)
+
 /* --- asking judges --- */
 
+/* What the sources say of an item that is taken in the visit. */
 struct answer {
-    double p[OD_BLEND_SOURCES];   /* of the held-out item */
-    double f[OD_BLEND_GATE];      /* 1, pause, length */
-    double past[OD_BLEND_COMMON]; /* what popular sources say of all items of the judge's past */
-    bool again;                   /* the held-out item is one of these */
+    size_t judge;
+    double weight; /* those of a judge's answers sum to 1 */
+    double p[OD_BLEND_SOURCES];
+    double own[SHARPS];      /* what p[OD_BLEND_OWN] may be */
+    double f[OD_BLEND_GATE]; /* 1, pause, length */
 };
 
 struct asking {
@@ -51,7 +62,7 @@ struct asking {
     float temperature;
     const struct od_judge *judges; /* those who come back */
     size_t longest;                /* history of theirs */
-    struct answer *answers;
+    struct answer *answers;        /* [judges * VISIT], weight 0: none */
 };
 
 int64_t od_blend_stale(int64_t time, size_t j)
@@ -62,67 +73,67 @@ int64_t od_blend_stale(int64_t time, size_t j)
     return time < INT64_MIN + gap ? INT64_MIN : time - gap;
 }
 
-/* What popular sources, times rates, say of the judge's item and of all of its past. rates and
- * mark: [items] scratch. */
-static enum od_status ask_popular(const struct od_blend_facts *facts, const struct od_query *query,
-                                  const float *popular, uint32_t target, struct od_arena *arena,
-                                  float *rates, uint32_t *mark, struct answer *to)
+/* Items that are taken in the visit that begins with event e; returns how many. */
+static size_t visit(const struct od_training *t, uint64_t e, uint32_t out[VISIT])
 {
-    const uint32_t items = facts->training->item_count;
-    const size_t n = items;
-    const float *usual = popular + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * n;
-    float total[OD_BLEND_COMMON];
-    bool any;
-    for (size_t i = 0; i < n; i++)
-        rates[i] = 1;
-    if (facts->returning &&
-        od_returning_rates(facts->returning, query, usual, arena, rates, &any) != OD_OK)
-        return OD_NO_MEMORY;
-    od_blend_totals(popular, rates, items, total);
-    for (size_t k = 0; k < OD_BLEND_COMMON; k++)
-        to->p[OD_BLEND_OF_DAY + k] = (double)(popular[k * n + target] * rates[target] / total[k]);
-    memset(mark, 0, n * sizeof *mark);
-    for (size_t e = 0; e < query->event_count; e++) {
-        uint32_t i = query->events[e].item;
-        if (i >= items || mark[i])
-            continue;
-        mark[i] = 1;
-        for (size_t k = 0; k < OD_BLEND_COMMON; k++)
-            to->past[k] += (double)(popular[k * n + i] * rates[i] / total[k]);
-    }
-    to->again = mark[target];
-    return OD_OK;
+    uint64_t first = e, end = t->user_start[od_training_user_of(t, e) + 1];
+    size_t count = 0;
+    end = end - e > VISIT ? e + VISIT : end;
+    for (; e < end &&
+           (e == first || od_blend_pause_between(t->time[e - 1], t->time[e]) < OD_BLEND_RETURNS);
+         e++)
+        if (od_training_weight(t, e) > 0)
+            out[count++] = t->item[e];
+    return count;
 }
 
 static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
 {
     const struct od_blend_facts *facts = a->facts;
     const struct od_judge *judge = &a->judges[j];
-    uint32_t n = facts->training->item_count, target = facts->training->item[judge->end];
-    size_t shares = (size_t)n * OD_BLEND_COMMON;
+    uint32_t n = facts->training->item_count;
+    const size_t items = n;
     struct od_past_event *events = OD_NEW_ARRAY(arena, struct od_past_event, a->longest);
     float *scores = OD_NEW_ARRAY(arena, float, n);
-    float *popular = OD_NEW_ARRAY(arena, float, shares);
-    uint32_t *lately = OD_NEW_ARRAY(arena, uint32_t, (size_t)n * OD_RECENT_WINDOWS);
+    float *popular = OD_NEW_ARRAY(arena, float, items *OD_BLEND_COMMON);
+    float *past = OD_NEW_ARRAY(arena, float, n), *tilt = OD_NEW_ARRAY(arena, float, n);
+    uint32_t *lately = OD_NEW_ARRAY(arena, uint32_t, items * OD_RECENT_WINDOWS);
+    uint32_t taken[VISIT];
     struct od_query query;
     bool personal;
-    if (!events || !scores || !popular || !lately)
+    if (!events || !scores || !popular || !past || !tilt || !lately)
         return OD_NO_MEMORY;
     enum od_status st = od_blend_query(facts->training, judge, events, arena, &query);
     if (st == OD_OK)
         st = od_blend_score(a->model, &query, arena, scores, &personal, NULL);
     if (st != OD_OK)
         return st;
-    struct answer *to = &a->answers[j];
-    double sum = (double)od_blend_exponentials(scores, n, a->temperature);
-    to->p[OD_BLEND_OWN] = (double)scores[target] / sum;
     od_recent_count(facts->recent, od_blend_stale(query.now_s, j), n, lately);
     od_blend_popular_shares(facts->count, lately, n, popular);
-    to->f[0] = 1;
-    to->f[1] = (double)od_blend_pause(&query);
-    to->f[2] = (double)od_blend_length(query.event_count);
-    /* what the blend scored has been read */
-    return ask_popular(facts, &query, popular, target, arena, scores, lately, to);
+    st = od_blend_tilt(facts->returning, &query, popular, n, arena, past, tilt);
+    if (st != OD_OK)
+        return st;
+    float total[OD_BLEND_COMMON];
+    od_blend_totals(popular, tilt, n, total);
+    size_t count = visit(facts->training, judge->end, taken);
+    for (size_t v = 0; v < count; v++) {
+        struct answer *to = &a->answers[j * VISIT + v];
+        *to = (struct answer){
+            .judge = j,
+            .weight = 1 / (double)count,
+            .f = {1, (double)od_blend_pause(&query), (double)od_blend_length(query.event_count)}};
+        to->p[OD_BLEND_OF_PAST] = (double)past[taken[v]];
+        for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+            to->p[OD_BLEND_OF_DAY + k] =
+                (double)(popular[items * k + taken[v]] * tilt[taken[v]] / total[k]);
+    }
+    for (size_t s = 0; s < SHARPS; s++) {
+        memcpy(past, scores, items * sizeof *past); /* the past has been told */
+        float sum = od_blend_exponentials(past, n, a->temperature / sharps[s]);
+        for (size_t v = 0; v < count; v++)
+            a->answers[j * VISIT + v].own[s] = (double)(past[taken[v]] / sum);
+    }
+    return OD_OK;
 }
 
 static enum od_status ask_one(void *context, size_t index, unsigned thread)
@@ -152,22 +163,13 @@ static size_t choose(const struct od_blend_facts *facts, struct od_judge *out)
 
 /* --- fitting --- */
 
-/* What source k says of the judge's item. */
-static double source(const struct answer *a, const struct od_blend_away *away, size_t k)
-{
-    if (k == OD_BLEND_OWN)
-        return a->p[k];
-    double by = (double)away->again, past = a->past[k - OD_BLEND_OF_DAY];
-    return a->p[k] * (a->again ? by : 1) / (1 + (by - 1) * past);
-}
-
 static double likelihood(const struct answer *a, const struct od_blend_away *away,
                          float share[OD_BLEND_SOURCES])
 {
     double p = 0;
     od_blend_shares(away, (float)a->f[1], (float)a->f[2], share);
     for (size_t k = 0; k < OD_BLEND_SOURCES; k++)
-        p += (double)share[k] * source(a, away, k);
+        p += (double)share[k] * a->p[k];
     return p;
 }
 
@@ -175,9 +177,9 @@ static double likelihood(const struct answer *a, const struct od_blend_away *awa
  */
 enum which { EVEN, ODD, BOTH };
 
-static enum which which_of(size_t j)
+static enum which which_of(size_t judge)
 {
-    return j / 2 % 2 ? ODD : EVEN;
+    return judge / 2 % 2 ? ODD : EVEN;
 }
 
 struct fold {
@@ -188,7 +190,7 @@ struct fold {
 
 static bool in_fold(const struct fold *f, size_t j)
 {
-    return f->which == BOTH || which_of(j) == f->which;
+    return f->which == BOTH || which_of(f->answers[j].judge) == f->which;
 }
 
 static double height(const struct fold *f, const struct od_blend_away *away)
@@ -197,7 +199,7 @@ static double height(const struct fold *f, const struct od_blend_away *away)
     double sum = 0;
     for (size_t j = 0; j < f->count; j++)
         if (in_fold(f, j))
-            sum += log(likelihood(&f->answers[j], away, share));
+            sum += f->answers[j].weight * log(likelihood(&f->answers[j], away, share));
     for (size_t k = 1; k < OD_BLEND_SOURCES; k++)
         for (size_t x = 0; x < OD_BLEND_GATE; x++)
             sum -= RIDGE / 2 * (double)(away->gate[k][x] * away->gate[k][x]);
@@ -212,8 +214,8 @@ static void add_judge(const struct answer *a, const struct od_blend_away *away,
     double p = likelihood(a, away, s);
     for (size_t i = 0; i < UNKNOWN; i++) {
         size_t k = 1 + i / OD_BLEND_GATE;
-        double sk = (double)s[k], fi = a->f[i % OD_BLEND_GATE];
-        step[i] += sk * (source(a, away, k) / p - 1) * fi;
+        double sk = (double)s[k], fi = a->weight * a->f[i % OD_BLEND_GATE];
+        step[i] += sk * (a->p[k] / p - 1) * fi;
         for (size_t n = 0; n < UNKNOWN; n++) {
             size_t l = 1 + n / OD_BLEND_GATE;
             curve[i][n] += ((k == l ? sk : 0) - sk * (double)s[l]) * fi * a->f[n % OD_BLEND_GATE];
@@ -268,65 +270,64 @@ static double climb(const struct fold *f, double now, struct od_blend_away *away
     return height_next;
 }
 
-/* How many times likelier who comes back takes an item of the past than popular sources say, by the
- * judges as far as these speak for them; half a judge of either kind says: as likely. */
-static float again_of(const struct fold *f, const struct od_blend_away *away)
+/* Returns how high it is. */
+static double fit(const struct answer *answers, size_t count, enum which which,
+                  struct od_blend_away *away)
 {
-    double low = log(1e-3), high = log(1e3);
-    for (int halving = 0; halving < 40; halving++) {
-        double by = exp((low + high) / 2), sum = .5 - by / (1 + by);
-        for (size_t j = 0; j < f->count; j++) {
-            const struct answer *a = &f->answers[j];
-            float share[OD_BLEND_SOURCES];
-            if (!in_fold(f, j))
-                continue;
-            double p = likelihood(a, away, share);
-            for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_SOURCES; k++) {
-                double past = a->past[k - OD_BLEND_OF_DAY];
-                sum += (double)share[k] * source(a, away, k) / p *
-                       (a->again - by * past / (1 + (by - 1) * past));
-            }
-        }
-        if (sum > 0)
-            low = log(by);
-        else
-            high = log(by);
-    }
-    return (float)exp((low + high) / 2);
-}
-
-static void fit(const struct answer *answers, size_t count, enum which which,
-                struct od_blend_away *away)
-{
-    enum { ROUNDS = 4 };
     const struct fold f = {answers, count, which};
     memset(away->gate, 0, sizeof away->gate);
-    away->serves = 1;
-    away->again = 1;
-    for (int round = 0; round < ROUNDS; round++) {
-        double now = height(&f, away), before = -INFINITY;
-        for (int pass = 0; pass < PASSES && now > before + SETTLE * (double)count; pass++) {
-            before = now;
-            now = climb(&f, now, away);
-        }
-        if (round + 1 < ROUNDS)
-            away->again = again_of(&f, away);
+    double now = height(&f, away), before = -INFINITY;
+    for (int pass = 0; pass < PASSES && now > before + SETTLE * (double)count; pass++) {
+        before = now;
+        now = climb(&f, now, away);
     }
+    return now;
 }
 
-/* Whether judges are likelier under what others were asked for; *out_gain: by how much, the mean of
- * the logarithm. */
+static void sharpen(struct answer *answers, size_t count, size_t sharp)
+{
+    for (size_t j = 0; j < count; j++)
+        answers[j].p[OD_BLEND_OWN] = answers[j].own[sharp];
+}
+
+/* The shares, and how sharp the blend is: steps up from 1 while they gain. */
+static void fit_all(struct answer *answers, size_t count, struct od_blend_away *away)
+{
+    double highest = -INFINITY;
+    size_t sharp = 0;
+    for (; sharp < SHARPS; sharp++) {
+        struct od_blend_away now = *away;
+        sharpen(answers, count, sharp);
+        double height = fit(answers, count, BOTH, &now);
+        if (!(height > highest))
+            break;
+        highest = height;
+        *away = now;
+        away->sharp = sharps[sharp];
+    }
+    sharpen(answers, count, sharp - 1);
+}
+
+static double gain_of(const struct answer *a, const struct od_blend_away *away)
+{
+    float share[OD_BLEND_SOURCES];
+    double own = a->own[0] + (double)OD_BLEND_LEAST_SHARE * a->p[OD_BLEND_OF_ALL];
+    return a->weight * log(likelihood(a, away, share) / own);
+}
+
+/* Whether judges are likelier under shares that others were asked for, with the sharpness of all;
+ * *out_gain: by how much, the mean of the logarithm. */
 static bool gains(const struct answer *answers, size_t count, float *out_gain)
 {
-    double sum = 0, squares = 0, n = (double)count;
+    double sum = 0, squares = 0, n = 0;
     struct od_blend_away of[2] = {{0}, {0}};
     fit(answers, count, ODD, &of[EVEN]);
     fit(answers, count, EVEN, &of[ODD]);
-    for (size_t j = 0; j < count; j++) {
-        float share[OD_BLEND_SOURCES];
-        double own = answers[j].p[OD_BLEND_OWN] +
-                     (double)OD_BLEND_LEAST_SHARE * answers[j].p[OD_BLEND_OF_ALL];
-        double gain = log(likelihood(&answers[j], &of[which_of(j)], share) / own);
+    for (size_t j = 0; j < count; n++) {
+        size_t judge = answers[j].judge;
+        double gain = 0;
+        for (; j < count && answers[j].judge == judge; j++)
+            gain += gain_of(&answers[j], &of[which_of(judge)]);
         sum += gain;
         squares += gain * gain;
     }
@@ -335,13 +336,24 @@ static bool gains(const struct answer *answers, size_t count, float *out_gain)
     return mean > ERRORS * error;
 }
 
+/* Those that say something, in their order; returns how many. */
+static size_t close_up(struct answer *answers, size_t count)
+{
+    size_t n = 0;
+    for (size_t j = 0; j < count; j++)
+        if (answers[j].weight > 0)
+            answers[n++] = answers[j];
+    return n;
+}
+
 enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struct od_model *model,
                                  float temperature, unsigned threads, struct od_blend_away *out,
                                  struct od_error *err)
 {
     out->serves = 0;
+    out->sharp = 1;
     struct od_judge *judges = malloc((facts->judge_count + 1) * sizeof *judges);
-    struct answer *answers = calloc(facts->judge_count + 1, sizeof *answers);
+    struct answer *answers = calloc((facts->judge_count + 1) * VISIT, sizeof *answers);
     enum od_status st = judges && answers ? OD_OK : OD_NO_MEMORY;
     if (st == OD_OK && od_recent_real(facts->training)) {
         size_t count = choose(facts, judges);
@@ -352,8 +364,11 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
         float gain = 0;
         if (count >= LEAST_ASKED)
             st = od_parallel(threads ? threads : od_cpu_count(), count, ask_one, &a);
-        if (count >= LEAST_ASKED && st == OD_OK && gains(answers, count, &gain))
-            fit(answers, count, BOTH, out);
+        size_t answered = close_up(answers, count * VISIT);
+        if (count >= LEAST_ASKED && st == OD_OK) {
+            fit_all(answers, answered, out);
+            out->serves = gains(answers, answered, &gain);
+        }
         out->judges = (uint32_t)count;
         out->gain = gain;
     }

@@ -43,6 +43,36 @@ void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint
     }
 }
 
+enum od_status od_blend_tilt(const struct od_content_model *returning, const struct od_query *query,
+                             const float *popular, uint32_t items, struct od_arena *scratch,
+                             float *past, float *tilt)
+{
+    const size_t n = items;
+    const float *day = popular, *week = day + n, *month = week + n, *usual = month + n;
+    float sum = 0;
+    bool any;
+    for (uint32_t i = 0; i < items; i++) {
+        past[i] = 0;
+        tilt[i] = 1;
+    }
+    if (returning && returning->columns &&
+        od_returning_rates(returning, query, usual, scratch, tilt, &any) != OD_OK)
+        return OD_NO_MEMORY;
+    for (size_t e = 0; e < query->event_count; e++) {
+        uint32_t i = query->events[e].item;
+        if (i >= items)
+            continue;
+        if (past[i] <= 0)
+            tilt[i] *= OD_BLEND_AGAIN;
+        float more = day[i] + week[i] + month[i] + usual[i];
+        past[i] += more;
+        sum += more;
+    }
+    for (uint32_t i = 0; i < items && sum > 0; i++)
+        past[i] /= sum;
+    return OD_OK;
+}
+
 float od_blend_exponentials(float *scores, size_t count, float temperature)
 {
     const struct od_nn_vector *vector = od_nn_vector_best();
@@ -62,20 +92,20 @@ void od_blend_totals(const float *popular, const float *tilt, uint32_t items,
     od_nn_vector_best()->dots(out, tilt, source, OD_BLEND_COMMON, n);
 }
 
-void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, const float *tilt,
-                  float temperature, uint32_t items, float *scores)
+void od_blend_mix(const float share[OD_BLEND_SOURCES], float sharp, const float *past,
+                  const float *popular, const float *tilt, float temperature, uint32_t items,
+                  float *scores)
 {
     const size_t n = items;
     const float *day = popular, *week = day + n, *month = week + n, *all = month + n;
-    float own = share[OD_BLEND_OWN] / od_blend_exponentials(scores, n, temperature);
-    float by[OD_BLEND_COMMON], total[OD_BLEND_COMMON] = {1, 1, 1, 1};
-    if (tilt)
-        od_blend_totals(popular, tilt, items, total);
+    float own = share[OD_BLEND_OWN] / od_blend_exponentials(scores, n, temperature / sharp);
+    float by[OD_BLEND_COMMON], total[OD_BLEND_COMMON];
+    od_blend_totals(popular, tilt, items, total);
     for (size_t k = 0; k < OD_BLEND_COMMON; k++)
         by[k] = share[OD_BLEND_OF_DAY + k] / total[k];
     for (size_t i = 0; i < n; i++) {
         float common = by[0] * day[i] + by[1] * week[i] + by[2] * month[i] + by[3] * all[i];
-        scores[i] = own * scores[i] + common * (tilt ? tilt[i] : 1);
+        scores[i] = own * scores[i] + share[OD_BLEND_OF_PAST] * past[i] + common * tilt[i];
     }
     od_nn_vector_best()->log(scores, scores, temperature, n);
 }

@@ -56,10 +56,10 @@ struct od_blend_header od_blend_default(const struct od_part *const *parts, uint
     header.version = OD_BLEND_VERSION;
     header.items = items;
     header.temperature = OD_BLEND_TEMPERATURE;
+    header.away.sharp = 1;
     header.newcomers = OD_BLEND_NEWCOMERS_DEFAULT;
     for (size_t p = 0; p < OD_BLEND_PARTS && parts[p]; p++) {
         struct od_blend_part *to = &header.part[header.part_count++];
-        memcpy(to->name, parts[p]->name, strnlen(parts[p]->name, sizeof to->name - 1));
         *to = (struct od_blend_part){.shape = OD_BLEND_LOG2, .serves = p == 0, .scale = .02f};
         memcpy(to->name, parts[p]->name, strnlen(parts[p]->name, sizeof to->name - 1));
         to->weight = p == 0 ? 1.5f : 0;
@@ -110,8 +110,7 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     for (size_t k = 0; good && k < OD_BLEND_SOURCES; k++)
         for (size_t x = 0; x < OD_BLEND_GATE; x++)
             good = good && fabsf(header->away.gate[k][x]) < MOST_GATE;
-    good = good &&
-           (!header->away.serves || (header->away.again > 0 && header->away.again < MOST_GATE));
+    good = good && header->away.sharp >= 1 && header->away.sharp < OD_BLEND_MOST_SHARP;
     for (size_t k = 0; good && k < OD_BLEND_COMMON; k++)
         good = header->newcomers.share[k] >= 0 && header->newcomers.share[k] <= 2;
     good = good && header->newcomers.share[OD_BLEND_COMMON - 1] > 0 &&
@@ -436,32 +435,6 @@ static void tilt(const struct od_model *m, const struct od_query *query, float *
     *out_personal = true;
 }
 
-/* What popular sources are multiplied by. */
-static enum od_status tilt_away(const struct od_model *m, const struct od_query *query,
-                                const float *usual, struct od_arena *scratch, float **out)
-{
-    uint32_t n = m->header.items;
-    float *rates = OD_NEW_ARRAY(scratch, float, n);
-    bool any, *seen = OD_NEW_ARRAY(scratch, bool, n);
-    if (!rates || !seen)
-        return OD_NO_MEMORY;
-    for (uint32_t i = 0; i < n; i++)
-        rates[i] = 1;
-    if (m->returning.columns &&
-        od_returning_rates(&m->returning, query, usual, scratch, rates, &any) != OD_OK)
-        return OD_NO_MEMORY;
-    memset(seen, 0, n * sizeof *seen);
-    for (size_t e = 0; e < query->event_count; e++) {
-        uint32_t i = query->events[e].item;
-        if (i >= n || seen[i])
-            continue;
-        seen[i] = true;
-        rates[i] *= m->header.away.again;
-    }
-    *out = rates;
-    return OD_OK;
-}
-
 /* The answer to somebody who comes back. */
 static enum od_status mix(const struct od_model *m, const struct od_query *query,
                           struct od_arena *scratch, struct od_blend_notes *notes, float *scores,
@@ -469,18 +442,19 @@ static enum od_status mix(const struct od_model *m, const struct od_query *query
 {
     uint32_t n = m->header.items;
     const float *shares;
-    float share[OD_BLEND_SOURCES], *tilt = NULL;
+    float share[OD_BLEND_SOURCES];
+    float *past = OD_NEW_ARRAY(scratch, float, n), *tilt = OD_NEW_ARRAY(scratch, float, n);
     enum od_status st = shares_then(m, query, scratch, &shares, err);
     if (st != OD_OK)
         return st;
-    if (tilt_away(m, query, shares + (OD_BLEND_OF_ALL - OD_BLEND_OF_DAY) * (size_t)n, scratch,
-                  &tilt) != OD_OK)
+    if (!past || !tilt ||
+        od_blend_tilt(&m->returning, query, shares, n, scratch, past, tilt) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     od_blend_shares(&m->header.away, od_blend_pause(query), od_blend_length(query->event_count),
                     share);
     if (notes)
         od_blend_note_before(notes, scores);
-    od_blend_mix(share, shares, tilt, m->header.temperature, n, scores);
+    od_blend_mix(share, m->header.away.sharp, past, shares, tilt, m->header.temperature, n, scores);
     if (notes)
         od_blend_note_away(notes, scores);
     return OD_OK;

@@ -65,7 +65,7 @@ struct od_blend_part {
 };
 
 /* Where an item may come from when somebody comes back after a pause: what the blend says of the
- * user, or what everybody takes. The answer is a mixture,
+ * user, what the user took before, or what everybody takes. The answer is a mixture,
  *
  *     p(item) = sum over sources k of share_k p_k(item),  share = softmax(gate_k . (1, pause,
  * length)),
@@ -73,42 +73,52 @@ struct od_blend_part {
  * and the score temperature * log p. Interests of an earlier visit are there again or they are not:
  * a sum of logits, which makes all of them a little weaker, says neither. */
 enum od_blend_source {
-    OD_BLEND_OWN, /* softmax(score / temperature) */
+    OD_BLEND_OWN,     /* softmax(sharp * score / temperature) */
+    OD_BLEND_OF_PAST, /* in proportion to the user's events on the item and its popularity */
     OD_BLEND_OF_DAY,
     OD_BLEND_OF_WEEK,
     OD_BLEND_OF_MONTH, /* the item's share of the interactions of the last day, week, 30 days */
     OD_BLEND_OF_ALL,   /* and of all */
     OD_BLEND_SOURCES
 };
-#define OD_BLEND_COMMON  (OD_BLEND_SOURCES - 1) /* those that are the same for all users */
-#define OD_BLEND_GATE    3                      /* of 1, od_blend_pause and od_blend_length */
+#define OD_BLEND_COMMON  (OD_BLEND_SOURCES - OD_BLEND_OF_DAY) /* those of what everybody takes */
+#define OD_BLEND_GATE    3   /* of 1, od_blend_pause and od_blend_length */
 #define OD_BLEND_RETURNS .7f /* the od_blend_pause, six hours, from which somebody comes back */
 struct od_blend_away {
     uint32_t serves; /* 0: the blend alone answers after pauses too */
     uint32_t judges; /* asked */
     float gain;      /* of the mean log p of held-out items, by cross-validation */
     float gate[OD_BLEND_SOURCES][OD_BLEND_GATE]; /* OD_BLEND_OWN's are 0 */
-    float again;     /* popular sources say so many times as much of items of the past, above 0 */
+    float sharp;     /* what the blend's scores are multiplied by; from 1, to OD_BLEND_MOST_SHARP */
     uint32_t tilts;  /* popular sources are p_k times the rates of returning.h, brought to sum 1 */
     float tilt_gain; /* od_returning_choose's */
 };
+#define OD_BLEND_MOST_SHARP  16.0f
 #define OD_BLEND_LEAST_SHARE 1e-6f /* of OD_BLEND_OF_ALL: nothing is impossible */
+#define OD_BLEND_AGAIN       1e-3f /* of what popular sources say is left for items of the past */
 /* Their sum is 1, and the last is never 0. */
 void od_blend_shares(const struct od_blend_away *away, float pause, float length,
                      float share[OD_BLEND_SOURCES]);
-/* The p_k of all sources but the first: out[OD_BLEND_COMMON][items]. count: interactions;
+/* The p_k of popular sources: out[OD_BLEND_COMMON][items]. count: interactions;
  * lately: od_recent_count's. */
 void od_blend_popular_shares(const uint32_t *count, const uint32_t *lately, uint32_t items,
                              float *out);
-/* out: the sums of the popular sources times tilt[items]. */
+/* past[items]: the p of OD_BLEND_OF_PAST. tilt[items]: what popular sources are multiplied by,
+ * above 0: little for the past, which has a source of its own, and what returning (NULL or without
+ * columns: nothing) says of the rest. popular: od_blend_popular_shares'. */
+enum od_status od_blend_tilt(const struct od_content_model *returning, const struct od_query *query,
+                             const float *popular, uint32_t items, struct od_arena *scratch,
+                             float *past, float *tilt) OD_MUST_USE;
+/* out: the sums of the popular sources times tilt. */
 void od_blend_totals(const float *popular, const float *tilt, uint32_t items,
                      float out[OD_BLEND_COMMON]);
 /* scores := exp(scores / temperature) but for a factor; returns their sum. */
 float od_blend_exponentials(float *scores, size_t count, float temperature);
-/* Scores of the blend become those of the mixture. popular: od_blend_popular_shares'; tilt[items]:
- * what the popular sources are multiplied by, above 0, NULL: nothing. */
-void od_blend_mix(const float share[OD_BLEND_SOURCES], const float *popular, const float *tilt,
-                  float temperature, uint32_t items, float *scores);
+/* Scores of the blend become those of the mixture. sharp: od_blend_away's; popular:
+ * od_blend_popular_shares'; past and tilt: od_blend_tilt's. */
+void od_blend_mix(const float share[OD_BLEND_SOURCES], float sharp, const float *past,
+                  const float *popular, const float *tilt, float temperature, uint32_t items,
+                  float *scores);
 
 /* The answer to those without a history: the same popular sources, in shares of their own; and
  * where a part knows rates of who asks (part.h), times rate^tilt. */
@@ -142,7 +152,7 @@ struct od_blend_header {
     uint32_t recent_count, recent_stride;
     int64_t last_time;
 };
-#define OD_BLEND_VERSION     9
+#define OD_BLEND_VERSION     10
 #define OD_BLEND_TEMPERATURE 1.0f /* of logits, when nothing says better */
 
 /* The blend of a recipe's parts before anything is known: the first serves alone. */

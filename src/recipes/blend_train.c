@@ -481,14 +481,14 @@ static void describe_away(const struct od_blend_away *away, struct od_buf *out)
         float share[OD_BLEND_SOURCES];
         od_blend_shares(away, od_blend_pause_between(0, when[i].pause_s), 0, share);
         od_buf_printf(out,
-                      "      of %-7s  blend %.3f, popular of the day %.3f, week %.3f, 30 days "
-                      "%.3f, always %.3f\n",
-                      when[i].after, (double)share[OD_BLEND_OWN], (double)share[OD_BLEND_OF_DAY],
-                      (double)share[OD_BLEND_OF_WEEK], (double)share[OD_BLEND_OF_MONTH],
-                      (double)share[OD_BLEND_OF_ALL]);
+                      "      of %-7s  blend %.3f, the past %.3f, popular of the day %.3f, week "
+                      "%.3f, 30 days %.3f, always %.3f\n",
+                      when[i].after, (double)share[OD_BLEND_OWN], (double)share[OD_BLEND_OF_PAST],
+                      (double)share[OD_BLEND_OF_DAY], (double)share[OD_BLEND_OF_WEEK],
+                      (double)share[OD_BLEND_OF_MONTH], (double)share[OD_BLEND_OF_ALL]);
     }
     if (away->serves)
-        od_buf_printf(out, "      popular times %.3f for items of the past\n", (double)away->again);
+        od_buf_printf(out, "      the blend's scores times %.2f\n", (double)away->sharp);
     if (away->serves && away->tilts)
         od_buf_printf(
             out,
@@ -502,8 +502,9 @@ static void describe_newcomers(const struct od_blend_newcomers *newcomers, struc
     const float *share = newcomers->share;
     od_buf_printf(
         out, "    without a history: popular of the day %.3f, week %.3f, 30 days %.3f, always %.3f",
-        (double)share[OD_BLEND_OF_DAY - 1], (double)share[OD_BLEND_OF_WEEK - 1],
-        (double)share[OD_BLEND_OF_MONTH - 1], (double)share[OD_BLEND_OF_ALL - 1]);
+        (double)share[0], (double)share[OD_BLEND_OF_WEEK - OD_BLEND_OF_DAY],
+        (double)share[OD_BLEND_OF_MONTH - OD_BLEND_OF_DAY],
+        (double)share[OD_BLEND_OF_ALL - OD_BLEND_OF_DAY]);
     if (newcomers->asked)
         od_buf_printf(out, "; log p %+.4f by %u first events", (double)newcomers->gain,
                       newcomers->asked);

@@ -717,6 +717,8 @@ static void damaged_blends_are_refused(void **state)
     BREAK(temperature = 0);
     BREAK(away.gate[OD_BLEND_OF_WEEK][1] = NAN);
     BREAK(away.gate[OD_BLEND_OF_ALL][0] = 1e6f);
+    BREAK(away.sharp = .5f);
+    BREAK(away.sharp = NAN);
     BREAK(newcomers.share[0] = NAN);
     BREAK(newcomers.share[1] = -.1f);
     BREAK(newcomers.share[2] = 3);

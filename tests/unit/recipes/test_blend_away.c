@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "recipes/blend_train.h"
@@ -16,7 +17,8 @@ enum { DAY = 86400, CLUSTERS = 8, EACH = 10, ITEMS = CLUSTERS * EACH, USERS = 15
 static void shares_are_a_softmax_of_the_gates(void **state)
 {
     (void)state;
-    struct od_blend_away away = {.serves = 1, .gate = {{0}, {-1, 2, .5f}, {3, -1, 0}, {0}, {-90}}};
+    struct od_blend_away away = {
+        .serves = 1, .gate = {{0}, {2, -1, -.5f}, {-1, 2, .5f}, {3, -1, 0}, {0}, {-90}}};
     float share[OD_BLEND_SOURCES];
     for (int pause = 0; pause < 4; pause++)
         for (int length = -1; length < 3; length++) {
@@ -59,34 +61,59 @@ static void a_mixture_is_what_its_formula_says(void **state)
     enum { N = 300 };
     struct od_random rng;
     od_random_init(&rng, 3);
-    float scores[N], mixed[N], popular[OD_BLEND_COMMON * N], tilt[N];
-    static const float share[OD_BLEND_SOURCES] = {.5f, .1f, .2f, .15f, .05f};
-    const double temperature = .7;
+    float scores[N], mixed[N], popular[OD_BLEND_COMMON * N], tilt[N], past[N];
+    static const float share[OD_BLEND_SOURCES] = {.4f, .1f, .1f, .2f, .15f, .05f};
+    const double temperature = .7, sharp = 1.5;
     double total = 0, of[OD_BLEND_COMMON] = {0};
     for (size_t i = 0; i < N; i++) {
         scores[i] = i < 2 ? -FLT_MAX : (float)(5 * od_random_normal(&rng));
-        total += exp((double)scores[i] / temperature);
+        total += exp(sharp * (double)scores[i] / temperature);
         tilt[i] = (float)(.1 + 3 * od_random_double(&rng));
+        past[i] = i % 50 == 7 ? 50.f / N : 0;
     }
     for (size_t i = 0; i < sizeof popular / sizeof *popular; i++) {
         popular[i] = (float)(od_random_double(&rng) / N);
         of[i / N] += (double)(popular[i] * tilt[i % N]);
     }
-    for (int tilted = 0; tilted < 2; tilted++) {
-        double sum = 0;
-        memcpy(mixed, scores, sizeof mixed);
-        od_blend_mix(share, popular, tilted ? tilt : NULL, (float)temperature, N, mixed);
-        for (size_t i = 0; i < N; i++) {
-            double p = (double)share[0] * exp((double)scores[i] / temperature) / total;
-            for (size_t k = 1; k < OD_BLEND_SOURCES; k++)
-                p += (double)share[k] * (double)popular[(k - 1) * N + i] *
-                     (tilted ? (double)tilt[i] / of[k - 1] : 1);
-            assert_true(fabs((double)mixed[i] - temperature * log(p)) < 2e-5);
-            sum += exp((double)mixed[i] / temperature);
-        }
-        /* the popular ones here are no distribution until they are brought to one */
-        assert_true(tilted ? fabs(sum - 1) < 1e-4 : sum > .5 && sum < 1.5);
+    double sum = 0;
+    memcpy(mixed, scores, sizeof mixed);
+    od_blend_mix(share, (float)sharp, past, popular, tilt, (float)temperature, N, mixed);
+    for (size_t i = 0; i < N; i++) {
+        double own = exp(sharp * (double)scores[i] / temperature) / total;
+        double p = (double)share[OD_BLEND_OWN] * own;
+        p += (double)share[OD_BLEND_OF_PAST] * (double)past[i];
+        for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+            p += (double)share[OD_BLEND_OF_DAY + k] * (double)popular[k * N + i] * (double)tilt[i] /
+                 of[k];
+        assert_true(fabs((double)mixed[i] - temperature * log(p)) < 2e-5);
+        sum += exp((double)mixed[i] / temperature);
     }
+    assert_true(fabs(sum - 1) < 1e-4);
+}
+
+static void the_past_is_left_to_its_own_source(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    static const float popular[OD_BLEND_COMMON * N] = {
+        .2f, .2f, .2f, .2f, .2f, 0, 0, 0, 1, 0, .2f, 0, .3f, .1f, .4f, .1f, .1f, .4f, .2f, .2f};
+    static const struct od_past_event events[] = {
+        {.item = 3}, {.item = 9}, {.item = 1}, {.item = 3}};
+    static const float want_past[N] = {0, .3f / 3.3f, 0, 3.f / 3.3f, 0}; /* 1.5 each time */
+    struct od_query query = {.events = events, .event_count = 4}; /* one is not in the catalogue */
+    float past[N], tilt[N];
+    struct od_arena arena;
+    od_arena_init(&arena, 1 << 16);
+    assert_int_equal(od_blend_tilt(NULL, &query, popular, N, &arena, past, tilt), OD_OK);
+    for (size_t i = 0; i < N; i++) {
+        assert_true(fabsf(past[i] - want_past[i]) < 1e-6f);
+        assert_true(fabsf(tilt[i] - (want_past[i] > 0 ? OD_BLEND_AGAIN : 1)) < 1e-6f);
+    }
+    query.event_count = 0;
+    assert_int_equal(od_blend_tilt(NULL, &query, popular, N, &arena, past, tilt), OD_OK);
+    for (size_t i = 0; i < N; i++)
+        assert_true(fabsf(past[i]) <= 0 && fabsf(tilt[i] - 1) <= 0);
+    od_arena_done(&arena);
 }
 
 /* --- whole models --- */
@@ -142,11 +169,12 @@ static struct od_blend_header train(const struct od_training *t, struct od_memor
     return header;
 }
 
-static float own_after(const struct od_blend_away *away, int64_t pause_s)
+static float share_after(const struct od_blend_away *away, enum od_blend_source source,
+                         int64_t pause_s)
 {
     float share[OD_BLEND_SOURCES];
     od_blend_shares(away, od_blend_pause_between(0, pause_s), 0, share);
-    return share[OD_BLEND_OWN];
+    return share[source];
 }
 
 struct asked {
@@ -196,25 +224,30 @@ static unsigned in_cluster(const struct asked *a, unsigned cluster, unsigned top
     return found;
 }
 
-/* Shares of popularity of all time that begin to matter after half a day. */
-static void let_a_mixture_serve(struct od_memory_model *m, float again)
+static void tell_a_mixture(struct od_memory_model *m, const struct od_blend_away *away)
 {
     const void *found;
-    float soon = od_blend_pause_between(0, DAY / 2), late = od_blend_pause_between(0, 30 * DAY);
-    float slope = 10 / (late - soon);
-    struct od_blend_away away = {.serves = 1, .again = again};
-    away.gate[OD_BLEND_OF_ALL][0] = -4 - slope * soon;
-    away.gate[OD_BLEND_OF_ALL][1] = slope;
-    for (size_t k = OD_BLEND_OF_DAY; k < OD_BLEND_OF_ALL; k++)
-        away.gate[k][0] = -90;
-    assert_true(own_after(&away, DAY / 2) > .95f);
-    assert_true(own_after(&away, 30 * DAY) < .05f);
     assert_int_equal(
         od_image_array(&m->image, "blend", 1, sizeof(struct od_blend_header), &found, NULL), OD_OK);
     size_t at = (size_t)((const char *)found - (const char *)m->bytes);
-    memcpy((char *)m->bytes + at + offsetof(struct od_blend_header, away), &away, sizeof away);
+    memcpy((char *)m->bytes + at + offsetof(struct od_blend_header, away), away, sizeof *away);
     m->recipe->close(m->model);
     assert_int_equal(m->recipe->open(&m->image, &m->model, NULL), OD_OK);
+}
+
+/* Shares of a source that begin to matter after half a day, before the blend's. */
+static void let_a_mixture_serve(struct od_memory_model *m, enum od_blend_source late_source)
+{
+    float soon = od_blend_pause_between(0, DAY / 2), late = od_blend_pause_between(0, 30 * DAY);
+    float slope = 10 / (late - soon);
+    struct od_blend_away away = {.serves = 1, .sharp = 1};
+    for (size_t k = OD_BLEND_OF_PAST; k < OD_BLEND_SOURCES; k++)
+        away.gate[k][0] = -90;
+    away.gate[late_source][0] = -4 - slope * soon;
+    away.gate[late_source][1] = slope;
+    assert_true(share_after(&away, OD_BLEND_OWN, DAY / 2) > .95f);
+    assert_true(share_after(&away, OD_BLEND_OWN, 30 * DAY) < .05f);
+    tell_a_mixture(m, &away);
 }
 
 static void assert_terms_tell_the_score(const struct asked *a)
@@ -231,8 +264,9 @@ static void who_moved_on_is_shown_what_everybody_takes(void **state)
     struct od_blend_header h = train(t, &m);
     assert_int_equal(t->item_count, ITEMS);
     assert_true(h.away.serves && h.away.gain > .05f && h.away.judges > 100);
-    assert_true(own_after(&h.away, DAY / 2) > .95f);
-    assert_true(own_after(&h.away, 30 * DAY) < .9f);
+    assert_true(share_after(&h.away, OD_BLEND_OWN, DAY / 2) +
+                    share_after(&h.away, OD_BLEND_OF_PAST, DAY / 2) >
+                .95f);
     int64_t times[] = {t->last_time + 40 * DAY, t->last_time - 5 * DAY};
     for (size_t k = 0; k < 2; k++) {
         struct asked soon = ask(&m, times[k], 600), later = ask(&m, times[k], DAY / 2),
@@ -262,7 +296,7 @@ static void a_told_mixture_answers_after_a_pause(void **state)
     struct od_training *t = world(true);
     struct od_memory_model m;
     (void)train(t, &m);
-    let_a_mixture_serve(&m, 1);
+    let_a_mixture_serve(&m, OD_BLEND_OF_ALL);
     int64_t times[] = {t->last_time + 40 * DAY, t->last_time - 5 * DAY};
     for (size_t k = 0; k < 2; k++) {
         struct asked soon = ask(&m, times[k], 600), later = ask(&m, times[k], DAY / 2),
@@ -279,16 +313,15 @@ static void a_told_mixture_answers_after_a_pause(void **state)
     od_training_free(t);
 }
 
-/* Popular sources say more, or hardly anything, of items of the past where `again` says so. */
 static void items_of_the_past_are_taken_again_or_not(void **state)
 {
     (void)state;
     struct od_training *t = world(true);
     struct od_memory_model m;
     (void)train(t, &m);
-    let_a_mixture_serve(&m, 1000);
+    let_a_mixture_serve(&m, OD_BLEND_OF_PAST);
     struct asked more = ask(&m, t->last_time + 40 * DAY, 30 * DAY);
-    let_a_mixture_serve(&m, 1e-3f);
+    let_a_mixture_serve(&m, OD_BLEND_OF_ALL);
     struct asked less = ask(&m, t->last_time + 40 * DAY, 30 * DAY);
     for (unsigned i = 0; i < ITEMS; i++) {
         bool past = i >= 6 * EACH && i < 6 * EACH + 4; /* what ask tells of the user */
@@ -309,9 +342,41 @@ static void who_did_not_is_remembered(void **state)
     struct od_memory_model m;
     struct od_blend_header h = train(t, &m);
     assert_true(h.away.judges > 100);
-    assert_true(!h.away.serves || own_after(&h.away, 30 * DAY) > .8f);
+    assert_true(!h.away.serves || share_after(&h.away, OD_BLEND_OWN, 30 * DAY) > .8f);
     struct asked late = ask(&m, t->last_time + 40 * DAY, 30 * DAY);
     assert_true(in_cluster(&late, 6, 5) >= 4);
+    od_memory_model_done(&m);
+    od_training_free(t);
+}
+
+/* Its scores told at twice their temperature, the blend is half as sure as it should be. */
+static void a_blend_too_flat_after_a_pause_is_sharpened(void **state)
+{
+    (void)state;
+    static const struct od_blend_away alone = {.sharp = 1};
+    struct od_training *t = world(false);
+    struct od_memory_model m;
+    struct od_judge *judges;
+    struct od_recent recent;
+    struct od_blend_away as_it_is = {0}, flat = {0};
+    struct od_blend_header h = train(t, &m);
+    uint32_t count[ITEMS] = {0};
+    uint64_t end[USERS];
+    size_t judge_count;
+    tell_a_mixture(&m, &alone);
+    memcpy(end, t->user_start + 1, sizeof end);
+    assert_int_equal(t->user_count, USERS);
+    assert_int_equal(od_blend_judges(t, end, &judges, &judge_count, NULL), OD_OK);
+    assert_int_equal(od_recent_make(t, &recent, NULL), OD_OK);
+    for (uint64_t e = 0; e < t->user_start[USERS]; e++)
+        count[t->item[e]]++;
+    const struct od_blend_facts facts = {t, judges, judge_count, count, &recent, NULL};
+    assert_int_equal(od_blend_away_fit(&facts, m.model, h.temperature, 2, &as_it_is, NULL), OD_OK);
+    assert_int_equal(od_blend_away_fit(&facts, m.model, 2 * h.temperature, 2, &flat, NULL), OD_OK);
+    assert_true(as_it_is.judges > 100 && as_it_is.sharp >= 1);
+    assert_true(flat.serves && flat.sharp > as_it_is.sharp && flat.gain > as_it_is.gain);
+    free(judges);
+    od_recent_done(&recent);
     od_memory_model_done(&m);
     od_training_free(t);
 }
@@ -322,10 +387,12 @@ int main(void)
         cmocka_unit_test(shares_are_a_softmax_of_the_gates),
         cmocka_unit_test(popular_shares_are_shares),
         cmocka_unit_test(a_mixture_is_what_its_formula_says),
+        cmocka_unit_test(the_past_is_left_to_its_own_source),
         cmocka_unit_test(who_moved_on_is_shown_what_everybody_takes),
         cmocka_unit_test(a_told_mixture_answers_after_a_pause),
         cmocka_unit_test(items_of_the_past_are_taken_again_or_not),
         cmocka_unit_test(who_did_not_is_remembered),
+        cmocka_unit_test(a_blend_too_flat_after_a_pause_is_sharpened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
