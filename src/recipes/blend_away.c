@@ -87,53 +87,77 @@ static size_t visit(const struct od_training *t, uint64_t e, uint32_t out[VISIT]
     return count;
 }
 
+/* What one judge is asked with, [items] each but for popular and lately. */
+struct bench {
+    float *scores; /* of the blend */
+    float *sure;   /* probabilities of the blend, made sharper */
+    float *past, *tilt, *popular;
+    uint32_t *lately;
+    struct od_past_event *events;
+};
+
+static bool bench_open(struct bench *b, const struct asking *a, struct od_arena *arena)
+{
+    const size_t items = a->facts->training->item_count;
+    b->scores = OD_NEW_ARRAY(arena, float, items);
+    b->sure = OD_NEW_ARRAY(arena, float, items);
+    b->past = OD_NEW_ARRAY(arena, float, items);
+    b->tilt = OD_NEW_ARRAY(arena, float, items);
+    b->popular = OD_NEW_ARRAY(arena, float, OD_BLEND_COMMON *items);
+    b->lately = OD_NEW_ARRAY(arena, uint32_t, OD_RECENT_WINDOWS * items);
+    b->events = OD_NEW_ARRAY(arena, struct od_past_event, a->longest);
+    return b->scores && b->sure && b->past && b->tilt && b->popular && b->lately && b->events;
+}
+
+/* What the sources say of taken[count]. */
+static void answer(const struct asking *a, size_t j, const struct od_query *query,
+                   const struct bench *b, const uint32_t *taken, size_t count)
+{
+    const size_t items = a->facts->training->item_count;
+    struct answer *to = &a->answers[j * VISIT];
+    float total[OD_BLEND_COMMON];
+    od_blend_totals(b->popular, b->tilt, (uint32_t)items, total);
+    for (size_t v = 0; v < count; v++) {
+        uint32_t i = taken[v];
+        to[v].judge = j;
+        to[v].weight = 1 / (double)count;
+        to[v].f[0] = 1;
+        to[v].f[1] = (double)od_blend_pause(query);
+        to[v].f[2] = (double)od_blend_length(query->event_count);
+        to[v].p[OD_BLEND_OF_PAST] = (double)b->past[i];
+        for (size_t k = 0; k < OD_BLEND_COMMON; k++)
+            to[v].p[OD_BLEND_OF_DAY + k] =
+                (double)(b->popular[items * k + i] * b->tilt[i] / total[k]);
+    }
+    for (size_t s = 0; s < SHARPS; s++) {
+        memcpy(b->sure, b->scores, items * sizeof *b->sure);
+        float sum = od_blend_exponentials(b->sure, items, a->temperature / sharps[s]);
+        for (size_t v = 0; v < count; v++)
+            to[v].own[s] = (double)(b->sure[taken[v]] / sum);
+    }
+}
+
 static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
 {
     const struct od_blend_facts *facts = a->facts;
     const struct od_judge *judge = &a->judges[j];
-    uint32_t n = facts->training->item_count;
-    const size_t items = n;
-    struct od_past_event *events = OD_NEW_ARRAY(arena, struct od_past_event, a->longest);
-    float *scores = OD_NEW_ARRAY(arena, float, n);
-    float *popular = OD_NEW_ARRAY(arena, float, items *OD_BLEND_COMMON);
-    float *past = OD_NEW_ARRAY(arena, float, n), *tilt = OD_NEW_ARRAY(arena, float, n);
-    uint32_t *lately = OD_NEW_ARRAY(arena, uint32_t, items * OD_RECENT_WINDOWS);
-    uint32_t taken[VISIT];
+    uint32_t n = facts->training->item_count, taken[VISIT];
+    struct bench b;
     struct od_query query;
     bool personal;
-    if (!events || !scores || !popular || !past || !tilt || !lately)
+    if (!bench_open(&b, a, arena))
         return OD_NO_MEMORY;
-    enum od_status st = od_blend_query(facts->training, judge, events, arena, &query);
+    enum od_status st = od_blend_query(facts->training, judge, b.events, arena, &query);
     if (st == OD_OK)
-        st = od_blend_score(a->model, &query, arena, scores, &personal, NULL);
+        st = od_blend_score(a->model, &query, arena, b.scores, &personal, NULL);
     if (st != OD_OK)
         return st;
-    od_recent_count(facts->recent, od_blend_stale(query.now_s, j), n, lately);
-    od_blend_popular_shares(facts->count, lately, n, popular);
-    st = od_blend_tilt(facts->returning, &query, popular, n, arena, past, tilt);
-    if (st != OD_OK)
-        return st;
-    float total[OD_BLEND_COMMON];
-    od_blend_totals(popular, tilt, n, total);
-    size_t count = visit(facts->training, judge->end, taken);
-    for (size_t v = 0; v < count; v++) {
-        struct answer *to = &a->answers[j * VISIT + v];
-        *to = (struct answer){
-            .judge = j,
-            .weight = 1 / (double)count,
-            .f = {1, (double)od_blend_pause(&query), (double)od_blend_length(query.event_count)}};
-        to->p[OD_BLEND_OF_PAST] = (double)past[taken[v]];
-        for (size_t k = 0; k < OD_BLEND_COMMON; k++)
-            to->p[OD_BLEND_OF_DAY + k] =
-                (double)(popular[items * k + taken[v]] * tilt[taken[v]] / total[k]);
-    }
-    for (size_t s = 0; s < SHARPS; s++) {
-        memcpy(past, scores, items * sizeof *past); /* the past has been told */
-        float sum = od_blend_exponentials(past, n, a->temperature / sharps[s]);
-        for (size_t v = 0; v < count; v++)
-            a->answers[j * VISIT + v].own[s] = (double)(past[taken[v]] / sum);
-    }
-    return OD_OK;
+    od_recent_count(facts->recent, od_blend_stale(query.now_s, j), n, b.lately);
+    od_blend_popular_shares(facts->count, b.lately, n, b.popular);
+    st = od_blend_tilt(facts->returning, &query, b.popular, n, arena, b.past, b.tilt);
+    if (st == OD_OK)
+        answer(a, j, &query, &b, taken, visit(facts->training, judge->end, taken));
+    return st;
 }
 
 static enum od_status ask_one(void *context, size_t index, unsigned thread)
