@@ -74,3 +74,28 @@ enum od_status od_parallel(unsigned threads, size_t count,
     pthread_mutex_destroy(&team.lock);
     return team.failed;
 }
+
+struct with_arena {
+    enum od_status (*part)(void *context, size_t index, struct od_arena *arena);
+    void *context;
+};
+
+static enum od_status run_with_arena(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    const struct with_arena *with = context;
+    struct od_arena arena;
+    od_arena_init(&arena, SIZE_MAX);
+    enum od_status s = with->part(with->context, index, &arena);
+    od_arena_done(&arena);
+    return s;
+}
+
+enum od_status od_parallel_arenas(unsigned threads, size_t count,
+                                  enum od_status (*part)(void *context, size_t index,
+                                                         struct od_arena *arena),
+                                  void *context)
+{
+    struct with_arena with = {part, context};
+    return od_parallel(threads, count, run_with_arena, &with);
+}

@@ -5,6 +5,7 @@
 #ifndef OD_OS_PARALLEL_H
 #define OD_OS_PARALLEL_H
 
+#include "base/arena.h"
 #include "base/error.h"
 
 #include <stddef.h>
@@ -19,5 +20,11 @@ unsigned od_cpu_count(void);
 enum od_status od_parallel(unsigned threads, size_t count,
                            enum od_status (*part)(void *context, size_t index, unsigned thread),
                            void *context) OD_MUST_USE;
+/* The same; each part is given an arena of its own, empty and without a bound, in place of its
+ * thread. */
+enum od_status od_parallel_arenas(unsigned threads, size_t count,
+                                  enum od_status (*part)(void *context, size_t index,
+                                                         struct od_arena *arena),
+                                  void *context) OD_MUST_USE;
 
 #endif

@@ -111,29 +111,25 @@ static int compare_users(const void *key, const void *pair)
     return (a > b) - (a < b);
 }
 
-static enum od_status ask(void *context, size_t query, unsigned thread)
+static enum od_status ask(void *context, size_t query, struct od_arena *arena)
 {
-    (void)thread;
     struct evaluation *e = context;
     uint32_t items = e->recipe->items(e->model)->count;
     const struct pair *actual = e->pairs + e->first[query];
     size_t actual_count = e->first[query + 1] - e->first[query];
-    struct od_arena arena;
-    od_arena_init(&arena, SIZE_MAX);
-    uint64_t *bitmap = OD_NEW_ARRAY(&arena, uint64_t, od_bitmap_words(items) + 1);
-    struct od_segment_user *out = OD_NEW_ARRAY(&arena, struct od_segment_user, e->k);
+    uint64_t *bitmap = OD_NEW_ARRAY(arena, uint64_t, od_bitmap_words(items) + 1);
+    struct od_segment_user *out = OD_NEW_ARRAY(arena, struct od_segment_user, e->k);
     enum od_status s = bitmap && out ? OD_OK : OD_NO_MEMORY;
     if (s == OD_OK) {
         set_items(e, actual->query, bitmap);
         struct od_segment_query asked = {.items = bitmap, .most = e->k};
-        s = e->recipe->segment(e->model, &asked, &arena, out, &e->listed_count[query], NULL);
+        s = e->recipe->segment(e->model, &asked, arena, out, &e->listed_count[query], NULL);
     }
     size_t hits = 0;
     for (uint32_t i = 0; s == OD_OK && i < e->listed_count[query]; i++) {
         e->listed[query * e->k + i] = out[i].user;
         hits += bsearch(&out[i].user, actual, actual_count, sizeof *actual, compare_users) != NULL;
     }
-    od_arena_done(&arena);
     e->hits[query] = (double)hits;
     e->recall[query] = (double)hits / (double)(actual_count < e->k ? actual_count : e->k);
     return s;
@@ -210,7 +206,7 @@ static enum od_status ask_all(struct evaluation *e, const struct od_training *fu
         e->hits = calloc(e->query_count, sizeof *e->hits);
         e->recall = calloc(e->query_count, sizeof *e->recall);
         bool room = e->listed && e->listed_count && e->hits && e->recall;
-        s = room ? od_parallel(threads, e->query_count, ask, e) : OD_NO_MEMORY;
+        s = room ? od_parallel_arenas(threads, e->query_count, ask, e) : OD_NO_MEMORY;
         if (s == OD_OK && !add_metrics(e, full, metrics))
             s = OD_NO_MEMORY;
     }

@@ -137,8 +137,9 @@ static void answer(const struct asking *a, size_t j, const struct od_query *quer
     }
 }
 
-static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
+static enum od_status ask(void *context, size_t j, struct od_arena *arena)
 {
+    const struct asking *a = context;
     const struct od_blend_facts *facts = a->facts;
     const struct od_judge *judge = &a->judges[j];
     uint32_t n = facts->training->item_count, taken[VISIT];
@@ -157,16 +158,6 @@ static enum od_status ask(const struct asking *a, size_t j, struct od_arena *are
     st = od_blend_tilt(facts->returning, &query, b.popular, n, arena, b.past, b.tilt);
     if (st == OD_OK)
         answer(a, j, &query, &b, taken, visit(facts->training, judge->end, taken));
-    return st;
-}
-
-static enum od_status ask_one(void *context, size_t index, unsigned thread)
-{
-    (void)thread;
-    struct od_arena arena;
-    od_arena_init(&arena, SIZE_MAX);
-    enum od_status st = ask(context, index, &arena);
-    od_arena_done(&arena);
     return st;
 }
 
@@ -317,19 +308,21 @@ static void sharpen(struct answer *answers, size_t count, size_t sharp)
 /* The shares, and how sharp the blend is: steps up from 1 while they gain. */
 static void fit_all(struct answer *answers, size_t count, struct od_blend_away *away)
 {
-    double highest = -INFINITY;
-    size_t sharp = 0;
-    for (; sharp < SHARPS; sharp++) {
+    size_t best = 0;
+    sharpen(answers, count, best);
+    double highest = fit(answers, count, BOTH, away);
+    for (size_t next = 1; next < SHARPS; next++) {
         struct od_blend_away now = *away;
-        sharpen(answers, count, sharp);
+        sharpen(answers, count, next);
         double height = fit(answers, count, BOTH, &now);
         if (!(height > highest))
             break;
         highest = height;
         *away = now;
-        away->sharp = sharps[sharp];
+        best = next;
     }
-    sharpen(answers, count, sharp - 1);
+    sharpen(answers, count, best);
+    away->sharp = sharps[best];
 }
 
 static double gain_of(const struct answer *a, const struct od_blend_away *away)
@@ -387,12 +380,15 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
                 a.longest = judges[j].end - judges[j].start;
         float gain = 0;
         if (count >= LEAST_ASKED)
-            st = od_parallel(threads ? threads : od_cpu_count(), count, ask_one, &a);
+            st = od_parallel_arenas(threads, count, ask, &a);
         size_t answered = close_up(answers, count * VISIT);
+        struct od_blend_away fitted = *out;
         if (count >= LEAST_ASKED && st == OD_OK) {
-            fit_all(answers, answered, out);
-            out->serves = gains(answers, answered, &gain);
+            fit_all(answers, answered, &fitted);
+            fitted.serves = gains(answers, answered, &gain);
         }
+        if (fitted.serves)
+            *out = fitted;
         out->judges = (uint32_t)count;
         out->gain = gain;
     }

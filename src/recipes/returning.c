@@ -147,8 +147,9 @@ struct asking {
     double *tilted, *usually; /* [asked] p^FOCUS with and without rates */
 };
 
-static enum od_status ask(const struct asking *a, size_t j, struct od_arena *arena)
+static enum od_status ask(void *context, size_t j, struct od_arena *arena)
 {
+    const struct asking *a = context;
     const struct od_training *t = a->training;
     uint64_t e = a->event[j];
     uint32_t n = t->item_count, u = od_training_user_of(t, e);
@@ -168,16 +169,6 @@ static enum od_status ask(const struct asking *a, size_t j, struct od_arena *are
     double p = (double)a->usual[t->item[e]], rate = any ? (double)rates[t->item[e]] : 1;
     a->usually[j] = pow(p, FOCUS);
     a->tilted[j] = pow(p * rate, FOCUS);
-    return st;
-}
-
-static enum od_status ask_one(void *context, size_t index, unsigned thread)
-{
-    (void)thread;
-    struct od_arena arena;
-    od_arena_init(&arena, SIZE_MAX);
-    enum od_status st = ask(context, index, &arena);
-    od_arena_done(&arena);
     return st;
 }
 
@@ -217,8 +208,7 @@ static enum od_status try_pause(const struct od_returning_task *task, struct ask
         a->map[side] = maps + side * square;
         st = fit_map(a->rows, t, end, pause_s, task->threads, maps + side * square, err);
     }
-    if (st == OD_OK &&
-        od_parallel(task->threads ? task->threads : od_cpu_count(), count, ask_one, a) != OD_OK)
+    if (st == OD_OK && od_parallel_arenas(task->threads, count, ask, a) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     return st;
 }

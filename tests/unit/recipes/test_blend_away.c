@@ -256,6 +256,37 @@ static void assert_terms_tell_the_score(const struct asked *a)
         assert_true(isfinite(a->score[i]) && fabsf(a->score[i] - a->terms[i]) < 1e-3f);
 }
 
+/* The probability of the items that world's users move on to. */
+static double taken_by_everybody(const struct asked *a, float temperature)
+{
+    double sum = 0, all = 0;
+    for (unsigned i = 0; i < ITEMS; i++) {
+        double p = exp((double)(a->score[i] / temperature));
+        all += p;
+        sum += i % EACH == 0 && i < 5 * EACH ? p : 0;
+    }
+    return sum / all;
+}
+
+/* After a month with what everybody takes, and at most so many items of the cluster in the best
+ * five. Before the data's end and after it. */
+static void assert_answers_by_pause(const struct od_memory_model *m, const struct od_training *t,
+                                    unsigned most_late)
+{
+    int64_t times[] = {t->last_time + 40 * DAY, t->last_time - 5 * DAY};
+    for (size_t k = 0; k < 2; k++) {
+        struct asked soon = ask(m, times[k], 600), later = ask(m, times[k], DAY / 2),
+                     late = ask(m, times[k], 30 * DAY);
+        assert_int_equal(in_cluster(&soon, 6, 5), 5);
+        assert_true(in_cluster(&later, 6, 5) >= 3);
+        assert_true(in_cluster(&late, 6, 5) <= most_late);
+        assert_int_equal(soon.away, 0);
+        assert_true(late.away > ITEMS / 2);
+        assert_terms_tell_the_score(&soon);
+        assert_terms_tell_the_score(&late);
+    }
+}
+
 static void who_moved_on_is_shown_what_everybody_takes(void **state)
 {
     (void)state;
@@ -267,18 +298,11 @@ static void who_moved_on_is_shown_what_everybody_takes(void **state)
     assert_true(share_after(&h.away, OD_BLEND_OWN, DAY / 2) +
                     share_after(&h.away, OD_BLEND_OF_PAST, DAY / 2) >
                 .95f);
-    int64_t times[] = {t->last_time + 40 * DAY, t->last_time - 5 * DAY};
-    for (size_t k = 0; k < 2; k++) {
-        struct asked soon = ask(&m, times[k], 600), later = ask(&m, times[k], DAY / 2),
-                     late = ask(&m, times[k], 30 * DAY);
-        assert_int_equal(in_cluster(&soon, 6, 5), 5);
-        assert_true(in_cluster(&later, 6, 5) >= 3);
-        assert_true(in_cluster(&late, 6, 5) <= 1); /* what everybody takes: one in four stays */
-        assert_int_equal(soon.away, 0);
-        assert_true(late.away > ITEMS / 2);
-        assert_terms_tell_the_score(&soon);
-        assert_terms_tell_the_score(&late);
-    }
+    struct asked soon = ask(&m, t->last_time + 40 * DAY, 600),
+                 late = ask(&m, t->last_time + 40 * DAY, 30 * DAY);
+    assert_true(taken_by_everybody(&soon, h.temperature) < .1);
+    assert_true(taken_by_everybody(&late, h.temperature) > .7); /* three in four are */
+    assert_answers_by_pause(&m, t, 1); /* the blend itself misses one of what everybody takes */
     struct od_buf text;
     od_buf_init(&text, 1 << 16);
     assert_true(od_blend_describe(&m.image, &text));
@@ -297,18 +321,7 @@ static void a_told_mixture_answers_after_a_pause(void **state)
     struct od_memory_model m;
     (void)train(t, &m);
     let_a_mixture_serve(&m, OD_BLEND_OF_ALL);
-    int64_t times[] = {t->last_time + 40 * DAY, t->last_time - 5 * DAY};
-    for (size_t k = 0; k < 2; k++) {
-        struct asked soon = ask(&m, times[k], 600), later = ask(&m, times[k], DAY / 2),
-                     late = ask(&m, times[k], 30 * DAY);
-        assert_int_equal(in_cluster(&soon, 6, 5), 5);
-        assert_true(in_cluster(&later, 6, 5) >= 3);
-        assert_int_equal(in_cluster(&late, 6, 5), 0);
-        assert_int_equal(soon.away, 0);
-        assert_true(late.away > ITEMS / 2);
-        assert_terms_tell_the_score(&soon);
-        assert_terms_tell_the_score(&late);
-    }
+    assert_answers_by_pause(&m, t, 0);
     od_memory_model_done(&m);
     od_training_free(t);
 }
