@@ -6,6 +6,7 @@
  * run prints one line of JSON. The model is sum over pairs (w v - 1)^2 + 1 / WEIGHT sum over all
  * (w v)^2 + RIDGE / WEIGHT (|W|^2 + |V|^2): a confidence of WEIGHT, in the peer's terms. OUT gets
  * the factors, users then items, as float32. Without arguments it makes data and runs by itself. */
+#include "math/blas.h"
 #include "pairs.inc"
 
 #include "os/parallel.h"
@@ -85,6 +86,7 @@ static void run_by_itself(void)
 
 int main(int argc, char **argv)
 {
+    od_blas_know_cpu(argv);
     if (argc == 5 && strcmp(argv[1], "generate") == 0) {
         pairs_generate(argv[2], (uint32_t)strtoul(argv[3], NULL, 10),
                        (uint32_t)strtoul(argv[4], NULL, 10));

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "math/blas.h"
 #include "math/cholesky.h"
 #include "os/io.h"
 #include "os/parallel.h"
@@ -161,6 +162,7 @@ static uint32_t argument(int argc, char **argv, int place, uint32_t otherwise)
 
 int main(int argc, char **argv)
 {
+    od_blas_know_cpu(argv);
     uint32_t seconds = argument(argc, argv, 1, 10);
     unsigned threads = argument(argc, argv, 2, od_cpu_count());
     struct learner l = {.plan = {.window = 64, .context = 32, .batch_rows = 2048}};

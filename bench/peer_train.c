@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "math/blas.h"
 #include "math/cholesky.h"
 #include "math/nn/layers.h"
 #include "recipes/seq_net.h"
@@ -163,6 +164,7 @@ static int run(const struct sizes *s, const struct od_training *t, bool gru)
 
 int main(int argc, char **argv)
 {
+    od_blas_know_cpu(argv);
     struct sizes s;
     uint32_t *const number[] = {&s.items, &s.sequences, &s.length, &s.batch,
                                 &s.width, &s.steps,     &s.threads};

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "math/blas.h"
 
 static const struct od_verb verbs[] = {
     {"serve", "answer the Amazon Personalize API", od_cmd_serve},
@@ -29,6 +30,7 @@ static int help(FILE *to)
 
 int main(int argc, char **argv)
 {
+    od_blas_know_cpu(argv);
     if (argc < 2)
         return help(stderr);
     for (size_t i = 0; i < VERB_COUNT; i++)
