@@ -31,16 +31,13 @@
 
 enum {
     LEAST_ASKED = 100, /* judges, for there to be a choice */
-    MOST_ASKED = 4000,
     PASSES = 60,
     VISIT = 20, /* events of one that are asked for */
     UNKNOWN = (OD_BLEND_SOURCES - 1) * OD_BLEND_GATE,
 };
-#define MOST_SCORES  40000000u /* that are looked at */
-#define LEAST_SCORED 200u      /* judges, however large the catalogue */
-#define RIDGE        .1        /* of gates: a tenth of a judge */
-#define SETTLE       1e-7      /* gain of the mean log p that is none */
-#define ERRORS       2         /* standard errors of the likelihood that are a gain */
+#define RIDGE  .1   /* of gates: a tenth of a judge */
+#define SETTLE 1e-7 /* gain of the mean log p that is none */
+#define ERRORS 2    /* standard errors of the likelihood that are a gain */
 
 static const float sharps[] = {1, 1.25f, 1.5f, 1.75f, 2, 2.5f}; /* that are tried */
 #define SHARPS (sizeof sharps / sizeof *sharps)
@@ -165,14 +162,15 @@ static enum od_status ask(void *context, size_t j, struct od_arena *arena)
 static size_t choose(const struct od_blend_facts *facts, struct od_judge *out)
 {
     const int64_t *time = facts->training->time;
-    size_t count = 0, items = facts->training->item_count;
+    size_t count = 0;
     for (size_t j = 0; j < facts->judge_count; j++) {
         uint64_t end = facts->judges[j].end;
         if (od_blend_pause_between(time[end - 1], time[end]) >= OD_BLEND_RETURNS)
             out[count++] = facts->judges[j];
     }
-    size_t most = MOST_SCORES / (items + 1);
-    most = most < LEAST_SCORED ? LEAST_SCORED : most > MOST_ASKED ? MOST_ASKED : most;
+    for (size_t j = 0; j < facts->return_count; j++)
+        out[count++] = facts->returns[j];
+    size_t most = od_blend_asked(facts->training->item_count, OD_RETURNS);
     return od_judges_even(out, count, most, out);
 }
 
@@ -369,8 +367,9 @@ enum od_status od_blend_away_fit(const struct od_blend_facts *facts, const struc
 {
     out->serves = 0;
     out->sharp = 1;
-    struct od_judge *judges = malloc((facts->judge_count + 1) * sizeof *judges);
-    struct answer *answers = calloc((facts->judge_count + 1) * VISIT, sizeof *answers);
+    size_t most = facts->judge_count + facts->return_count;
+    struct od_judge *judges = malloc((most + 1) * sizeof *judges);
+    struct answer *answers = calloc((most + 1) * VISIT, sizeof *answers);
     enum od_status st = judges && answers ? OD_OK : OD_NO_MEMORY;
     if (st == OD_OK && od_recent_real(facts->training)) {
         size_t count = choose(facts, judges);

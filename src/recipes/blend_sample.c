@@ -1,4 +1,4 @@
-/* Judges and their candidates. See blend_train.h.
+/* Judges' candidates. See blend_train.h.
  *
  * A judge's query is what the server would have got just before the held-out event, at its time.
  * Candidates are in the order of their codes, so nothing depends on which part named them. */
@@ -12,78 +12,7 @@
 #include "os/parallel.h"
 #include "recipes/blend_train.h"
 
-enum {
-    LEAST_EVENTS = 3, /* of a user that judges: one is held out, two are a transition */
-    LEAST_JUDGES = 20,
-    LEAST_SHARE = 300, /* judges that small data sets can do without more easily than choices */
-    REST_S = 6 * 3600, /* after which somebody comes back */
-    MOST_RETURNS = 3,  /* one judge in so many at most is asked about a return */
-    MOST_LOST = 24,    /* events after it, which nothing learns from */
-    BLOCK = 16         /* judges of a part of the work */
-};
-
-/* Whether a user's last usable event can be asked for. */
-static bool can_judge(const struct od_training *training, uint64_t start, uint64_t end)
-{
-    return end - start >= LEAST_EVENTS && od_training_weight(training, end - 1) > 0;
-}
-
-/* The event that a user's last visit began with, or that of the longest pause before it, where it
- * is not far from end; else the last one. */
-static uint64_t last_return(const struct od_training *training, uint64_t start, uint64_t end,
-                            bool longest)
-{
-    uint64_t least = start + LEAST_EVENTS - 1, found = end - 1;
-    least = end - start > LEAST_EVENTS + MOST_LOST ? end - 1 - MOST_LOST : least;
-    int64_t most = REST_S - 1;
-    for (uint64_t e = end; e-- > least;) {
-        int64_t pause = training->time[e] - training->time[e - 1];
-        if (pause <= most || od_training_weight(training, e) <= 0)
-            continue;
-        found = e;
-        most = longest ? pause : INT64_MAX;
-    }
-    return found;
-}
-
-enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
-                               struct od_judge **out, size_t *out_count, struct od_error *err)
-{
-    const uint64_t *start = training->user_start;
-    size_t able = 0, seen = 0, count = 0;
-    uint64_t events = 0, returns = 0;
-    for (size_t u = 0; u < training->user_count; u++) {
-        events += end[u] - start[u];
-        able += can_judge(training, start[u], end[u]);
-        for (uint64_t e = start[u] + 1; e < end[u]; e++)
-            returns += training->time[e] - training->time[e - 1] >= REST_S;
-    }
-    /* Each visit asks before its first event too, so returns are twice their share of the events.
-     */
-    uint64_t every = returns ? events / (2 * returns) : UINT64_MAX;
-    every = every < MOST_RETURNS ? MOST_RETURNS : every;
-    size_t most = OD_JUDGED_SCORES / ((size_t)training->item_count + 1);
-    size_t want = most < LEAST_JUDGES ? LEAST_JUDGES : most < OD_JUDGES ? most : OD_JUDGES;
-    uint64_t share = events / OD_JUDGED_EVENTS + LEAST_SHARE;
-    want = share < want ? (size_t)share : want;
-    want = able < want ? able : want;
-    struct od_judge *judges = malloc((want + 1) * sizeof *judges);
-    if (!judges)
-        return od_fail(err, OD_NO_MEMORY, NULL);
-    for (size_t u = 0; u < training->user_count; u++) {
-        if (!can_judge(training, start[u], end[u]))
-            continue;
-        size_t turn = seen++;
-        if (turn * want / able == (turn + 1) * want / able)
-            continue;
-        bool back = count % every == every - 1, longest = count / every % 2;
-        end[u] = back ? last_return(training, start[u], end[u], longest) : end[u] - 1;
-        judges[count++] = (struct od_judge){start[u], end[u]};
-    }
-    *out = judges;
-    *out_count = count;
-    return OD_OK;
-}
+enum { BLOCK = 16 }; /* judges of a part of the work */
 
 /* What one thread works with. */
 struct bench {

@@ -129,8 +129,8 @@ static enum od_status add_items(const struct od_training *training, struct od_im
 struct learning {
     const struct od_train_input *input; /* the training part */
     uint64_t *end;
-    struct od_judge *judges;
-    size_t judge_count;
+    struct od_judge *judges, *returns;
+    size_t judge_count, return_count;
     uint32_t *count;
     struct od_recent recent;
     struct od_returning returning;
@@ -142,6 +142,7 @@ static void learning_done(struct learning *l)
 {
     free(l->end);
     free(l->judges);
+    free(l->returns);
     free(l->count);
     od_recent_done(&l->recent);
     od_returning_done(&l->returning);
@@ -253,6 +254,17 @@ static enum od_status fit_returning(struct blend_run *run, struct learning *l, s
     return st;
 }
 
+static struct od_blend_facts facts_of(const struct learning *l)
+{
+    return (struct od_blend_facts){.training = l->input->training,
+                                   .judges = l->judges,
+                                   .judge_count = l->judge_count,
+                                   .returns = l->returns,
+                                   .return_count = l->return_count,
+                                   .count = l->count,
+                                   .recent = &l->recent};
+}
+
 /* What answers those who come back, asked with the blend alone. */
 static enum od_status fit_away(struct blend_run *run, struct learning *l,
                                const struct od_model *model, struct od_error *err)
@@ -262,9 +274,8 @@ static enum od_status fit_away(struct blend_run *run, struct learning *l,
     if (st != OD_OK)
         return st;
     const struct od_content_model returning = od_returning_model(&l->returning);
-    const struct od_blend_facts facts = {l->input->training, l->judges,
-                                         l->judge_count,     l->count,
-                                         &l->recent,         l->returning.map ? &returning : NULL};
+    struct od_blend_facts facts = facts_of(l);
+    facts.returning = l->returning.map ? &returning : NULL;
     return od_blend_away_fit(&facts, model, header->temperature, l->input->threads, &header->away,
                              err);
 }
@@ -274,8 +285,7 @@ static enum od_status fit_away(struct blend_run *run, struct learning *l,
 static enum od_status finish_header(struct blend_run *run, struct learning *l,
                                     const struct od_split *split, struct od_error *err)
 {
-    const struct od_blend_facts facts = {l->input->training, l->judges,  l->judge_count,
-                                         l->count,           &l->recent, NULL};
+    const struct od_blend_facts facts = facts_of(l);
     struct od_model *model = NULL;
     struct od_blend_header *header = &run->header;
     enum od_status st = assemble(run, l, &model, err);
@@ -307,14 +317,14 @@ static enum od_status measure(const struct blend_run *run, const struct learning
 }
 
 /* Counts would tell the judges' answers: what they hold out is taken from them. */
-static void discount(struct learning *l)
+static void discount(struct learning *l, const struct od_judge *judges, size_t judge_count)
 {
     const struct od_training *training = l->input->training;
     const uint64_t *user_end = training->user_start + 1;
-    for (size_t j = 0; j < l->judge_count; j++) {
-        while (*user_end <= l->judges[j].end)
+    for (size_t j = 0; j < judge_count; j++) {
+        while (*user_end <= judges[j].end)
             user_end++;
-        for (uint64_t e = l->judges[j].end; e < *user_end; e++)
+        for (uint64_t e = judges[j].end; e < *user_end; e++)
             l->count[training->item[e]]--;
     }
 }
@@ -328,10 +338,15 @@ static enum od_status learn(struct blend_run *run, const struct od_train_input *
     enum od_status st = make_ends(input, &l.end, err);
     if (st == OD_OK)
         st = od_blend_judges(input->training, l.end, &l.judges, &l.judge_count, err);
+    if (st == OD_OK && od_recent_real(input->training))
+        st = od_blend_judges_who_return(input->training, l.end, l.judges, l.judge_count, &l.returns,
+                                        &l.return_count, err);
     if (st == OD_OK)
         st = count_items(input->training, &l.count, err);
-    if (st == OD_OK)
-        discount(&l);
+    if (st == OD_OK) {
+        discount(&l, l.judges, l.judge_count);
+        discount(&l, l.returns, l.return_count);
+    }
     if (st == OD_OK)
         st = od_recent_make(input->training, &l.recent, err);
     run->header = od_blend_default(run->parts, input->training->item_count);

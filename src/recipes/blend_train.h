@@ -7,10 +7,11 @@
 
 /* --- who judges --- */
 
-/* Held-out events at most, judges times items (what one trial of a configuration reads), and events
- * of which one is held out: more would make the judged models poorer than those that will serve,
- * and some parts suffer more from that than others. */
+/* Held-out events at most; how many of them, times items, are asked about, but for the least number
+ * in the largest catalogue; and events of which one is held out: more would make the judged models
+ * poorer than those that will serve, and some parts suffer more from that than others. */
 #define OD_JUDGES        20000u
+#define OD_JUDGES_LEAST  1000u
 #define OD_JUDGED_SCORES 250000000u
 #define OD_JUDGED_EVENTS 12u
 
@@ -23,6 +24,19 @@
 enum od_status od_blend_judges(const struct od_training *training, uint64_t *end,
                                struct od_judge **out, size_t *out_count,
                                struct od_error *err) OD_MUST_USE;
+
+/* Judges at most, of `most`, that are asked about so many items. */
+size_t od_blend_asked(uint32_t items, size_t most);
+
+/* Those who come back that are asked what answers them. */
+#define OD_RETURNS 4000u
+/* Holds out the first event of a visit of more users, of those who judge nothing yet: what is
+ * lacking to as many judges who come back, or as OD_JUDGED_EVENTS allows. *out as od_blend_judges'.
+ */
+enum od_status od_blend_judges_who_return(const struct od_training *training, uint64_t *end,
+                                          const struct od_judge *judges, size_t judge_count,
+                                          struct od_judge **out, size_t *out_count,
+                                          struct od_error *err) OD_MUST_USE;
 
 /* --- what they are asked about --- */
 
@@ -122,7 +136,9 @@ struct od_blend_facts {
     const struct od_training *training;
     const struct od_judge *judges;
     size_t judge_count;
-    const uint32_t *count; /* [items] interactions, without those the judges hold out */
+    const struct od_judge *returns; /* od_blend_judges_who_return's, beside the judges */
+    size_t return_count;
+    const uint32_t *count; /* [items] interactions, without those all of them hold out */
     const struct od_recent *recent;
     const struct od_content_model *returning; /* NULL: nothing tilts what is popular */
 };

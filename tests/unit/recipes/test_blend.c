@@ -348,87 +348,6 @@ static void a_part_that_tells_nothing_is_dropped(void **state)
     od_blend_sample_done(&s);
 }
 
-static void judges_hold_out_their_last_events(void **state)
-{
-    (void)state;
-    struct od_training *t = toy_random(300, 40, 9, 5);
-    uint64_t *end = malloc(t->user_count * sizeof *end);
-    struct od_judge *judges = NULL;
-    size_t count = 0, at = 0;
-    for (uint32_t u = 0; u < t->user_count; u++)
-        end[u] = u % 5 ? t->user_start[u + 1] : t->user_start[u]; /* every fifth is left out */
-    assert_int_equal(od_blend_judges(t, end, &judges, &count, NULL), OD_OK);
-    for (uint32_t u = 0; u < t->user_count; u++) {
-        uint64_t n = t->user_start[u + 1] - t->user_start[u];
-        bool judge = u % 5 && n >= 3;
-        if (judge) {
-            assert_int_equal(judges[at].start, t->user_start[u]);
-            assert_int_equal(judges[at].end, t->user_start[u + 1] - 1);
-            assert_int_equal(end[u], judges[at++].end);
-        } else {
-            assert_int_equal(end[u], u % 5 ? t->user_start[u + 1] : t->user_start[u]);
-        }
-    }
-    assert_int_equal(at, count);
-    free(judges);
-    free(end);
-    od_training_free(t);
-}
-
-/* Three visits of four events each, a day apart: every third judge is asked when the last visit
- * begins. */
-static void some_judges_are_asked_when_somebody_returns(void **state)
-{
-    (void)state;
-    enum { USERS = 3600, VISIT = 4, EVENTS = 3 * VISIT };
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    for (unsigned u = 0; u < USERS; u++)
-        for (unsigned k = 0; k < EVENTS; k++)
-            toy_add(b, u, (u + k) % 50, 86400 * (int64_t)(k / VISIT) + 60 * k);
-    struct od_training *t = toy_finish(b);
-    uint64_t end[USERS];
-    struct od_judge *judges = NULL;
-    size_t count = 0, returns = 0;
-    memcpy(end, t->user_start + 1, sizeof end);
-    assert_int_equal(od_blend_judges(t, end, &judges, &count, NULL), OD_OK);
-    assert_true(count > USERS / 2);
-    for (size_t j = 0; j < count; j++) {
-        uint64_t place = judges[j].end - judges[j].start;
-        assert_true(place == EVENTS - 1 || place == EVENTS - VISIT);
-        assert_int_equal(end[judges[j].start / EVENTS], judges[j].end);
-        returns += place == EVENTS - VISIT;
-    }
-    assert_int_equal(returns, count / 3);
-    free(judges);
-    od_training_free(t);
-}
-
-/* Four visits, the third after a long pause: every other judge who comes back is asked then. */
-static void some_returns_are_those_after_the_longest_pause(void **state)
-{
-    (void)state;
-    enum { USERS = 3600, VISIT = 4, EVENTS = 4 * VISIT };
-    static const int64_t day[] = {0, 1, 31, 33};
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    for (unsigned u = 0; u < USERS; u++)
-        for (unsigned k = 0; k < EVENTS; k++)
-            toy_add(b, u, (u + k) % 50, 86400 * day[k / VISIT] + 60 * k);
-    struct od_training *t = toy_finish(b);
-    uint64_t end[USERS];
-    struct od_judge *judges = NULL;
-    size_t count = 0, last = 0, longest = 0;
-    memcpy(end, t->user_start + 1, sizeof end);
-    assert_int_equal(od_blend_judges(t, end, &judges, &count, NULL), OD_OK);
-    for (size_t j = 0; j < count; j++) {
-        last += judges[j].end - judges[j].start == 3 * VISIT;
-        longest += judges[j].end - judges[j].start == 2 * VISIT;
-    }
-    assert_true(count > USERS / 2 && last + longest == count / 3);
-    assert_true(last == longest || last == longest + 1);
-    free(judges);
-    od_training_free(t);
-}
-
 /* --- whole models --- */
 
 enum { PARAMS = 16, RING = 30, NEAR = 10 };
@@ -759,9 +678,6 @@ int main(void)
         cmocka_unit_test(a_focus_is_climbed_to_its_top),
         cmocka_unit_test(a_focus_hears_less_of_those_whom_nobody_can_tell),
         cmocka_unit_test(a_part_that_tells_nothing_is_dropped),
-        cmocka_unit_test(judges_hold_out_their_last_events),
-        cmocka_unit_test(some_judges_are_asked_when_somebody_returns),
-        cmocka_unit_test(some_returns_are_those_after_the_longest_pause),
         cmocka_unit_test(repeats_are_learnt_not_assumed),
         cmocka_unit_test(a_blend_tells_what_serves),
         cmocka_unit_test(a_score_is_the_sum_of_its_terms),

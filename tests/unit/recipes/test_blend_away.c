@@ -383,7 +383,7 @@ static void a_blend_too_flat_after_a_pause_is_sharpened(void **state)
     assert_int_equal(od_recent_make(t, &recent, NULL), OD_OK);
     for (uint64_t e = 0; e < t->user_start[USERS]; e++)
         count[t->item[e]]++;
-    const struct od_blend_facts facts = {t, judges, judge_count, count, &recent, NULL};
+    const struct od_blend_facts facts = {t, judges, judge_count, NULL, 0, count, &recent, NULL};
     assert_int_equal(od_blend_away_fit(&facts, m.model, h.temperature, 2, &as_it_is, NULL), OD_OK);
     assert_int_equal(od_blend_away_fit(&facts, m.model, 2 * h.temperature, 2, &flat, NULL), OD_OK);
     assert_true(as_it_is.judges > 100 && as_it_is.sharp >= 1);
