@@ -24,7 +24,7 @@ struct tilt_thread {
 };
 
 struct tilting {
-    const struct od_model *model;
+    const struct od_newcomer_model *model;
     const struct od_split *split;
     uint32_t items, asked;
     struct tilt_thread *thread;
@@ -75,24 +75,26 @@ static enum od_status ask(const struct tilting *g, struct tilt_thread *t, size_t
                           struct od_error *err)
 {
     const struct od_split *split = g->split;
-    uint32_t which = (uint32_t)((uint64_t)index * split->test_count / g->asked), serving;
+    uint32_t which = (uint32_t)((uint64_t)index * split->test_count / g->asked);
     uint32_t user = split->test_user[which];
     uint64_t event = split->full->user_start[user];
     uint32_t target = split->item_map[split->full->item[event]];
     float *p = t->memory, *rates = p + g->items;
-    float temperature = od_blend_temperature(g->model);
+    const struct od_scorer *scorer = &g->model->scorer;
     struct od_query query = {.item = OD_NO_CODE,
                              .now_s = od_blend_stale(split->full->time[event], index)};
-    bool personal;
     if (target == OD_NO_CODE)
         return OD_OK;
     if (od_query_at(split->full, user, event, &t->arena, &query) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    if (!od_blend_rates(g->model, &query, rates, &serving))
+    bool any;
+    if (g->model->rates(scorer->context, &query, &t->arena, rates, &any) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (!any)
         return OD_OK;
-    enum od_status st = od_blend_score(g->model, &query, &t->arena, p, &personal, err);
+    enum od_status st = scorer->score(scorer->context, &query, &t->arena, p, err);
     for (uint32_t i = 0; i < g->items && st == OD_OK; i++)
-        p[i] /= temperature;
+        p[i] /= g->model->temperature;
     if (st == OD_OK)
         gains(g, p, rates, rates + g->items, rates + 2 * (size_t)g->items, target,
               g->gain + index * TILTS);
@@ -134,11 +136,11 @@ static void decide(const struct tilting *g, struct od_blend_newcomers *out)
     }
 }
 
-enum od_status od_blend_tilt_fit(const struct od_model *model, const struct od_split *split,
-                                 unsigned threads, struct od_blend_newcomers *out,
-                                 struct od_error *err)
+enum od_status od_blend_tilt_fit(const struct od_newcomer_model *model,
+                                 const struct od_split *split, unsigned threads,
+                                 struct od_blend_newcomers *out, struct od_error *err)
 {
-    uint32_t items = od_blend_items(model)->count, most = MOST_SCORES / (items + 1);
+    uint32_t items = model->items, most = MOST_SCORES / (items + 1);
     uint32_t able = split ? split->test_count : 0;
     most = most < LEAST_ASKED ? LEAST_ASKED : most > MOST_ASKED ? MOST_ASKED : most;
     threads = threads ? threads : od_cpu_count();

@@ -196,6 +196,15 @@ static enum od_status ask_model(void *context, const struct od_query *query,
     return od_blend_score(context, query, scratch, scores, &personal, err);
 }
 
+static enum od_status rates_of_model(void *context, const struct od_query *query,
+                                     struct od_arena *scratch, float *out, bool *out_any)
+{
+    (void)scratch;
+    uint32_t serving;
+    *out_any = od_blend_rates(context, query, out, &serving);
+    return OD_OK;
+}
+
 static enum od_status assemble(const struct blend_run *run, const struct learning *l,
                                struct od_model **out, struct od_error *err)
 {
@@ -223,7 +232,9 @@ static enum od_status fit_tilt(struct blend_run *run, const struct learning *l,
     enum od_status st = od_blend_assemble(&l->image, &of, &model, err);
     if (st != OD_OK)
         return st;
-    st = od_blend_tilt_fit(model, split, l->input->threads, &run->header.newcomers, err);
+    const struct od_newcomer_model asked = {
+        {ask_model, model}, rates_of_model, run->header.items, od_blend_temperature(model)};
+    st = od_blend_tilt_fit(&asked, split, l->input->threads, &run->header.newcomers, err);
     if (run->header.newcomers.tilt > 0)
         run->header.part[p].serves = 1;
     od_blend_close(model);

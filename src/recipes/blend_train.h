@@ -158,11 +158,21 @@ enum od_status od_blend_newcomers_fit(const struct od_blend_facts *facts,
 /* That answer as of the end of the data, for models without a blend: scores[items]. */
 enum od_status od_blend_newcomers_at_end(const struct od_training *training, float temperature,
                                          float *scores, struct od_error *err) OD_MUST_USE;
-/* How much records and context tilt that (blend_tilt.c), by the first events of the split's test
- * users, whom no fit has seen; 1 where too few can be asked, for rates are cautious themselves.
- * model: serves a part with rates, and is not tilted yet; split NULL: nobody can be asked. */
-enum od_status od_blend_tilt_fit(const struct od_model *model, const struct od_split *split,
-                                 unsigned threads, struct od_blend_newcomers *out,
-                                 struct od_error *err) OD_MUST_USE;
+/* A model that answers newcomers, as a fit of its tilt asks it, by the codes of the training part.
+ */
+struct od_newcomer_model {
+    struct od_scorer scorer; /* temperature * log p, not tilted yet */
+    /* Rates of who asks (part.h), of the scorer's context; *out_any false: they say nothing. */
+    enum od_status (*rates)(void *context, const struct od_query *query, struct od_arena *scratch,
+                            float *out, bool *out_any);
+    uint32_t items;
+    float temperature;
+};
+/* How much records and context tilt the answer to newcomers (blend_tilt.c): fills in tilt,
+ * tilt_asked and tilt_gain, by the first events of the split's test users, whom no fit has seen; 1
+ * where too few can be asked, for rates are cautious themselves. split NULL: nobody can be. */
+enum od_status od_blend_tilt_fit(const struct od_newcomer_model *model,
+                                 const struct od_split *split, unsigned threads,
+                                 struct od_blend_newcomers *out, struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -5,14 +5,16 @@
  * -INFINITY. What such users choose by the records (taste.h) has a say there beside the network, by
  * weights learnt on items that were treated as cold (hrnn_mix.h). Without a known event the answer
  * is what newcomers took (blend_newcomers.c) as of the end of the data, among cold items where
- * those are all there is: temperature * ln(share).
+ * those are all there is: temperature * ln(share); with aws-hrnn-metadata times what those of such
+ * a record and context take of it (setting.h), to the power of tilt.
  *
  * Sections besides the network's, N items:
  *     items.at, items.text   the item ids
  *     hrnn                   struct od_hrnn_header
  *     hrnn.popular           float[N]
  *     hrnn.cold              uint64[words of N], aws-hrnn-coldstart alone
- *     taste.*                taste.h, likewise, when records say something */
+ *     taste.*                taste.h, likewise, when records say something
+ *     setting.*              setting.h, aws-hrnn-metadata with records of users or context alone */
 #include "recipes/hrnn.h"
 
 #include <math.h>
@@ -20,6 +22,8 @@
 #include <string.h>
 
 #include "base/bitmap.h"
+#include "math/nn/vector.h"
+#include "recipes/blend_model.h"
 #include "recipes/gru_model.h"
 #include "recipes/registry.h"
 
@@ -30,6 +34,7 @@ struct od_model {
     const float *popular;
     const uint64_t *cold;       /* NULL: all items are scored */
     struct od_taste_view taste; /* of the cold; columns 0: none */
+    void *setting;              /* of newcomers; NULL: none */
 };
 
 static enum od_status read_model(const struct od_image *image, struct od_model *m,
@@ -50,6 +55,7 @@ static enum od_status read_model(const struct od_image *image, struct od_model *
                 isfinite(m->header.temperature);
     for (size_t v = 0; v < OD_HRNN_VOICES; v++)
         good = good && isfinite(m->header.mix[v]);
+    good = good && m->header.tilt >= 0 && m->header.tilt <= OD_BLEND_MOST_TILT;
     if (!good)
         return od_fail(err, OD_CORRUPT, "Section hrnn is not valid.");
     st = od_image_array(image, "hrnn.popular", m->items.count, sizeof(float), &p, err);
@@ -63,7 +69,17 @@ static enum od_status read_model(const struct od_image *image, struct od_model *
         if (st == OD_OK)
             st = od_taste_open(image, m->items.count, &m->taste, err);
     }
+    if (st == OD_OK && od_part_setting.present(image))
+        st = od_part_setting.open(image, m->items.count, &m->setting, err);
     return st == OD_OK ? od_gru_open(image, m->items.count, &m->network, err) : st;
+}
+
+static void close_model(struct od_model *model)
+{
+    od_gru_close(model->network);
+    if (model->setting)
+        od_part_setting.close(model->setting);
+    free(model);
 }
 
 static enum od_status open_model(const struct od_image *image, struct od_model **out,
@@ -76,14 +92,8 @@ static enum od_status open_model(const struct od_image *image, struct od_model *
     if (st == OD_OK)
         *out = m;
     else
-        free(m);
+        close_model(m);
     return st;
-}
-
-static void close_model(struct od_model *model)
-{
-    od_gru_close(model->network);
-    free(model);
 }
 
 static const struct od_image_dict *items(const struct od_model *model)
@@ -120,6 +130,36 @@ static enum od_status mix_taste(const struct od_model *model, const struct od_qu
     return OD_OK;
 }
 
+bool od_hrnn_rates(const struct od_model *model, const struct od_query *query, float *out)
+{
+    bool any = false;
+    if (model->setting)
+        od_part_setting.rates(model->setting, query, out, &any);
+    return any;
+}
+
+/* Popularity, among those of such a record and context where these say something. */
+static enum od_status score_newcomer(const struct od_model *model, const struct od_query *query,
+                                     struct od_arena *scratch, float *scores, bool *out_personal,
+                                     struct od_error *err)
+{
+    uint32_t n = model->items.count;
+    float weight = model->header.temperature * model->header.tilt;
+    memcpy(scores, model->popular, n * sizeof *scores);
+    if (!model->setting || !(weight > 0))
+        return OD_OK;
+    float *rates = OD_NEW_ARRAY(scratch, float, n);
+    if (!rates)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    if (!od_hrnn_rates(model, query, rates))
+        return OD_OK;
+    od_nn_vector_best()->log(rates, rates, 1, n);
+    for (uint32_t i = 0; i < n; i++)
+        scores[i] += weight * rates[i];
+    *out_personal = true;
+    return OD_OK;
+}
+
 static enum od_status score(const struct od_model *model, const struct od_query *query,
                             struct od_arena *scratch, float *scores, bool *out_personal,
                             struct od_error *err)
@@ -133,11 +173,11 @@ static enum od_status score(const struct od_model *model, const struct od_query 
             return st;
     }
     if (!*out_personal)
-        memcpy(scores, model->popular, model->items.count * sizeof *scores);
+        st = score_newcomer(model, query, scratch, scores, out_personal, err);
     for (uint32_t i = 0; model->cold && i < model->items.count; i++)
         if (!od_bitmap_get(model->cold, i))
             scores[i] = -INFINITY;
-    return OD_OK;
+    return st;
 }
 
 bool od_hrnn_describe(const struct od_image *image, struct od_buf *out)
@@ -146,16 +186,21 @@ bool od_hrnn_describe(const struct od_image *image, struct od_buf *out)
         "network", "what such a user chooses by the records", "likewise, lately"};
     struct od_hrnn_header header;
     struct od_error err;
-    struct od_str taste;
+    struct od_str section;
     const void *p;
-    if (!od_image_section(image, "taste", &taste) ||
-        od_image_array(image, "hrnn", 1, sizeof header, &p, &err) != OD_OK)
+    if (od_image_array(image, "hrnn", 1, sizeof header, &p, &err) != OD_OK)
         return false;
     memcpy(&header, p, sizeof header);
-    od_buf_printf(out, "  %u cold items, scored by\n", header.cold_items);
-    for (size_t v = 0; v < OD_HRNN_VOICES; v++)
+    bool taste = od_image_section(image, "taste", &section);
+    bool setting = od_part_setting.present(image);
+    if (taste)
+        od_buf_printf(out, "  %u cold items, scored by\n", header.cold_items);
+    for (size_t v = 0; v < OD_HRNN_VOICES && taste; v++)
         od_buf_printf(out, "    %-40s weight %8.4f\n", voices[v], (double)header.mix[v]);
-    return true;
+    if (setting)
+        od_buf_printf(out, "  newcomers: popularity times rates of record and context^%.1f\n",
+                      (double)header.tilt);
+    return taste || setting;
 }
 
 static enum od_status train_plain(const struct od_train_input *input, struct od_image_writer *image,

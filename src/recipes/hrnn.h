@@ -10,17 +10,21 @@ enum od_hrnn_kind { OD_HRNN_PLAIN, OD_HRNN_METADATA, OD_HRNN_COLDSTART };
  * lately. */
 enum { OD_HRNN_NETWORK, OD_HRNN_ALWAYS, OD_HRNN_LATELY, OD_HRNN_VOICES };
 
-#define OD_HRNN_VERSION 2u
+#define OD_HRNN_VERSION 3u
 struct od_hrnn_header {
-    uint32_t version, items, cold_items, unused; /* cold_items: 0 unless coldstart */
+    uint32_t version, items, cold_items; /* cold_items: 0 unless coldstart */
+    float tilt; /* of metadata with section setting: newcomers get popular * rate^tilt */
     float temperature;
     float mix[OD_HRNN_VOICES]; /* of coldstart with section taste; else the network alone */
 };
 /* As a model in memory is asked before its mix is known. */
 void od_hrnn_set_mix(struct od_model *model, const float *mix);
 
-/* What a cold item is scored by, in lines for people. False, and nothing added, unless it is more
- * than the network. */
+/* Rates of who asks (part.h); false: records and context say nothing. */
+bool od_hrnn_rates(const struct od_model *model, const struct od_query *query, float *out);
+
+/* What a cold item is scored by, and how far newcomers' records tilt their answer, in lines for
+ * people. False, and nothing added, where there is neither. */
 bool od_hrnn_describe(const struct od_image *image, struct od_buf *out);
 
 enum od_status od_hrnn_train(const struct od_recipe *recipe, enum od_hrnn_kind kind,

@@ -7,7 +7,9 @@
  * Without metrics there is one fit on everybody (but for coldstart, which has its mix to learn).
  *
  * Records: items and users are features (features.h); items that only have a record are scored like
- * the others, from their features alone. */
+ * the others, from their features alone. What users' records and the context say to newcomers is
+ * the part setting of the blends; how cautious it is and how far it tilts the answer is learnt in
+ * the first fit. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,8 @@
 #include "recipes/linar_events.h"
 #include "recipes/metrics.h"
 
-#define LEARNT 0.8 /* of the progress, when the fit for the metrics is done */
+#define LEARNT  0.8 /* of the progress, when the fit for the metrics is done */
+#define SETTLED .05 /* of a fit's progress, when newcomers' part is done */
 
 struct records {
     struct od_catalogue catalogue;
@@ -32,6 +35,7 @@ struct records {
     uint64_t *cold; /* coldstart: bits over the catalogue's items */
     uint32_t cold_count;
     uint64_t *end; /* [users] */
+    bool setting;  /* metadata: records of users, or context, speak to newcomers */
 };
 
 static void records_done(struct records *r)
@@ -90,6 +94,7 @@ static enum od_status records_init(const struct od_train_input *input, enum od_h
         st = make_features(input, r, kind, err);
     if (st == OD_OK && kind == OD_HRNN_COLDSTART)
         st = find_cold(input, r, err);
+    r->setting = kind == OD_HRNN_METADATA && od_part_setting.applies(input->training);
     if (st != OD_OK)
         records_done(r);
     return st;
@@ -132,9 +137,10 @@ static enum od_status write_taste(const struct od_train_input *input, const stru
 
 /* What is asked for besides the network: see hrnn.h. */
 struct voice {
-    float temperature, mix[OD_HRNN_VOICES];
+    float temperature, tilt, mix[OD_HRNN_VOICES];
 };
-static const struct voice usual = {1, {[OD_HRNN_NETWORK] = 1}};
+static const struct voice usual = {1, 1, {[OD_HRNN_NETWORK] = 1}};
+static const struct voice untilted = {1, 0, {[OD_HRNN_NETWORK] = 1}};
 
 static enum od_status write_frame(const struct records *r, const struct voice *voice,
                                   struct od_image_writer *image)
@@ -143,6 +149,7 @@ static enum od_status write_frame(const struct records *r, const struct voice *v
     struct od_hrnn_header header = {.version = OD_HRNN_VERSION,
                                     .items = t->item_count,
                                     .cold_items = r->cold_count,
+                                    .tilt = voice->tilt,
                                     .temperature = voice->temperature};
     memcpy(header.mix, voice->mix, sizeof header.mix);
     enum od_status st = od_image_add_dict(image, "items", t->items);
@@ -156,18 +163,56 @@ static enum od_status write_frame(const struct records *r, const struct voice *v
     return st;
 }
 
+/* What fits tell later ones. */
+struct lessons {
+    struct od_str network, setting;
+};
+struct learnt {
+    struct od_buf network, setting;
+};
+
+/* Held-out events choose how cautious it is where there are no lessons yet. */
+static enum od_status fit_setting(const struct od_train_input *input, const struct records *r,
+                                  const struct lessons *lessons, struct od_image_writer *image,
+                                  struct od_buf *out_lesson, struct od_error *err)
+{
+    const struct od_training *t = input->training;
+    uint64_t *end = malloc(((size_t)t->user_count + 1) * sizeof *end);
+    struct od_judge *judges = NULL;
+    struct od_part_task task = {
+        .input = input, .end = end, .lesson = lessons ? lessons->setting : OD_STR_NONE};
+    enum od_status st = end ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    if (st == OD_OK)
+        memcpy(end, r->end, (size_t)t->user_count * sizeof *end);
+    if (st == OD_OK && !lessons)
+        st = od_blend_judges(t, end, &judges, &task.judge_count, err);
+    task.judges = judges;
+    if (st == OD_OK)
+        st = od_part_setting.fit(&task, image, out_lesson, err);
+    free(judges);
+    free(end);
+    return st;
+}
+
 static enum od_status fit_records(const struct od_train_input *input, const struct records *r,
-                                  struct od_str lesson, const struct voice *voice,
-                                  struct od_image_writer *image, struct od_buf *out_lesson,
+                                  const struct lessons *lessons, const struct voice *voice,
+                                  struct od_image_writer *image, struct learnt *out,
                                   struct od_error *err)
 {
     struct od_train_input own = *input;
+    struct od_progress_scale first, second;
+    struct od_part_task task = {
+        .input = &own, .end = r->end, .lesson = lessons ? lessons->network : OD_STR_NONE};
+    enum od_status st = OD_OK;
     own.training = &r->catalogue.training;
-    struct od_part_task task = {.input = &own, .end = r->end, .lesson = lesson};
-    enum od_status st = od_gru_fit(&task, &r->wish, image, out_lesson, err);
-    if (st != OD_OK)
-        return st;
-    if (r->cold)
+    if (r->setting) {
+        own.progress = od_progress_scaled(&first, input->progress, 0, SETTLED);
+        st = fit_setting(&own, r, lessons, image, &out->setting, err);
+        own.progress = od_progress_scaled(&second, input->progress, SETTLED, 1);
+    }
+    if (st == OD_OK)
+        st = od_gru_fit(&task, &r->wish, image, &out->network, err);
+    if (st == OD_OK && r->cold)
         st = write_taste(input, r, image, err);
     if (st != OD_OK)
         return st;
@@ -175,24 +220,40 @@ static enum od_status fit_records(const struct od_train_input *input, const stru
     return st == OD_OK ? OD_OK : od_fail(err, st, NULL);
 }
 
-/* --- od_fit of the model that is asked: its lesson rides in its image --- */
+static void learnt_init(struct learnt *l)
+{
+    od_buf_init(&l->network, SIZE_MAX / 2);
+    od_buf_init(&l->setting, SIZE_MAX / 2);
+}
+
+static void learnt_done(struct learnt *l)
+{
+    od_buf_done(&l->network);
+    od_buf_done(&l->setting);
+}
+
+/* --- od_fit of the model that is asked: its lessons ride in its image --- */
+
+static enum od_status add_lesson(struct od_image_writer *image, const char *name,
+                                 const struct od_buf *lesson)
+{
+    return od_image_add(image, name, lesson->ptr, lesson->len, false);
+}
 
 static enum od_status fit_asked(const struct od_train_input *input, enum od_hrnn_kind kind,
                                 struct od_image_writer *image, struct od_error *err)
 {
     struct records r;
-    struct od_buf lesson;
+    struct learnt learnt;
     enum od_status st = records_init(input, kind, &r, err);
     if (st != OD_OK)
         return st;
-    od_buf_init(&lesson, SIZE_MAX / 2);
-    st = fit_records(input, &r, OD_STR_NONE, &usual, image, &lesson, err);
-    if (st == OD_OK) {
-        st = od_image_add(image, "lesson", lesson.ptr, lesson.len, false);
-        if (st != OD_OK)
-            od_fail(err, st, NULL);
-    }
-    od_buf_done(&lesson);
+    learnt_init(&learnt);
+    st = fit_records(input, &r, NULL, &untilted, image, &learnt, err);
+    if (st == OD_OK && (add_lesson(image, "lesson", &learnt.network) != OD_OK ||
+                        add_lesson(image, "lesson.setting", &learnt.setting) != OD_OK))
+        st = od_fail(err, OD_NO_MEMORY, NULL);
+    learnt_done(&learnt);
     records_done(&r);
     return st;
 }
@@ -235,6 +296,54 @@ static enum od_status fit_coldstart(const struct od_train_input *input,
 
 static od_fit *const asked[] = {fit_plain, fit_metadata, fit_coldstart};
 
+/* context: of od_recipe_scorer_of. */
+static enum od_status rates_of(void *context, const struct od_query *query,
+                               struct od_arena *scratch, float *out, bool *out_any)
+{
+    const struct od_recipe_scorer *scorer = context;
+    float *rates = OD_NEW_ARRAY(scratch, float, scorer->recipe->items(scorer->model)->count);
+    if (!rates)
+        return OD_NO_MEMORY;
+    *out_any = od_hrnn_rates(scorer->model, query, rates);
+    for (uint32_t i = 0; i < scorer->item_count && *out_any; i++) {
+        uint32_t code = scorer->to_model ? scorer->to_model[i] : i;
+        out[i] = code == OD_NO_CODE ? 1 : rates[code];
+    }
+    return OD_OK;
+}
+
+/* How far records and context tilt the answer to newcomers; the scorer's model is untilted. */
+static enum od_status fit_tilt(struct od_recipe_scorer *scorer, const struct od_split *split,
+                               unsigned threads, float *out_tilt, struct od_error *err)
+{
+    struct od_blend_newcomers newcomers = {0};
+    const struct od_newcomer_model model = {od_recipe_scorer_of(scorer), rates_of,
+                                            scorer->item_count, untilted.temperature};
+    enum od_status st = od_blend_tilt_fit(&model, split, threads, &newcomers, err);
+    *out_tilt = newcomers.tilt;
+    return st;
+}
+
+/* Metrics, and what the users kept out say of the voice. */
+static enum od_status ask_split(const struct od_recipe *recipe, enum od_hrnn_kind kind,
+                                const struct od_model *model, const struct od_split *split,
+                                unsigned threads, struct od_metrics *metrics,
+                                struct voice *out_voice, struct od_error *err)
+{
+    struct od_recipe_scorer scorer = {0};
+    enum od_status st = od_recipe_scorer_init(&scorer, recipe, model, split, err);
+    if (st != OD_OK)
+        return st;
+    struct od_scorer ask = od_recipe_scorer_of(&scorer);
+    st = od_evaluate(&ask, split, threads, metrics, err);
+    if (st == OD_OK && kind != OD_HRNN_COLDSTART)
+        st = od_blend_heat(&ask, split, threads, &out_voice->temperature, err);
+    if (st == OD_OK && kind == OD_HRNN_METADATA)
+        st = fit_tilt(&scorer, split, threads, &out_voice->tilt, err);
+    od_recipe_scorer_done(&scorer);
+    return st;
+}
+
 /* Learns from the split's training part, asks the others (for metrics, when wanted). *out_model
  * must be freed. */
 static enum od_status learn_from_split(const struct od_recipe *recipe, enum od_hrnn_kind kind,
@@ -243,7 +352,6 @@ static enum od_status learn_from_split(const struct od_recipe *recipe, enum od_h
                                        struct od_memory_model *out_model, struct voice *out_voice,
                                        struct od_error *err)
 {
-    struct od_recipe_scorer scorer = {0};
     enum od_status st = od_memory_model_fit(recipe, asked[kind], part, out_model, err);
     if (st == OD_OK)
         st = od_progress_report(&part->progress, 1, "evaluating", err);
@@ -254,15 +362,7 @@ static enum od_status learn_from_split(const struct od_recipe *recipe, enum od_h
     }
     if (st != OD_OK || !metrics)
         return st;
-    st = od_recipe_scorer_init(&scorer, recipe, out_model->model, split, err);
-    if (st == OD_OK) {
-        struct od_scorer ask = od_recipe_scorer_of(&scorer);
-        st = od_evaluate(&ask, split, part->threads, metrics, err);
-        if (st == OD_OK && kind != OD_HRNN_COLDSTART)
-            st = od_blend_heat(&ask, split, part->threads, &out_voice->temperature, err);
-    }
-    od_recipe_scorer_done(&scorer);
-    return st;
+    return ask_split(recipe, kind, out_model->model, split, part->threads, metrics, out_voice, err);
 }
 
 static enum od_status check_cold(const struct records *r, struct od_error *err)
@@ -285,7 +385,8 @@ static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn
     struct od_split split = {0};
     struct od_progress_scale first, second;
     struct od_train_input part = *input, whole = *input;
-    struct od_str lesson = OD_STR_NONE;
+    struct lessons lessons = {OD_STR_NONE, OD_STR_NONE};
+    struct learnt learnt;
     struct voice voice = usual;
     enum od_status st = OD_OK;
     if (metrics || kind == OD_HRNN_COLDSTART) {
@@ -295,11 +396,15 @@ static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn
         whole.progress = od_progress_scaled(&second, input->progress, LEARNT, 1);
         if (st == OD_OK && split.test_count)
             st = learn_from_split(recipe, kind, &part, &split, metrics, &model, &voice, err);
-        if (st == OD_OK && model.model)
-            od_image_section(&model.image, "lesson", &lesson);
+        if (st == OD_OK && model.model) {
+            od_image_section(&model.image, "lesson", &lessons.network);
+            od_image_section(&model.image, "lesson.setting", &lessons.setting);
+        }
     }
+    learnt_init(&learnt);
     if (st == OD_OK)
-        st = fit_records(&whole, r, lesson, &voice, image, NULL, err);
+        st = fit_records(&whole, r, &lessons, &voice, image, &learnt, err);
+    learnt_done(&learnt);
     od_memory_model_done(&model);
     od_split_done(&split);
     return st;

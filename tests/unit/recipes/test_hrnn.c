@@ -15,16 +15,17 @@
 #include "recipes/shelf.h"
 #include "recipes/toy.h"
 
-enum { USERS = 120, ITEMS = 40, NEW = 110, DAY = 86400 };
+enum { USERS = 120, CROWD = 1500, ITEMS = 40, NEW = 110, DAY = 86400 };
 
 /* Even users walk the even items upwards, odd users the odd ones; the last quarter of an even
  * user's history is an hour after the rest. */
-static struct od_training *walks(const struct od_table *items, const struct od_table *users)
+static struct od_training *walks_of(unsigned count, const struct od_table *items,
+                                    const struct od_table *users)
 {
     struct od_training_builder *b = od_training_builder_new(NULL);
     struct od_random rng;
     od_random_init(&rng, 4);
-    for (unsigned u = 0; u < USERS; u++) {
+    for (unsigned u = 0; u < count; u++) {
         unsigned at = (unsigned)od_random_below(&rng, ITEMS / 2);
         unsigned n = 8 + (unsigned)od_random_below(&rng, 9);
         for (unsigned k = 0; k < n; k++) {
@@ -39,6 +40,11 @@ static struct od_training *walks(const struct od_table *items, const struct od_t
     return t;
 }
 
+static struct od_training *walks(const struct od_table *items, const struct od_table *users)
+{
+    return walks_of(USERS, items, users);
+}
+
 /* Records of all items: KIND even or odd; with new ones that no event names. */
 static void shelve(struct shelf *shelf, bool with_new)
 {
@@ -49,6 +55,31 @@ static void shelve(struct shelf *shelf, bool with_new)
         snprintf(id, sizeof id, "i%05u", i);
         const char *cells[2] = {i % 2 ? "odd" : "even", i < ITEMS ? "-900000" : NULL};
         shelf_put(shelf, id, cells);
+    }
+}
+
+/* Records of all users: SIDE changes every `turn` users, AGE with it. */
+static void enrol(struct shelf *people, unsigned turn)
+{
+    struct od_error err = {0};
+    *people = (struct shelf){0};
+    od_arena_init(&people->arena, 1u << 20);
+    assert_int_equal(
+        od_schema_parse(
+            &people->arena,
+            OD_STR("{\"type\":\"record\",\"name\":\"Users\",\"namespace\":\"com.amazonaws."
+                   "personalize.schema\",\"fields\":[{\"name\":\"USER_ID\",\"type\":\"string\"},"
+                   "{\"name\":\"SIDE\",\"type\":\"string\",\"categorical\":true},"
+                   "{\"name\":\"AGE\",\"type\":[\"null\",\"int\"]}],\"version\":\"1.0\"}"),
+            OD_DOMAIN_NONE, &people->schema, &err),
+        OD_OK);
+    people->table = od_table_new(&people->schema);
+    for (unsigned u = 0; u < CROWD; u++) {
+        char id[16], age[16];
+        snprintf(id, sizeof id, "u%05u", u);
+        snprintf(age, sizeof age, "%u", 20 + u / turn % 2 * 40);
+        const char *cells[2] = {u / turn % 2 ? "odd" : "even", age};
+        shelf_put(people, id, cells);
     }
 }
 
@@ -207,27 +238,9 @@ static void threads_do_not_change_the_image(void **state)
 static void metadata_speaks_for_items_and_users(void **state)
 {
     (void)state;
-    struct shelf shelf, people = {0};
+    struct shelf shelf, people;
     shelve(&shelf, true);
-    struct od_error err = {0};
-    od_arena_init(&people.arena, 1u << 20);
-    assert_int_equal(
-        od_schema_parse(
-            &people.arena,
-            OD_STR("{\"type\":\"record\",\"name\":\"Users\",\"namespace\":\"com.amazonaws."
-                   "personalize.schema\",\"fields\":[{\"name\":\"USER_ID\",\"type\":\"string\"},"
-                   "{\"name\":\"SIDE\",\"type\":\"string\",\"categorical\":true},"
-                   "{\"name\":\"AGE\",\"type\":[\"null\",\"int\"]}],\"version\":\"1.0\"}"),
-            OD_DOMAIN_NONE, &people.schema, &err),
-        OD_OK);
-    people.table = od_table_new(&people.schema);
-    for (unsigned u = 0; u < USERS; u++) {
-        char id[16], age[16];
-        snprintf(id, sizeof id, "u%05u", u);
-        snprintf(age, sizeof age, "%u", 20 + u % 2 * 40);
-        const char *cells[2] = {u % 2 ? "odd" : "even", age};
-        shelf_put(&people, id, cells);
-    }
+    enrol(&people, 1);
     struct od_training *t = walks(shelf.table, people.table);
     struct fitted f;
     float scores[ITEMS + NEW], other[ITEMS + NEW];
@@ -252,10 +265,51 @@ static void metadata_speaks_for_items_and_users(void **state)
     assert_memory_equal(scores, other, sizeof scores); /* an unknown value says nothing */
     assert_true(ask(&f, walk, 1, 60, by_age, 1, scores));
     assert_memory_not_equal(scores, other, sizeof scores); /* a number falls into its bin */
+    assert_false(ask(&f, NULL, 0, 0, no_side, 1, other));  /* popularity */
+    assert_true(ask(&f, NULL, 0, 0, sides, 2, scores));    /* of even users, who take even items */
+    for (unsigned i = 0; i + 1 < ITEMS; i += 2)
+        assert_true(scores[code_of(&f, i)] > scores[code_of(&f, i + 1)]);
     fitted_done(&f);
     od_training_free(t);
     shelf_done(&shelf);
     shelf_done(&people);
+}
+
+static float tilt_of(const struct fitted *f)
+{
+    struct od_hrnn_header header;
+    struct od_str section;
+    assert_true(od_image_section(&f->model.image, "hrnn", &section));
+    memcpy(&header, section.ptr, sizeof header);
+    return header.tilt;
+}
+
+/* First events of users kept out tell whether a record says anything of newcomers. */
+static void records_tilt_the_answer_to_newcomers_where_they_tell_something(void **state)
+{
+    (void)state;
+    const struct od_query_value even[1] = {{OD_STR("SIDE"), OD_STR("even")}};
+    for (unsigned turn = 1; turn <= 2; turn++) { /* by twos, a side has as many odd users as even */
+        struct shelf people;
+        struct fitted f;
+        float scores[ITEMS], other[ITEMS];
+        enrol(&people, turn);
+        struct od_training *t = walks_of(CROWD, NULL, people.table);
+        settle(&f, "aws-hrnn-metadata", t);
+        assert_int_equal(fitted_run(&f, true), OD_OK);
+        bool told = ask(&f, NULL, 0, 0, even, 1, scores);
+        assert_false(ask(&f, NULL, 0, 0, NULL, 0, other));
+        assert_true(told == (turn == 1) && told == (tilt_of(&f) > 0));
+        float unit = f.model.recipe->temperature(f.model.model) / 2; /* of log p */
+        if (turn == 1)
+            assert_true(scores[code_of(&f, 0)] > other[code_of(&f, 0)] + unit &&
+                        scores[code_of(&f, 1)] < other[code_of(&f, 1)] - unit);
+        else
+            assert_memory_equal(scores, other, sizeof scores);
+        fitted_done(&f);
+        od_training_free(t);
+        shelf_done(&people);
+    }
 }
 
 static void coldstart_recommends_cold_items_alone(void **state)
@@ -468,6 +522,7 @@ int main(void)
         cmocka_unit_test(every_parameter_has_an_effect),
         cmocka_unit_test(threads_do_not_change_the_image),
         cmocka_unit_test(metadata_speaks_for_items_and_users),
+        cmocka_unit_test(records_tilt_the_answer_to_newcomers_where_they_tell_something),
         cmocka_unit_test(coldstart_recommends_cold_items_alone),
         cmocka_unit_test(coldstart_learns_what_to_listen_to),
         cmocka_unit_test(coldstart_rules),
