@@ -13,7 +13,7 @@ enum { OD_HRNN_NETWORK, OD_HRNN_ALWAYS, OD_HRNN_LATELY, OD_HRNN_VOICES };
 #define OD_HRNN_VERSION 3u
 struct od_hrnn_header {
     uint32_t version, items, cold_items; /* cold_items: 0 unless coldstart */
-    float tilt; /* of metadata with section setting: newcomers get popular * rate^tilt */
+    float tilt; /* with section setting newcomers get popular * rate^tilt; else 0 */
     float temperature;
     float mix[OD_HRNN_VOICES]; /* of coldstart with section taste; else the network alone */
 };

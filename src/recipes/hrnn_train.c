@@ -149,7 +149,7 @@ static enum od_status write_frame(const struct records *r, const struct voice *v
     struct od_hrnn_header header = {.version = OD_HRNN_VERSION,
                                     .items = t->item_count,
                                     .cold_items = r->cold_count,
-                                    .tilt = voice->tilt,
+                                    .tilt = r->setting ? voice->tilt : 0,
                                     .temperature = voice->temperature};
     memcpy(header.mix, voice->mix, sizeof header.mix);
     enum od_status st = od_image_add_dict(image, "items", t->items);
@@ -237,7 +237,8 @@ static void learnt_done(struct learnt *l)
 static enum od_status add_lesson(struct od_image_writer *image, const char *name,
                                  const struct od_buf *lesson)
 {
-    return od_image_add(image, name, lesson->ptr, lesson->len, false);
+    enum od_status st = od_buf_status(lesson);
+    return st == OD_OK ? od_image_add(image, name, lesson->ptr, lesson->len, false) : st;
 }
 
 static enum od_status fit_asked(const struct od_train_input *input, enum od_hrnn_kind kind,
