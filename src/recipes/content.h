@@ -66,8 +66,8 @@ struct od_content_sums {
     struct od_matrix past; /* H'H */
     struct od_matrix step; /* C', [next][past] */
 };
-/* Of the users' events up to end[u]. The same bytes for any number of threads; five times the size
- * of both while it is made. */
+/* Of the users' events up to end[u]. The same bytes for any number of threads; seven times the
+ * size of both while it is made. */
 enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
                                     const struct od_training *training, const uint64_t *end,
                                     const struct od_content_steps *steps,

@@ -79,8 +79,9 @@ struct summing {
     const struct od_training *training;
     const uint64_t *end;
     const struct od_content_steps *steps;
-    uint64_t stride; /* of the steps that are heard */
-    float *past[PARTS], *step[PARTS];
+    uint64_t stride;     /* of the steps that are heard */
+    double *past[PARTS]; /* is inverted: rounding of millions of additions would exceed the ridge */
+    float *step[PARTS];
 };
 
 /* Whether event e, not a user's first, ends a step that counts. */
@@ -90,12 +91,13 @@ static bool ends_step(const struct summing *s, uint64_t e)
     return !s->steps->least_pause_s || time[e] - time[e - 1] >= s->steps->least_pause_s;
 }
 
-static void add_pairs(const struct past *p, float weight, float *to, size_t columns)
+static void add_pairs(const struct past *p, float weight, double *to, size_t columns)
 {
     for (uint32_t a = 0; a < p->count; a++) {
-        float *row = to + p->touch[a] * columns, x = weight * p->sum[p->touch[a]];
+        double *row = to + p->touch[a] * columns;
+        float x = weight * p->sum[p->touch[a]];
         for (uint32_t b = 0; b <= a; b++)
-            row[p->touch[b]] += x * p->sum[p->touch[b]];
+            row[p->touch[b]] += (double)(x * p->sum[p->touch[b]]);
     }
 }
 
@@ -117,8 +119,8 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     const struct od_training *t = s->training;
     size_t n = s->rows->columns;
     struct past past;
-    s->past[index] = calloc(n * n + 1, sizeof(float));
-    s->step[index] = calloc(n * n + 1, sizeof(float));
+    s->past[index] = calloc(n * n + 1, sizeof *s->past[index]);
+    s->step[index] = calloc(n * n + 1, sizeof *s->step[index]);
     bool good = past_init(&past, s->rows->columns) && s->past[index] && s->step[index];
     uint32_t first = (uint32_t)((uint64_t)t->user_count * index / PARTS);
     uint32_t last = (uint32_t)((uint64_t)t->user_count * (index + 1) / PARTS);
@@ -167,14 +169,14 @@ static enum od_status choose_stride(struct summing *s)
 }
 
 /* to := x + x', but for its diagonal, which is counted once; by squares that stay in the cache. */
-static void put_together(const float *x, struct od_matrix *to)
+static void put_together(const double *x, struct od_matrix *to)
 {
     size_t n = to->rows;
     for (size_t top = 0; top < n; top += SQUARE)
         for (size_t left = 0; left < n; left += SQUARE)
             for (size_t r = top; r < top + SQUARE && r < n; r++)
                 for (size_t c = left; c < left + SQUARE && c < n; c++)
-                    to->at[r * to->ld + c] = x[r * n + c] + (r == c ? 0 : x[c * n + r]);
+                    to->at[r * to->ld + c] = (float)(x[r * n + c] + (r == c ? 0 : x[c * n + r]));
 }
 
 static void gather(const struct summing *s, struct od_content_sums *out)
@@ -182,7 +184,8 @@ static void gather(const struct summing *s, struct od_content_sums *out)
     const struct od_kernels *vector = od_kernels_best();
     size_t n = s->rows->columns;
     for (size_t p = 1; p < PARTS; p++)
-        vector->axpy(s->past[0], s->past[p], 1, n * n);
+        for (size_t i = 0; i < n * n; i++)
+            s->past[0][i] += s->past[p][i];
     put_together(s->past[0], &out->past);
     for (size_t p = 0; p < PARTS; p++)
         for (size_t r = 0; r < n; r++)
@@ -243,15 +246,21 @@ enum od_status od_content_spread(const struct od_content_rows *rows,
                                  const struct od_training *training, const uint64_t *end,
                                  float power, struct od_matrix *out)
 {
+    size_t n = rows->columns;
+    double *sum = calloc(n * n + 1, sizeof *sum);
     float *d = NULL;
-    *out = od_matrix_new(rows->columns, rows->columns);
-    enum od_status st = out->at ? shares(training, end, power, &d) : OD_NO_MEMORY;
+    *out = od_matrix_new(n, n);
+    enum od_status st = out->at && sum ? shares(training, end, power, &d) : OD_NO_MEMORY;
     for (uint32_t i = 0; i < rows->items && st == OD_OK; i++)
         for (uint64_t a = rows->at[i]; a < rows->at[i + 1]; a++)
             for (uint64_t b = rows->at[i]; b < rows->at[i + 1]; b++)
-                out->at[rows->column[a] * out->ld + rows->column[b]] +=
-                    d[i] * rows->value[a] * rows->value[b];
+                sum[rows->column[a] * n + rows->column[b]] +=
+                    (double)(d[i] * rows->value[a] * rows->value[b]);
+    for (size_t r = 0; r < n && st == OD_OK; r++)
+        for (size_t c = 0; c < n; c++)
+            out->at[r * out->ld + c] = (float)sum[r * n + c];
     free(d);
+    free(sum);
     if (st != OD_OK)
         od_matrix_free(out);
     return st;

@@ -327,6 +327,42 @@ static void work_is_bounded(void **state)
     content_done(&toy);
 }
 
+/* Millions of items whose features depend on each other, as one-hot columns do: rounding of the
+ * sums must stay below the ridge. */
+static void millions_of_items_are_summed_exactly_enough(void **state)
+{
+    (void)state;
+    enum { MANY = 2000000, FIELDS = 3, VALUES = 16, COLUMNS = FIELDS * VALUES };
+    static const float weight[FIELDS] = {.8f, .48f, .36f};
+    static const uint64_t no_user = 0;
+    const struct od_training t = {.item_count = MANY,
+                                  .user_start = (uint64_t *)(uintptr_t)&no_user};
+    const struct od_work work = {.threads = 2};
+    struct od_content_rows rows = {MANY, COLUMNS, malloc((MANY + 1) * sizeof *rows.at),
+                                   malloc(MANY * FIELDS * sizeof *rows.column),
+                                   malloc(MANY * FIELDS * sizeof *rows.value)};
+    struct od_matrix spread, regressed = od_matrix_new(COLUMNS, COLUMNS);
+    struct od_random rng;
+    float map[COLUMNS * COLUMNS];
+    od_random_init(&rng, 3);
+    for (uint64_t k = 0; k < MANY * FIELDS; k++) {
+        rows.at[k / FIELDS] = k / FIELDS * FIELDS;
+        rows.column[k] = (uint16_t)(k % FIELDS * VALUES + od_random_below(&rng, VALUES));
+        rows.value[k] = weight[k % FIELDS];
+    }
+    rows.at[MANY] = MANY * FIELDS;
+    assert_int_equal(od_content_spread(&rows, &t, &no_user, .5f, &spread), OD_OK);
+    double all = 0; /* of x' D x for x a field's columns: the square of its weight for each item */
+    for (size_t a = 0; a < VALUES; a++)
+        for (size_t b = 0; b < VALUES; b++)
+            all += (double)spread.at[a * spread.ld + b];
+    assert_true(fabs(all - .64 * MANY) < 1);
+    assert_int_equal(od_content_map(1, &regressed, &spread, 1, &work, map, NULL), OD_OK);
+    od_matrix_free(&spread);
+    od_matrix_free(&regressed);
+    od_content_rows_done(&rows);
+}
+
 /* --- the part --- */
 
 /* Users look at items of one kind, whichever; every item is rare. */
@@ -493,6 +529,7 @@ int main(void)
         cmocka_unit_test(scores_are_those_of_the_definition),
         cmocka_unit_test(a_history_without_features_says_nothing),
         cmocka_unit_test(work_is_bounded),
+        cmocka_unit_test(millions_of_items_are_summed_exactly_enough),
         cmocka_unit_test(the_part_is_the_same_for_threads_and_lessons),
         cmocka_unit_test(records_that_tell_nothing_know_nobody),
         cmocka_unit_test(a_foreign_lesson_is_refused),
