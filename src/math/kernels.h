@@ -3,8 +3,8 @@
  * Shapes and accumulators are given below; all sums are float32. No alignment is asked of any
  * pointer; arrays must not overlap. Results of different tables agree to rounding: a fused
  * multiply-add rounds once where the reference rounds twice, so |difference| <= 2 count eps
- * sum|a x|. encode_f16, above and shrunk agree exactly. Tables are constant and safe from any
- * thread. */
+ * sum|a x|. encode_f16, beyond, above and shrunk agree exactly. Tables are constant and safe from
+ * any thread. */
 #ifndef OD_MATH_KERNELS_H
 #define OD_MATH_KERNELS_H
 
@@ -34,6 +34,11 @@ struct od_kernels {
      * i < count, l < OD_PANEL; rows <= OD_SPREAD_ROWS. */
     void (*spread)(float *panel, const uint32_t *col, const float *const *value,
                    const float *const *x, size_t rows, size_t count);
+    /* The first line j >= from, j < count, of a panel in which for some l not
+     * |panel[OD_PANEL j + l]| <= limit[l]; those l are the bits of *out_mask. count when there is
+     * none. What is no number is not <= anything. */
+    size_t (*beyond)(const float *panel, size_t from, size_t count, const float *limit,
+                     uint32_t *out_mask);
     /* The first block b >= from, b < blocks, in which some s[64 b + i] > limit has its bit set in
      * keep[b] (keep NULL: every bit); the bits go to *out_mask. blocks when there is none. */
     size_t (*above)(const float *s, size_t from, size_t blocks, float limit, const uint64_t *keep,

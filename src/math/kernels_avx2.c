@@ -148,6 +148,25 @@ WIDE static void spread(float *panel, const uint32_t *col, const float *const *v
         spread_rows(panel, col, value, x, 3, count);
 }
 
+WIDE static size_t beyond(const float *panel, size_t from, size_t count, const float *limit,
+                          uint32_t *out_mask)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 low = _mm256_loadu_ps(limit), high = _mm256_loadu_ps(limit + 8);
+    for (size_t j = from; j < count; j++) {
+        const float *p = panel + j * OD_PANEL;
+        __m256 a = _mm256_andnot_ps(sign, _mm256_loadu_ps(p));
+        __m256 b = _mm256_andnot_ps(sign, _mm256_loadu_ps(p + 8));
+        unsigned first = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, low, _CMP_NLE_UQ));
+        unsigned second = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(b, high, _CMP_NLE_UQ));
+        if (first | second) {
+            *out_mask = first | second << 8;
+            return j;
+        }
+    }
+    return count;
+}
+
 WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit,
                          const uint64_t *keep, uint64_t *out_mask)
 {
@@ -200,6 +219,7 @@ static const struct od_kernels table = {
     .encode_f16 = encode_f16,
     .scatter_f16 = scatter_f16,
     .spread = spread,
+    .beyond = beyond,
     .above = above,
     .shrunk = shrunk,
 };

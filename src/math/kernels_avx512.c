@@ -137,6 +137,21 @@ WIDE static void spread(float *panel, const uint32_t *col, const float *const *v
         spread_rows(panel, col, value, x, 3, count);
 }
 
+WIDE static size_t beyond(const float *panel, size_t from, size_t count, const float *limit,
+                          uint32_t *out_mask)
+{
+    __m512 most = _mm512_loadu_ps(limit);
+    for (size_t j = from; j < count; j++) {
+        __m512 size = _mm512_abs_ps(_mm512_loadu_ps(panel + j * OD_PANEL));
+        __mmask16 over = _mm512_cmp_ps_mask(size, most, _CMP_NLE_UQ);
+        if (over) {
+            *out_mask = over;
+            return j;
+        }
+    }
+    return count;
+}
+
 WIDE static size_t above(const float *s, size_t from, size_t blocks, float limit,
                          const uint64_t *keep, uint64_t *out_mask)
 {
@@ -173,6 +188,7 @@ static const struct od_kernels table = {
     .encode_f16 = encode_f16,
     .scatter_f16 = scatter_f16,
     .spread = spread,
+    .beyond = beyond,
     .above = above,
     .shrunk = shrunk,
 };

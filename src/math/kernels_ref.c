@@ -101,6 +101,21 @@ static void spread(float *panel, const uint32_t *col, const float *const *value,
                 panel[(size_t)col[i] * OD_PANEL + l] += value[r][i] * x[r][l];
 }
 
+static size_t beyond(const float *panel, size_t from, size_t count, const float *limit,
+                     uint32_t *out_mask)
+{
+    for (size_t j = from; j < count; j++) {
+        uint32_t mask = 0;
+        for (size_t l = 0; l < OD_PANEL; l++)
+            mask |= (uint32_t) !(fabsf(panel[j * OD_PANEL + l]) <= limit[l]) << l;
+        if (mask) {
+            *out_mask = mask;
+            return j;
+        }
+    }
+    return count;
+}
+
 static size_t above(const float *s, size_t from, size_t blocks, float limit, const uint64_t *keep,
                     uint64_t *out_mask)
 {
@@ -137,6 +152,7 @@ const struct od_kernels od_kernels_reference = {
     .encode_f16 = encode_f16,
     .scatter_f16 = scatter_f16,
     .spread = spread,
+    .beyond = beyond,
     .above = above,
     .shrunk = shrunk,
 };

@@ -5,10 +5,10 @@
  * Sparse: invert G + Lambda to P; a row of the solution is f -> sum over g of P(f, g) C(g, .).
  * Sixteen rows are made together: for each entry (g, j) of C, sixteen neighbours of P's row g (P is
  * symmetric, so these are P(f .. f+15, g), contiguous) go to sixteen neighbours of the accumulator
- * of column j. The solution as a whole never exists: each panel is cut to its largest entries and
- * encoded at once, so a catalogue of 100,000 items needs no matrix of that size. Accumulators of
- * that many columns do not fit into a core's cache; COLUMNS of them do, so C's entries are laid out
- * and taken block by block.
+ * of column j. Accumulators of all columns do not fit into a core's cache; COLUMNS of them do, so
+ * C's entries are laid out and taken block by block, and of each block only what is among the
+ * largest entries of its row so far is kept (linar_sieve.h): neither the solution as a whole nor a
+ * row of it ever exists.
  *
  * Tail items, outside the joint solution, solve their own K x K block of the same equations,
  *     B_i = (G_ii + lambda)^-1 C_i,
@@ -23,6 +23,7 @@
 #include "math/ridge.h"
 #include "os/parallel.h"
 #include "recipes/linar_fit.h"
+#include "recipes/linar_sieve.h"
 
 static enum od_status factor(struct od_linar_fit *fit, struct od_matrix *g,
                              const struct od_work *work, struct od_error *err)
@@ -45,7 +46,7 @@ _Static_assert(OD_LINAR_KERNELS <= OD_SPREAD_ROWS, "kernels of an entry are adde
 struct cut {
     size_t blocks, head;
     size_t *begin;    /* [blocks * head + 1], entries; one more while it is filled */
-    uint32_t *column; /* [entries] */
+    uint32_t *column; /* [entries] within the block */
     float *value[OD_LINAR_KERNELS];
 };
 
@@ -58,26 +59,41 @@ struct rows_job {
     struct cut cut;        /* of the sparse way */
     const struct od_kernels *vector;
     struct od_linar_scratch **scratch; /* [threads] */
-    float **panel; /* of the sparse way [threads], each line of OD_PANEL a cache line: accumulators
-                      [items], the inverse's lines [features], the rows [OD_PANEL][items] */
+    struct panel *panel;               /* of the sparse way [threads] */
     pthread_t owner;
 };
+
+/* What sixteen rows are made in; each line of OD_PANEL is a cache line. */
+struct panel {
+    float *sum;   /* [COLUMNS] lines */
+    float *lines; /* [features] of the inverse */
+    struct od_linar_sieve sieve;
+};
+
+static bool panel_open(struct panel *p, const struct rows_job *job)
+{
+    const struct od_linar_rows *rows = &job->fit->rows;
+    size_t line = OD_PANEL * sizeof(float);
+    if (p->sum)
+        return true;
+    p->sum = aligned_alloc(line, (COLUMNS + job->inverse->rows) * line);
+    p->lines = p->sum + COLUMNS * OD_PANEL;
+    return p->sum && od_linar_sieve_init(&p->sieve, rows->items, rows->keep) == OD_OK;
+}
 
 static bool scratch_open(struct rows_job *job, unsigned thread)
 {
     if (!job->scratch[thread])
         job->scratch[thread] = od_linar_scratch_new(&job->fit->rows);
-    size_t items = job->problem->events->item_count, line = OD_PANEL * sizeof(float);
-    if (job->scratch[thread] && job->inverse && !job->panel[thread])
-        job->panel[thread] = aligned_alloc(line, (2 * items + job->inverse->rows) * line);
-    return job->scratch[thread] && (!job->inverse || job->panel[thread]);
+    return job->scratch[thread] && (!job->inverse || panel_open(&job->panel[thread], job));
 }
 
 static void scratch_close(struct rows_job *job, unsigned threads)
 {
     for (unsigned t = 0; t < threads; t++) {
         free(job->scratch[t]);
-        free(job->panel[t]);
+        free(job->panel[t].sum);
+        od_linar_sieve_done(&job->panel[t].sieve);
     }
     free(job->scratch);
     free(job->panel);
@@ -113,28 +129,31 @@ static enum od_status tick(const struct rows_job *job, double fraction)
     return work->tick(work->context, fraction);
 }
 
-/* Sets the row of a feature, or the constant's. */
-static enum od_status put_feature(struct rows_job *job, size_t feature, const float *value,
-                                  unsigned thread)
+/* The constant's feature, behind those of the head. */
+static size_t constant_of(const struct rows_job *job)
 {
-    struct od_linar_fit *fit = job->fit;
-    const struct od_linar_head *head = job->problem->head;
-    uint32_t kernels = fit->config.kernels;
-    if (feature == (size_t)head->count * kernels) {
-        memcpy(fit->constant, value, fit->rows.items * sizeof *value);
-        return OD_OK;
-    }
-    uint64_t row = (uint64_t)head->item[feature / kernels] * kernels + feature % kernels;
-    return od_linar_rows_put(&fit->rows, row, NULL, value, fit->rows.items, job->scratch[thread]);
+    return (size_t)job->problem->head->count * job->fit->config.kernels;
+}
+
+static uint64_t row_of(const struct rows_job *job, size_t feature)
+{
+    uint32_t kernels = job->fit->config.kernels;
+    return (uint64_t)job->problem->head->item[feature / kernels] * kernels + feature % kernels;
 }
 
 static enum od_status take_row(void *context, size_t index, unsigned thread)
 {
     struct rows_job *job = context;
+    struct od_linar_rows *rows = &job->fit->rows;
+    const float *value = job->solution->at + index * job->solution->ld;
+    enum od_status st = OD_OK;
     if (!scratch_open(job, thread))
         return OD_NO_MEMORY;
-    enum od_status st =
-        put_feature(job, index, job->solution->at + index * job->solution->ld, thread);
+    if (index == constant_of(job))
+        memcpy(job->fit->constant, value, rows->items * sizeof *value);
+    else
+        st = od_linar_rows_put(rows, row_of(job, index), NULL, value, rows->items,
+                               job->scratch[thread]);
     return st == OD_OK ? tick(job, .95 + .05 * (double)index / (double)job->solution->rows) : st;
 }
 
@@ -200,56 +219,72 @@ static void cut_fill(struct cut *cut, const struct rows_job *job)
         const struct od_linar_sparse *t = &job->targets[head->item[h]];
         for (uint32_t i = 0; i < t->count; i++) { /* which moves each begin to the next one's */
             size_t at = begin[t->column[i] / COLUMNS * cut->head + h + 1]++;
-            cut->column[at] = t->column[i];
+            cut->column[at] = t->column[i] % COLUMNS;
             for (size_t k = 0; k < kernels; k++)
                 cut->value[k][at] = t->value[k * t->count + i];
         }
     }
 }
 
-/* panel += P(first .. first + OD_PANEL, .) C; lines: room for P's part */
-static void add_products(const struct rows_job *job, size_t first, float *lines, float *panel)
+/* P(first .. first + live, .), the other lanes 0. */
+static void take_lines(const struct od_matrix *p, size_t first, size_t live, float *lines)
 {
-    const struct od_matrix *p = job->inverse;
-    const struct cut *cut = &job->cut;
-    size_t kernels = job->fit->config.kernels;
-    for (size_t f = 0; f < p->rows; f++)
-        memcpy(lines + f * OD_PANEL, p->at + f * p->ld + first, OD_PANEL * sizeof *lines);
-    for (size_t c = 0; c < cut->blocks * cut->head; c++) {
-        size_t from = cut->begin[c], h = c % cut->head;
-        const float *value[OD_LINAR_KERNELS], *x[OD_LINAR_KERNELS];
-        for (size_t k = 0; k < kernels; k++) {
-            value[k] = cut->value[k] + from;
-            x[k] = lines + (h * kernels + k) * OD_PANEL;
-        }
-        job->vector->spread(panel, cut->column + from, value, x, kernels, cut->begin[c + 1] - from);
+    for (size_t f = 0; f < p->rows; f++, lines += OD_PANEL) {
+        memcpy(lines, p->at + f * p->ld + first, live * sizeof *lines);
+        memset(lines + live, 0, (OD_PANEL - live) * sizeof *lines);
     }
 }
 
-/* Sixteen rows of the solution. */
+/* A block of the columns of P C. */
+static void make_block(const struct rows_job *job, size_t block, size_t columns,
+                       const struct panel *panel)
+{
+    const struct cut *cut = &job->cut;
+    const float *constant = job->constant + block * COLUMNS;
+    const float *last = panel->lines + (job->inverse->rows - 1) * OD_PANEL;
+    size_t kernels = job->fit->config.kernels;
+    for (size_t j = 0; j < columns; j++)
+        for (size_t l = 0; l < OD_PANEL; l++)
+            panel->sum[j * OD_PANEL + l] = constant[j] * last[l];
+    for (size_t h = 0; h < cut->head; h++) {
+        const size_t *begin = cut->begin + block * cut->head + h;
+        const float *value[OD_LINAR_KERNELS], *x[OD_LINAR_KERNELS];
+        for (size_t k = 0; k < kernels; k++) {
+            value[k] = cut->value[k] + begin[0];
+            x[k] = panel->lines + (h * kernels + k) * OD_PANEL;
+        }
+        job->vector->spread(panel->sum, cut->column + begin[0], value, x, kernels,
+                            begin[1] - begin[0]);
+    }
+}
+
+/* Sixteen rows of the solution, the constant's as it is. */
 static enum od_status take_panel(void *context, size_t index, unsigned thread)
 {
     struct rows_job *job = context;
     const struct od_matrix *p = job->inverse;
-    size_t items = job->fit->rows.items, first = index * OD_PANEL;
+    size_t items = job->fit->rows.items, first = index * OD_PANEL, last = constant_of(job);
+    size_t live = p->rows - first < OD_PANEL ? p->rows - first : OD_PANEL;
+    size_t rows = last - first < live ? last - first : live;
     if (!scratch_open(job, thread))
         return OD_NO_MEMORY;
-    float *panel = job->panel[thread], *lines = panel + items * OD_PANEL;
-    float *rows = lines + p->rows * OD_PANEL;
-    const float *x = p->at + (p->rows - 1) * p->ld + first;
-    for (size_t j = 0; j < items; j++)
-        for (size_t l = 0; l < OD_PANEL; l++)
-            panel[j * OD_PANEL + l] = job->constant[j] * x[l];
-    add_products(job, first, lines, panel);
-    for (size_t j = 0; j < items; j++)
-        for (size_t l = 0; l < OD_PANEL; l++)
-            rows[l * items + j] = panel[j * OD_PANEL + l];
-    for (size_t l = 0; l < OD_PANEL && first + l < p->rows; l++) {
-        enum od_status st = put_feature(job, first + l, rows + l * items, thread);
-        if (st != OD_OK)
-            return st;
+    const struct panel *panel = &job->panel[thread];
+    struct od_linar_sieve *sieve = &job->panel[thread].sieve;
+    enum od_status st = OD_OK;
+    take_lines(p, first, live, panel->lines);
+    od_linar_sieve_reset(sieve, rows);
+    for (size_t b = 0; b < job->cut.blocks && st == OD_OK; b++) {
+        size_t from = b * COLUMNS, columns = items - from < COLUMNS ? items - from : COLUMNS;
+        make_block(job, b, columns, panel);
+        st = od_linar_sieve_add(sieve, (uint32_t)from, panel->sum, columns);
+        for (size_t j = 0; j < columns && rows < live; j++)
+            job->fit->constant[from + j] = panel->sum[j * OD_PANEL + rows];
     }
-    return tick(job, .7 + .3 * (double)first / (double)p->rows);
+    for (size_t l = 0; l < rows && st == OD_OK; l++)
+        st = od_linar_rows_put(&job->fit->rows, row_of(job, first + l),
+                               sieve->column + l * sieve->room, sieve->value + l * sieve->room,
+                               sieve->count[l], job->scratch[thread]);
+    return st == OD_OK ? tick(job, .7 + .3 * (double)first / (double)p->rows) : st;
 }
 
 /* x := (own + lambda I)^-1 x for each column of the item's C, in double: K is at most 3 and the

@@ -170,6 +170,47 @@ static void spread_agrees(void **state)
         }
 }
 
+static void beyond_finds_the_same_lines(void **state)
+{
+    (void)state;
+    enum { LINES = 40 };
+    const struct od_kernels *t[2];
+    struct od_random rng;
+    od_random_init(&rng, 6);
+    float panel[LINES * OD_PANEL], limit[OD_PANEL];
+    for (size_t k = tables(t); k-- > 0;)
+        for (size_t round = 0; round < 300; round++) {
+            fill(&rng, panel, LINES * OD_PANEL);
+            for (size_t l = 0; l < OD_PANEL; l++)
+                limit[l] =
+                    round % 4 ? fabsf(panel[(round + l * 7) % (LINES * OD_PANEL)]) : INFINITY;
+            if (round % 3 == 0)
+                panel[round % (LINES * OD_PANEL)] = round % 2 ? NAN : -INFINITY;
+            uint32_t m1 = 0, m2 = 0;
+            for (size_t j = 0; j <= LINES; j++) {
+                size_t at = t[k]->beyond(panel, j, LINES, limit, &m1);
+                assert_int_equal(at, od_kernels_reference.beyond(panel, j, LINES, limit, &m2));
+                assert_true(at == LINES || m1 == m2);
+            }
+        }
+}
+
+static void beyond_takes_what_is_larger_and_what_is_no_number(void **state)
+{
+    (void)state;
+    float panel[2 * OD_PANEL] = {0}, limit[OD_PANEL];
+    uint32_t mask = 0;
+    for (size_t l = 0; l < OD_PANEL; l++)
+        limit[l] = 2;
+    assert_int_equal(od_kernels_reference.beyond(panel, 0, 2, limit, &mask), 2);
+    panel[0] = 2;
+    panel[OD_PANEL + 1] = -2.5f;
+    panel[OD_PANEL + 3] = NAN;
+    panel[OD_PANEL + 15] = INFINITY;
+    assert_int_equal(od_kernels_reference.beyond(panel, 0, 2, limit, &mask), 1);
+    assert_int_equal(mask, 1u << 1 | 1u << 3 | 1u << 15);
+}
+
 static void above_finds_the_same_blocks(void **state)
 {
     (void)state;
@@ -235,10 +276,16 @@ static void best_is_one_of_the_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(axpy_and_dot_agree),      cmocka_unit_test(halves_are_exact_both_ways),
-        cmocka_unit_test(encoding_agrees_exactly), cmocka_unit_test(half_rows_agree),
-        cmocka_unit_test(spread_agrees),           cmocka_unit_test(above_finds_the_same_blocks),
-        cmocka_unit_test(shrunk_agrees_exactly),   cmocka_unit_test(best_is_one_of_the_tables),
+        cmocka_unit_test(axpy_and_dot_agree),
+        cmocka_unit_test(halves_are_exact_both_ways),
+        cmocka_unit_test(encoding_agrees_exactly),
+        cmocka_unit_test(half_rows_agree),
+        cmocka_unit_test(spread_agrees),
+        cmocka_unit_test(above_finds_the_same_blocks),
+        cmocka_unit_test(beyond_finds_the_same_lines),
+        cmocka_unit_test(beyond_takes_what_is_larger_and_what_is_no_number),
+        cmocka_unit_test(shrunk_agrees_exactly),
+        cmocka_unit_test(best_is_one_of_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
