@@ -77,8 +77,10 @@ static bool panel_open(struct panel *p, const struct rows_job *job)
     if (p->sum)
         return true;
     p->sum = aligned_alloc(line, (COLUMNS + job->inverse->rows) * line);
+    if (!p->sum)
+        return false;
     p->lines = p->sum + COLUMNS * OD_PANEL;
-    return p->sum && od_linar_sieve_init(&p->sieve, rows->items, rows->keep) == OD_OK;
+    return od_linar_sieve_init(&p->sieve, rows->items, rows->keep) == OD_OK;
 }
 
 static bool scratch_open(struct rows_job *job, unsigned thread)

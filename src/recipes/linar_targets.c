@@ -2,8 +2,9 @@
  *
  * Where every item's successors are few (shops), C is a per cent full and the sparse route of
  * linar_solve.c needs it so; it is also all that is known about items outside the joint solution.
- * Each thread keeps one accumulator over all items and clears only what it touched. Columns beyond
- * most_columns are the lightest by summed weight (ties: higher codes go first). */
+ * Each thread keeps one accumulator over all items and clears only what it touched; an item's sums
+ * for all kernels lie together, for they are what is waited for. Columns beyond most_columns are
+ * the lightest by summed weight (ties: higher codes go first). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,20 @@
 #include "os/parallel.h"
 #include "recipes/linar_gram.h"
 
+enum {
+    TOTAL = OD_LINAR_KERNELS, /* of a line, behind the sums of the kernels */
+    LINE,
+    WORD = 64, /* bits */
+    AHEAD = 4  /* occurrences whose memory is asked for */
+};
+
 struct scratch {
-    float *sum[OD_LINAR_KERNELS]; /* [items], zero between items */
-    float *total;                 /* [items] */
-    uint32_t *touched;            /* [items] columns in use */
-    uint64_t *top;                /* for od_topk */
+    float *sum;      /* [items] lines, zero between items */
+    uint64_t *bits;  /* of columns in use, none between items */
+    uint64_t *marks; /* of words of bits that have some */
+    uint32_t *used;  /* [items] columns in use */
+    float *weight;   /* [items] of these */
+    uint64_t *top;   /* for od_topk */
     void *memory;
 };
 
@@ -24,7 +34,7 @@ struct targets_job {
     const struct od_kernels *vector;
     struct od_linar_sparse *rows;
     struct scratch *scratch; /* [threads], each made by its thread */
-    uint32_t most;
+    uint32_t most, reach;    /* the furthest of a kernel */
     bool tail_only;
     pthread_t owner;
 };
@@ -33,42 +43,29 @@ static bool scratch_open(struct scratch *s, uint32_t items, uint32_t most)
 {
     if (s->memory)
         return true;
-    size_t top = od_topk_scratch(most);
-    size_t bytes = (size_t)items * (OD_LINAR_KERNELS + 2) * 4 + top * 8;
-    s->memory = calloc(1, bytes);
+    size_t top = od_topk_scratch(most), words = items / WORD + 1, marks = words / WORD + 1;
+    s->memory = calloc(1, (top + words + marks) * 8 + (size_t)items * (LINE + 2) * 4);
     if (!s->memory)
         return false;
     s->top = s->memory;
-    float *next = (float *)(void *)(s->top + top);
-    for (size_t k = 0; k < OD_LINAR_KERNELS; k++, next += items)
-        s->sum[k] = next;
-    s->total = next;
-    s->touched = (uint32_t *)(void *)(next + items);
+    s->bits = s->top + top;
+    s->marks = s->bits + words;
+    s->sum = (float *)(void *)(s->marks + marks);
+    s->weight = s->sum + (size_t)items * LINE;
+    s->used = (uint32_t *)(void *)(s->weight + items);
     return true;
 }
 
-static int by_code(const void *a, const void *b)
+static void use(struct scratch *s, uint32_t column)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    uint32_t word = column / WORD;
+    s->bits[word] |= (uint64_t)1 << column % WORD;
+    s->marks[word / WORD] |= (uint64_t)1 << word % WORD;
 }
 
-/* The touched columns in order of their codes: sorted, or found by looking at all when many. */
-static void order(struct scratch *s, uint32_t touched, uint32_t items)
-{
-    if (touched < items / 16) {
-        qsort(s->touched, touched, sizeof *s->touched, by_code);
-        return;
-    }
-    uint32_t put = 0;
-    for (uint32_t c = 0; c < items; c++)
-        if (s->total[c] > 0)
-            s->touched[put++] = c;
-}
-
-/* Adds up what follows position p; returns the number of touched columns. */
-static uint32_t collect(const struct od_linar_problem *problem, struct scratch *s, uint64_t p,
-                        uint32_t touched, struct od_linar_sparse *row)
+/* Adds up what follows position p. */
+static void collect(const struct od_linar_problem *problem, struct scratch *s, uint64_t p,
+                    struct od_linar_sparse *row)
 {
     const struct od_linar_events *e = problem->events;
     const struct od_linar_kernels *k = problem->kernels;
@@ -79,14 +76,14 @@ static uint32_t collect(const struct od_linar_problem *problem, struct scratch *
             uint32_t to = e->item[p + d + 1];
             if (!(w > 0))
                 continue;
-            if (s->total[to] == 0)
-                s->touched[touched++] = to;
-            s->sum[a][to] += w;
-            s->total[to] += w;
+            float *line = s->sum + (size_t)to * LINE;
+            if (line[TOTAL] == 0)
+                use(s, to);
+            line[a] += w;
+            line[TOTAL] += w;
             row->mass[a] += (double)(e->weight[p + d] * k->power[a][d]);
         }
     }
-    return touched;
 }
 
 /* The item's block of G, both triangles: pairs of its own positions. */
@@ -107,27 +104,72 @@ static void own_block(const struct od_linar_problem *problem, uint64_t p,
     }
 }
 
-/* Keeps the heaviest of the touched columns, in order of their codes. */
-static uint32_t lighten(const struct targets_job *job, struct scratch *s, uint32_t touched)
+/* The columns in use, in order of their codes, and their weights; none is in use afterwards.
+ * Returns how many. */
+static uint32_t list(struct scratch *s, uint32_t items)
 {
-    order(s, touched, job->problem->events->item_count);
-    if (touched <= job->most)
-        return touched;
-    float least;
-    size_t equal = od_topk_cut(job->vector, s->total, job->problem->events->item_count, job->most,
-                               s->top, &least);
-    uint32_t put = 0;
-    for (uint32_t i = 0; i < touched; i++) {
-        uint32_t c = s->touched[i];
-        if (s->total[c] > least || (s->total[c] >= least && equal > 0 && equal--)) {
-            s->touched[put++] = c;
-            continue;
+    uint32_t count = 0;
+    for (uint32_t m = 0; m <= items / WORD / WORD; m++)
+        for (; s->marks[m]; s->marks[m] &= s->marks[m] - 1) {
+            uint32_t word = m * WORD + (uint32_t)__builtin_ctzll(s->marks[m]);
+            for (; s->bits[word]; s->bits[word] &= s->bits[word] - 1)
+                s->used[count++] = word * WORD + (uint32_t)__builtin_ctzll(s->bits[word]);
         }
-        s->total[c] = 0;
-        for (uint32_t a = 0; a < job->problem->kernels->count; a++)
-            s->sum[a][c] = 0;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        s->weight[i] = s->sum[(size_t)s->used[i] * LINE + TOTAL];
+    return count;
+}
+
+/* Keeps the heaviest of the columns in use. */
+static uint32_t lighten(const struct targets_job *job, struct scratch *s)
+{
+    uint32_t count = list(s, job->problem->events->item_count), put = 0;
+    float least;
+    if (count <= job->most)
+        return count;
+    size_t equal = od_topk_cut(job->vector, s->weight, count, job->most, s->top, &least);
+    for (uint32_t i = 0; i < count; i++)
+        if (s->weight[i] > least || (s->weight[i] >= least && equal > 0 && equal--))
+            s->used[put++] = s->used[i];
+        else
+            memset(s->sum + (size_t)s->used[i] * LINE, 0, LINE * sizeof *s->sum);
     return put;
+}
+
+static enum od_status take(const struct targets_job *job, struct scratch *s,
+                           struct od_linar_sparse *row)
+{
+    uint32_t kernels = job->problem->kernels->count, n = lighten(job, s);
+    row->column = malloc((n ? n : 1) * sizeof *row->column);
+    row->value = malloc((n ? n : 1) * kernels * sizeof *row->value);
+    if (!row->column || !row->value)
+        return OD_NO_MEMORY;
+    row->count = n;
+    memcpy(row->column, s->used, n * sizeof *row->column);
+    for (uint32_t i = 0; i < n; i++) {
+        float *line = s->sum + (size_t)s->used[i] * LINE;
+        for (uint32_t a = 0; a < kernels; a++)
+            row->value[(size_t)a * n + i] = line[a];
+        memset(line, 0, LINE * sizeof *line);
+    }
+    return OD_OK;
+}
+
+/* Asks for the memory of an occurrence before its turn, as in linar_gram.c. */
+static void fetch(const struct targets_job *job, uint64_t p)
+{
+    const struct od_linar_events *e = job->problem->events;
+    const struct od_linar_kernels *k = job->problem->kernels;
+    uint32_t steps = e->left[p] < job->reach ? e->left[p] : job->reach;
+    for (uint32_t d = 0; d <= steps; d += 16) {
+        __builtin_prefetch(e->item + p + d);
+        __builtin_prefetch(e->weight + p + d);
+    }
+    for (uint32_t a = 0; a < k->count; a++)
+        for (uint32_t b = a; b < k->count; b++) {
+            __builtin_prefetch(job->problem->sums->plane[a][b] + p);
+            __builtin_prefetch(job->problem->sums->plane[a][b] + p + steps);
+        }
 }
 
 static enum od_status one_item(void *context, size_t item, unsigned thread)
@@ -141,28 +183,18 @@ static enum od_status one_item(void *context, size_t item, unsigned thread)
         return OD_OK;
     if (!scratch_open(s, e->item_count, job->most))
         return OD_NO_MEMORY;
-    uint32_t touched = 0;
-    for (uint64_t i = e->at_start[item]; i < e->at_start[item + 1]; i++) {
-        touched = collect(problem, s, e->at[i], touched, row);
+    for (uint64_t i = e->at_start[item], end = e->at_start[item + 1]; i < end; i++) {
+        if (i + 2 * AHEAD < end)
+            __builtin_prefetch(e->left + e->at[i + 2 * AHEAD]);
+        if (i + AHEAD < end)
+            fetch(job, e->at[i + AHEAD]);
+        collect(problem, s, e->at[i], row);
         own_block(problem, e->at[i], row);
     }
-    uint32_t kernels = problem->kernels->count, n = lighten(job, s, touched);
-    row->column = malloc((n ? n : 1) * sizeof *row->column);
-    row->value = malloc((n ? n : 1) * kernels * sizeof *row->value);
-    if (!row->column || !row->value)
-        return OD_NO_MEMORY;
-    row->count = n;
-    memcpy(row->column, s->touched, n * sizeof *row->column);
-    for (uint32_t i = 0; i < n; i++) {
-        for (uint32_t a = 0; a < kernels; a++) {
-            row->value[(size_t)a * n + i] = s->sum[a][s->touched[i]];
-            s->sum[a][s->touched[i]] = 0;
-        }
-        s->total[s->touched[i]] = 0;
-    }
-    if (problem->work->tick && pthread_equal(pthread_self(), job->owner))
+    enum od_status st = take(job, s, row);
+    if (st == OD_OK && problem->work->tick && pthread_equal(pthread_self(), job->owner))
         return problem->work->tick(problem->work->context, (double)item / e->item_count);
-    return OD_OK;
+    return st;
 }
 
 enum od_status od_linar_targets(const struct od_linar_problem *problem, bool tail_only,
@@ -179,6 +211,8 @@ enum od_status od_linar_targets(const struct od_linar_problem *problem, bool tai
                               .most = most ? most : 1,
                               .tail_only = tail_only,
                               .owner = pthread_self()};
+    for (uint32_t a = 0; a < problem->kernels->count; a++)
+        job.reach = problem->kernels->reach[a] > job.reach ? problem->kernels->reach[a] : job.reach;
     memset(rows, 0, items * sizeof *rows);
     if (!job.scratch)
         return od_fail(err, OD_NO_MEMORY, NULL);
