@@ -7,7 +7,7 @@ Make believable lodging data (`ondol generate lodging`): one user in ten interac
 hundred. Each recipe is trained on what came before the last tenth of the time, records of lodgings and users
 included, and asked 2,000 questions about the rest (`ondol eval`, protocol time), each in a process of its own.
 Without flags only 1 million interactions; --large adds 10 million (3 GB of memory, minutes a recipe, up to half
-an hour those with networks), --huge 100 million (14 GB, up to an hour or two a recipe, 4.3 GB of disk).
+an hour those with networks), --huge 100 million (15 GB, up to a quarter of an hour a recipe, 4.3 GB of disk).
 
 --every trains every recipe but aws-next-best-action, which needs actions. Those that answer with users are asked
 by protocol segment, aws-hrnn-coldstart by protocol cold. Lodgings have no text: for aws-semantic-similarity
