@@ -95,5 +95,7 @@ void od_training_free(struct od_training *training);
 float od_training_weight(const struct od_training *training, uint64_t event);
 /* The user whose event that is. */
 uint32_t od_training_user_of(const struct od_training *training, uint64_t event);
+/* Seconds from the event before it, of the same user; INT64_MAX where they are more. */
+int64_t od_training_pause(const struct od_training *training, uint64_t event);
 
 #endif

@@ -57,6 +57,13 @@ uint32_t od_training_user_of(const struct od_training *training, uint64_t event)
     return low;
 }
 
+int64_t od_training_pause(const struct od_training *training, uint64_t event)
+{
+    int64_t pause;
+    bool more = __builtin_sub_overflow(training->time[event], training->time[event - 1], &pause);
+    return more ? INT64_MAX : pause;
+}
+
 void od_training_free(struct od_training *training)
 {
     if (training)

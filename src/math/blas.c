@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static const char variable[] = "OPENBLAS_CORETYPE";
@@ -43,7 +44,7 @@ void od_blas_know_cpu(char **argv)
 {
     char path[PATH_MAX];
     const char *core = od_blas_core(openblas_get_corename(), has_avx2(), has_avx512());
-    if (!core || getenv(variable))
+    if (!core || getenv(variable) || getauxval(AT_BASE) == 0) /* 0: the loader is the program */
         return;
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length < 0 || setenv(variable, core, 1) != 0)

@@ -11,7 +11,7 @@ const char *od_blas_core(const char *name, bool avx2, bool avx512);
 
 /* Runs the program again with OPENBLAS_CORETYPE told, where that mends something: OpenBLAS reads it
  * before main. Returns where nothing is to be mended, somebody has told it, or the program cannot
- * be found any more: that is slower, not wrong. To be called first. */
+ * be found or was started through the loader: that is slower, not wrong. To be called first. */
 void od_blas_know_cpu(char **argv);
 
 #endif

@@ -186,7 +186,7 @@ static double likelihood(const struct answer *a, const struct od_blend_away *awa
     return p;
 }
 
-/* Judges are taken by twos, for every other one is asked about the longest pause (blend_sample.c).
+/* Judges are taken by twos, for every other one is asked about the longest pause (blend_judges.c).
  */
 enum which { EVEN, ODD, BOTH };
 

@@ -17,6 +17,11 @@ static bool can_judge(const struct od_training *training, uint64_t start, uint64
     return end - start >= LEAST_EVENTS && od_training_weight(training, end - 1) > 0;
 }
 
+static bool returned(const struct od_training *training, uint64_t event)
+{
+    return od_training_pause(training, event) >= REST_S;
+}
+
 /* The event that a user's last visit began with, or that of the longest pause before it, where it
  * is not far from end; else the last one. */
 static uint64_t last_return(const struct od_training *training, uint64_t start, uint64_t end,
@@ -26,7 +31,7 @@ static uint64_t last_return(const struct od_training *training, uint64_t start, 
     least = end - start > LEAST_EVENTS + MOST_LOST ? end - 1 - MOST_LOST : least;
     int64_t most = REST_S - 1;
     for (uint64_t e = end; e-- > least;) {
-        int64_t pause = training->time[e] - training->time[e - 1];
+        int64_t pause = od_training_pause(training, e);
         if (pause <= most || od_training_weight(training, e) <= 0)
             continue;
         found = e;
@@ -58,7 +63,7 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
         events += end[u] - start[u];
         able += can_judge(training, start[u], end[u]);
         for (uint64_t e = start[u] + 1; e < end[u]; e++)
-            returns += training->time[e] - training->time[e - 1] >= REST_S;
+            returns += returned(training, e);
     }
     /* Each visit asks before its first event too, so returns are twice their share of the events.
      */
@@ -86,11 +91,6 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
 
 /* --- returns beside them --- */
 
-static bool returned(const struct od_training *training, uint64_t event)
-{
-    return training->time[event] - training->time[event - 1] >= REST_S;
-}
-
 /* Users that judge nothing yet, one after the other. */
 struct others {
     const struct od_training *training;
@@ -106,7 +106,8 @@ static size_t next_other(struct others *o)
     const struct od_training *t = o->training;
     for (; o->user < t->user_count; o->user++) {
         uint64_t start = t->user_start[o->user], end = o->end[o->user];
-        if (o->judge < o->judge_count && o->judges[o->judge].start == start)
+        if (o->judge < o->judge_count && o->judges[o->judge].start == start &&
+            o->judges[o->judge].end == end)
             o->judge++;
         else if (can_judge(t, start, end) && returned(t, last_return(t, start, end, false)))
             return o->user++;

@@ -114,7 +114,8 @@ static enum od_status check_header(const struct od_blend_header *header, struct 
     for (size_t k = 0; good && k < OD_BLEND_COMMON; k++)
         good = header->newcomers.share[k] >= 0 && header->newcomers.share[k] <= 2;
     good = good && header->newcomers.share[OD_BLEND_COMMON - 1] > 0 &&
-           header->newcomers.tilt >= 0 && header->newcomers.tilt <= OD_BLEND_MOST_TILT;
+           header->newcomers.tilt >= 0 && header->newcomers.tilt <= OD_BLEND_MOST_TILT &&
+           isfinite(header->temperature * header->newcomers.tilt);
     return good && serves ? OD_OK : od_fail(err, OD_CORRUPT, "Section blend is not valid.");
 }
 

@@ -87,8 +87,8 @@ struct summing {
 /* Whether event e, not a user's first, ends a step that counts. */
 static bool ends_step(const struct summing *s, uint64_t e)
 {
-    const int64_t *time = s->training->time;
-    return !s->steps->least_pause_s || time[e] - time[e - 1] >= s->steps->least_pause_s;
+    const int64_t least = s->steps->least_pause_s;
+    return !least || od_training_pause(s->training, e) >= least;
 }
 
 static void add_pairs(const struct past *p, float weight, double *to, size_t columns)

@@ -55,7 +55,8 @@ static enum od_status read_model(const struct od_image *image, struct od_model *
                 isfinite(m->header.temperature);
     for (size_t v = 0; v < OD_HRNN_VOICES; v++)
         good = good && isfinite(m->header.mix[v]);
-    good = good && m->header.tilt >= 0 && m->header.tilt <= OD_BLEND_MOST_TILT;
+    good = good && m->header.tilt >= 0 && m->header.tilt <= OD_BLEND_MOST_TILT &&
+           isfinite(m->header.temperature * m->header.tilt);
     if (!good)
         return od_fail(err, OD_CORRUPT, "Section hrnn is not valid.");
     st = od_image_array(image, "hrnn.popular", m->items.count, sizeof(float), &p, err);

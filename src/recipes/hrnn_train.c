@@ -9,7 +9,7 @@
  * Records: items and users are features (features.h); items that only have a record are scored like
  * the others, from their features alone. What users' records and the context say to newcomers is
  * the part setting of the blends; how cautious it is and how far it tilts the answer is learnt in
- * the first fit. */
+ * the first fit, and without metrics as usual. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,11 +171,13 @@ struct learnt {
     struct od_buf network, setting;
 };
 
-/* Held-out events choose how cautious it is where there are no lessons yet. */
+/* Held-out events choose how cautious it is where nothing can have been learnt yet, lessons NULL;
+ * without a lesson in them it is as cautious as usual. */
 static enum od_status fit_setting(const struct od_train_input *input, const struct records *r,
                                   const struct lessons *lessons, struct od_image_writer *image,
                                   struct od_buf *out_lesson, struct od_error *err)
 {
+    struct od_buf own;
     const struct od_training *t = input->training;
     uint64_t *end = malloc(((size_t)t->user_count + 1) * sizeof *end);
     struct od_judge *judges = NULL;
@@ -187,8 +189,10 @@ static enum od_status fit_setting(const struct od_train_input *input, const stru
     if (st == OD_OK && !lessons)
         st = od_blend_judges(t, end, &judges, &task.judge_count, err);
     task.judges = judges;
+    od_buf_init(&own, SIZE_MAX / 2);
     if (st == OD_OK)
-        st = od_part_setting.fit(&task, image, out_lesson, err);
+        st = od_part_setting.fit(&task, image, out_lesson ? out_lesson : &own, err);
+    od_buf_done(&own);
     free(judges);
     free(end);
     return st;
@@ -207,11 +211,11 @@ static enum od_status fit_records(const struct od_train_input *input, const stru
     own.training = &r->catalogue.training;
     if (r->setting) {
         own.progress = od_progress_scaled(&first, input->progress, 0, SETTLED);
-        st = fit_setting(&own, r, lessons, image, &out->setting, err);
+        st = fit_setting(&own, r, lessons, image, out ? &out->setting : NULL, err);
         own.progress = od_progress_scaled(&second, input->progress, SETTLED, 1);
     }
     if (st == OD_OK)
-        st = od_gru_fit(&task, &r->wish, image, &out->network, err);
+        st = od_gru_fit(&task, &r->wish, image, out ? &out->network : NULL, err);
     if (st == OD_OK && r->cold)
         st = write_taste(input, r, image, err);
     if (st != OD_OK)
@@ -387,7 +391,6 @@ static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn
     struct od_progress_scale first, second;
     struct od_train_input part = *input, whole = *input;
     struct lessons lessons = {OD_STR_NONE, OD_STR_NONE};
-    struct learnt learnt;
     struct voice voice = usual;
     enum od_status st = OD_OK;
     if (metrics || kind == OD_HRNN_COLDSTART) {
@@ -402,10 +405,8 @@ static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn
             od_image_section(&model.image, "lesson.setting", &lessons.setting);
         }
     }
-    learnt_init(&learnt);
     if (st == OD_OK)
-        st = fit_records(&whole, r, &lessons, &voice, image, &learnt, err);
-    learnt_done(&learnt);
+        st = fit_records(&whole, r, &lessons, &voice, image, NULL, err);
     od_memory_model_done(&model);
     od_split_done(&split);
     return st;

@@ -76,8 +76,8 @@ static enum od_status stage_tick(void *context, double fraction)
 
 /* --- one fit into an image --- */
 
-/* Popularity is that of all events, also of users that are not learnt from, but the held-out ones:
- * an item must not be debiased for the very event that is asked for. */
+/* Popularity is that of all events, also of users that are not learnt from, but those that judges
+ * of the choice hold out: an item must not be debiased for the very event that is asked for. */
 static enum od_status write_sections(const struct kind *kind, const struct od_part_task *task,
                                      uint32_t window, struct od_linar_fit *fit,
                                      struct od_image_writer *image, struct od_error *err)

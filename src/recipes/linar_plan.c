@@ -17,7 +17,7 @@
 enum {
     SLOW = 8,
     MOST_COLUMNS = 2048, /* of C's rows in the sparse route, beyond which it is mostly noise */
-    LANES = 64 /* floats an item of two threads' accumulators and rows, however many there are */
+    LANES = 16           /* floats an item of two threads' sums and sizes, however many there are */
 };
 
 struct size {
@@ -68,7 +68,8 @@ static struct od_linar_plan estimate(const struct size *size, uint32_t head)
     if (plan.dense)
         bytes += od_matrix_bytes((size_t)f, size->items);
     else
-        bytes += (uint64_t)((targets + ours) * 4 * (1 + k) + n * LANES * 4 + f * OD_TILE * 4);
+        bytes += (uint64_t)((targets + ours) * 4 * (1 + k) + n * LANES * 4 +
+                            f * (OD_TILE + 2 * OD_PANEL) * 4);
     bytes += od_linar_events_bytes(size->events, size->items) + size->events * 4;
     bytes += size->events * size->kernels * (size->kernels + 1) * 2; /* suffix sums */
     plan.bytes = bytes + 2 * od_linar_rows_bytes(size->items, size->kernels, size->keep);

@@ -2,8 +2,8 @@
  * as a whole never exist.
  *
  * Of each row what is not larger than the keep-th largest seen so far is passed over. Candidates
- * gather until there is twice the room that is needed, then the smaller half goes: n columns in any
- * order cost a comparison each, and about keep log(n / keep) of them more. */
+ * gather until there is twice the room that is needed, then the smaller half goes: n columns cost a
+ * comparison each, and in a random order about keep log(n / keep) of them more. */
 #ifndef OD_RECIPES_LINAR_SIEVE_H
 #define OD_RECIPES_LINAR_SIEVE_H
 

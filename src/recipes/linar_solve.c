@@ -74,9 +74,10 @@ static bool panel_open(struct panel *p, const struct rows_job *job)
 {
     const struct od_linar_rows *rows = &job->fit->rows;
     size_t line = OD_PANEL * sizeof(float);
-    if (p->sum)
+    if (p->sieve.memory)
         return true;
-    p->sum = aligned_alloc(line, (COLUMNS + job->inverse->rows) * line);
+    if (!p->sum)
+        p->sum = aligned_alloc(line, (COLUMNS + job->inverse->rows) * line);
     if (!p->sum)
         return false;
     p->lines = p->sum + COLUMNS * OD_PANEL;

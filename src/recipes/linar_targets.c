@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "math/topk.h"
 #include "os/parallel.h"
 #include "recipes/linar_gram.h"
@@ -18,6 +19,7 @@ enum {
     WORD = 64, /* bits */
     AHEAD = 4  /* occurrences whose memory is asked for */
 };
+_Static_assert(LINE == 4, "a line that begins at a multiple of 16 bytes lies in one cache line");
 
 struct scratch {
     float *sum;      /* [items] lines, zero between items */
@@ -43,24 +45,24 @@ static bool scratch_open(struct scratch *s, uint32_t items, uint32_t most)
 {
     if (s->memory)
         return true;
-    size_t top = od_topk_scratch(most), words = items / WORD + 1, marks = words / WORD + 1;
+    size_t top = od_topk_scratch(most), words = od_bitmap_words(items);
+    size_t marks = od_bitmap_words(words);
     s->memory = calloc(1, (top + words + marks) * 8 + (size_t)items * (LINE + 2) * 4);
     if (!s->memory)
         return false;
-    s->top = s->memory;
-    s->bits = s->top + top;
+    s->sum = s->memory; /* at a multiple of 16 bytes, as all memory begins */
+    s->bits = (uint64_t *)(void *)(s->sum + (size_t)items * LINE);
     s->marks = s->bits + words;
-    s->sum = (float *)(void *)(s->marks + marks);
-    s->weight = s->sum + (size_t)items * LINE;
+    s->top = s->marks + marks;
+    s->weight = (float *)(void *)(s->top + top);
     s->used = (uint32_t *)(void *)(s->weight + items);
     return true;
 }
 
 static void use(struct scratch *s, uint32_t column)
 {
-    uint32_t word = column / WORD;
-    s->bits[word] |= (uint64_t)1 << column % WORD;
-    s->marks[word / WORD] |= (uint64_t)1 << word % WORD;
+    od_bitmap_set(s->bits, column);
+    od_bitmap_set(s->marks, column / WORD);
 }
 
 /* Adds up what follows position p. */
@@ -109,7 +111,7 @@ static void own_block(const struct od_linar_problem *problem, uint64_t p,
 static uint32_t list(struct scratch *s, uint32_t items)
 {
     uint32_t count = 0;
-    for (uint32_t m = 0; m <= items / WORD / WORD; m++)
+    for (uint32_t m = 0; m < od_bitmap_words(od_bitmap_words(items)); m++)
         for (; s->marks[m]; s->marks[m] &= s->marks[m] - 1) {
             uint32_t word = m * WORD + (uint32_t)__builtin_ctzll(s->marks[m]);
             for (; s->bits[word]; s->bits[word] &= s->bits[word] - 1)

@@ -182,7 +182,7 @@ static size_t list_returns(const struct od_returning_task *task, int64_t pause_s
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t u = 0; u < t->user_count; u++)
             for (uint64_t e = t->user_start[u] + 1; e < task->end[u]; e++) {
-                if (t->time[e] - t->time[e - 1] < pause_s || od_training_weight(t, e) <= 0)
+                if (od_training_pause(t, e) < pause_s || od_training_weight(t, e) <= 0)
                     continue;
                 all += pass == 0;
                 uint64_t take = all < most ? all : most;

@@ -90,6 +90,28 @@ static void some_returns_are_those_after_the_longest_pause(void **state)
     od_training_free(t);
 }
 
+static void no_pause_is_too_long(void **state)
+{
+    (void)state;
+    enum { USERS = 400, EVENTS = 6 };
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < USERS; u++)
+        for (unsigned k = 0; k < EVENTS; k++)
+            toy_add(b, u, (u + k) % 50, (k < 4 ? -1 : 1) * (int64_t)9e18 + 60 * k);
+    struct od_training *t = toy_finish(b);
+    uint64_t end[USERS];
+    struct od_judge *judges = NULL;
+    size_t count = 0, returns = 0;
+    assert_true(od_training_pause(t, 3) == 60 && od_training_pause(t, 4) == INT64_MAX);
+    memcpy(end, t->user_start + 1, sizeof end);
+    assert_int_equal(od_blend_judges(t, end, &judges, &count, NULL), OD_OK);
+    for (size_t j = 0; j < count; j++)
+        returns += judges[j].end - judges[j].start == 4;
+    assert_true(returns > 0 && returns == count / 3);
+    free(judges);
+    od_training_free(t);
+}
+
 static void few_are_asked_about_many_items(void **state)
 {
     (void)state;
@@ -174,6 +196,7 @@ int main(void)
         cmocka_unit_test(judges_hold_out_their_last_events),
         cmocka_unit_test(some_judges_are_asked_when_somebody_returns),
         cmocka_unit_test(some_returns_are_those_after_the_longest_pause),
+        cmocka_unit_test(no_pause_is_too_long),
         cmocka_unit_test(few_are_asked_about_many_items),
         cmocka_unit_test(returns_of_others_are_asked_beside_few_judges),
         cmocka_unit_test(nobody_else_is_asked_where_judges_are_many),
