@@ -6,7 +6,8 @@
 
 Starts `ondol serve` (BUILD/ondol; BUILD is `build` unless the environment says otherwise) on data of
 its own (`ondol generate lodging`), imports, trains, and asks for every user. Exploration is off, so
-that both ways have one right answer, which is compared for the users asked singly.
+that both ways have one right answer, which is compared for the users asked singly: before the batch and, where
+that differs, after it too, for what is answered depends on how long a user has been away.
 
   one by one    GetRecommendations over one kept connection, the next when the last is answered
   N at once     the same over N connections, one a core
@@ -201,16 +202,16 @@ def run_batch(server, given, version, users):
 
 
 def compare(users, answers, path):
-    expected = dict(zip(users, answers))
-    same = lines = 0
+    """Users whose answers differ, with those of the batch; and how many lines there are."""
+    expected, other, lines = dict(zip(users, answers)), {}, 0
     with open(path) as out:
         for line in out:
             lines += 1
             value = json.loads(line)
             user = value["input"]["userId"]
-            if user in expected:
-                same += value["output"]["recommendedItems"] == expected[user]
-    return same, lines
+            if expected.get(user, value["output"]["recommendedItems"]) != value["output"]["recommendedItems"]:
+                other[user] = value["output"]["recommendedItems"]
+    return other, lines
 
 
 def measure(server, given, data):
@@ -224,9 +225,12 @@ def measure(server, given, data):
     cores = len(os.sched_getaffinity(0))
     at_once = ask_at_once(server.address, campaign, single, given.results, cores)
     batch = run_batch(server, given, version, users)
-    same, lines = compare(single, answers, batch["path"])
-    if lines != len(users) or same != len(single):
-        sys.exit(f"bench/batch.py: {lines} lines of {len(users)}, {same} answers of {len(single)} as asked singly")
+    other, lines = compare(single, answers, batch["path"])
+    again = dict(zip(other, ask(server.address, campaign, list(other), given.results)[1]))
+    differ = [user for user in other if other[user] != again[user]]
+    if lines != len(users) or differ:
+        sys.exit(f"bench/batch.py: {lines} lines of {len(users)}; asked singly, before and after, these have other answers: "
+                 f"{' '.join(differ)}")
     one = len(single) / seconds
     rows = [("one by one", one, cpu / len(single)), (f"{cores} at once", len(single) / at_once, None),
             ("batch, answering", len(users) / batch["answering"], batch["cpu"] / len(users)),
@@ -238,7 +242,8 @@ def measure(server, given, data):
     print(f"memory: server {status_of(server.process.pid)['VmHWM'] / 2**20:,.0f} MiB, worker {batch['peak'] / 2**20:,.0f} "
           f"MiB, of it {batch['added'] / 2**20:,.0f} MiB added while answering; output "
           f"{batch['path'].stat().st_size / 2**20:,.1f} MiB")
-    print(f"{same:,} answers compared with those of single requests: all equal")
+    later = f", {len(other)} of them to what is answered after it, for pauses grow" if other else ""
+    print(f"{len(single):,} answers compared with those of single requests: all equal{later}")
 
 
 def main():
