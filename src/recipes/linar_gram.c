@@ -170,18 +170,25 @@ static double add_targets(const struct gram_job *job, uint32_t a, uint64_t p, fl
     return mass;
 }
 
-/* Asks for the memory of an occurrence before its turn: occurrences of an item lie anywhere, and
- * waiting for their lines is most of the time otherwise. */
-static void fetch(const struct gram_job *job, uint64_t p, uint32_t reach)
+uint32_t od_linar_furthest(const struct od_linar_kernels *kernels)
 {
-    const struct od_linar_events *e = job->problem->events;
+    uint32_t reach = 0;
+    for (uint32_t a = 0; a < kernels->count; a++)
+        reach = kernels->reach[a] > reach ? kernels->reach[a] : reach;
+    return reach;
+}
+
+void od_linar_fetch(const struct od_linar_problem *problem, const uint32_t *beside, uint64_t p,
+                    uint32_t reach)
+{
+    const struct od_linar_events *e = problem->events;
     uint32_t steps = e->left[p] < reach ? e->left[p] : reach;
     for (uint32_t d = 0; d <= steps; d += 16) {
-        __builtin_prefetch(job->column + p + d);
+        __builtin_prefetch(beside + p + d);
         __builtin_prefetch(e->weight + p + d);
-        for (uint32_t a = 0; a < job->problem->kernels->count; a++)
-            for (uint32_t b = a; b < job->problem->kernels->count; b++)
-                __builtin_prefetch(job->problem->sums->plane[a][b] + p + d);
+        for (uint32_t a = 0; a < problem->kernels->count; a++)
+            for (uint32_t b = a; b < problem->kernels->count; b++)
+                __builtin_prefetch(problem->sums->plane[a][b] + p + d);
     }
 }
 
@@ -193,13 +200,11 @@ static enum od_status fill_rows(void *context, size_t index, unsigned thread)
     const struct od_linar_problem *problem = job->problem;
     const struct od_linar_events *e = problem->events;
     const struct od_linar_kernels *k = problem->kernels;
-    uint32_t item = problem->head->item[index], reach = 0;
+    uint32_t item = problem->head->item[index], reach = od_linar_furthest(k);
     double mass[OD_LINAR_KERNELS] = {0};
-    for (uint32_t a = 0; a < k->count; a++)
-        reach = k->reach[a] > reach ? k->reach[a] : reach;
     for (uint64_t i = e->at_start[item]; i < e->at_start[item + 1]; i++) {
         if (i + 1 < e->at_start[item + 1])
-            fetch(job, e->at[i + 1], reach);
+            od_linar_fetch(problem, job->column, e->at[i + 1], reach);
         for (uint32_t a = 0; a < k->count; a++) {
             size_t row = index * k->count + a;
             add_pairs(problem, job->column, a, e->at[i], job->g->at + row * job->g->ld);

@@ -77,6 +77,13 @@ struct od_linar_problem {
 float od_linar_pair(const struct od_linar_problem *problem, uint32_t a, uint32_t b, uint64_t p,
                     uint32_t d);
 size_t od_linar_features(const struct od_linar_problem *problem); /* head * K + 1 */
+/* Steps that the furthest of the kernels looks back. */
+uint32_t od_linar_furthest(const struct od_linar_kernels *kernels);
+/* Asks for the memory of an occurrence before its turn, of so many steps from it and of an array
+ * beside the weights and sums: occurrences of an item lie anywhere, and waiting for their lines is
+ * most of the time otherwise. */
+void od_linar_fetch(const struct od_linar_problem *problem, const uint32_t *beside, uint64_t p,
+                    uint32_t reach);
 
 /* g (features square, zeroed): G in the upper triangle. c (features x items, zeroed): C, or c->at
  * NULL when it is not wanted. */

@@ -29,9 +29,7 @@ struct size {
 static uint64_t count_pairs(const struct od_linar_events *events,
                             const struct od_linar_kernels *kernels)
 {
-    uint32_t reach = 0;
-    for (uint32_t k = 0; k < kernels->count; k++)
-        reach = kernels->reach[k] > reach ? kernels->reach[k] : reach;
+    uint32_t reach = od_linar_furthest(kernels);
     uint64_t pairs = 0;
     for (uint64_t p = 0; p < events->count; p++)
         pairs += events->left[p] < reach ? events->left[p] : reach;

@@ -157,23 +157,6 @@ static enum od_status take(const struct targets_job *job, struct scratch *s,
     return OD_OK;
 }
 
-/* Asks for the memory of an occurrence before its turn, as in linar_gram.c. */
-static void fetch(const struct targets_job *job, uint64_t p)
-{
-    const struct od_linar_events *e = job->problem->events;
-    const struct od_linar_kernels *k = job->problem->kernels;
-    uint32_t steps = e->left[p] < job->reach ? e->left[p] : job->reach;
-    for (uint32_t d = 0; d <= steps; d += 16) {
-        __builtin_prefetch(e->item + p + d);
-        __builtin_prefetch(e->weight + p + d);
-    }
-    for (uint32_t a = 0; a < k->count; a++)
-        for (uint32_t b = a; b < k->count; b++) {
-            __builtin_prefetch(job->problem->sums->plane[a][b] + p);
-            __builtin_prefetch(job->problem->sums->plane[a][b] + p + steps);
-        }
-}
-
 static enum od_status one_item(void *context, size_t item, unsigned thread)
 {
     struct targets_job *job = context;
@@ -189,7 +172,7 @@ static enum od_status one_item(void *context, size_t item, unsigned thread)
         if (i + 2 * AHEAD < end)
             __builtin_prefetch(e->left + e->at[i + 2 * AHEAD]);
         if (i + AHEAD < end)
-            fetch(job, e->at[i + AHEAD]);
+            od_linar_fetch(problem, e->item, e->at[i + AHEAD], job->reach);
         collect(problem, s, e->at[i], row);
         own_block(problem, e->at[i], row);
     }
@@ -211,10 +194,9 @@ enum od_status od_linar_targets(const struct od_linar_problem *problem, bool tai
                               .rows = rows,
                               .scratch = calloc(threads, sizeof *job.scratch),
                               .most = most ? most : 1,
+                              .reach = od_linar_furthest(problem->kernels),
                               .tail_only = tail_only,
                               .owner = pthread_self()};
-    for (uint32_t a = 0; a < problem->kernels->count; a++)
-        job.reach = problem->kernels->reach[a] > job.reach ? problem->kernels->reach[a] : job.reach;
     memset(rows, 0, items * sizeof *rows);
     if (!job.scratch)
         return od_fail(err, OD_NO_MEMORY, NULL);
