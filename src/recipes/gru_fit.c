@@ -26,7 +26,6 @@ enum {
     LANES = 8,
     WINDOW = 64,
     CONTEXT = 32,
-    SAMPLE = 2048,
     STEPS = 64, /* of an epoch at least, if batches then are not too small */
     LEAST_BATCH = 256,
     SMALL_BATCH = 2048,
@@ -34,8 +33,7 @@ enum {
     ALL_STEPS = 4000,    /* of a training, about */
     ALL_ROWS = 24000000, /* predictions of a search, about: bounds its time on large data */
     LEAST_EPOCHS = 8,
-    MOST_EPOCHS = 24,
-    FULL_ITEMS = 20000 /* more are sampled */
+    MOST_EPOCHS = 24
 };
 
 struct od_gru_wish od_gru_wish_of(const struct od_train_input *input)
@@ -100,7 +98,7 @@ static struct od_seq_plan plan_of(const struct od_gru_wish *wish, const struct o
         .window = WINDOW,
         .context = CONTEXT,
         .batch_rows = batch,
-        .candidates = t->item_count <= FULL_ITEMS ? 0 : SAMPLE,
+        .candidates = od_seq_candidates(t->item_count),
         .epochs = epochs,
         .patience = 5,
         .refresh = .01f, /* one epoch */

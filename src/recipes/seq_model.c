@@ -4,8 +4,8 @@
  *     seq                   struct header
  *     seq.weights           the network's tensors, as od_nn_params_write writes them
  *     seq.names.at, .text   the named columns of questions, in order
- *     seq.planes            half[d][N], item vectors by channel: 2 d N bytes (128 MB for a million
- *                           items of width 64), read once a request
+ *     seq.planes            half[d][N], item vectors by channel: 2 d N bytes (256 MB for a million
+ *                           items of width 128), read once a request
  *
  * A request costs the newest events' way through the network, 24 d^2 layers operations each at
  * most, and d N for the scores. Half precision moves a score by less than a thousandth of its
@@ -22,7 +22,7 @@
 #include "math/kernels.h"
 
 #define VERSION 1u
-enum { MOST_WIDTH = 1024, MOST_TYPES = 65536 };
+enum { MOST_TYPES = 65536 };
 
 struct header {
     uint32_t version, items, width, layers, hidden, types, times, epochs;
@@ -98,8 +98,8 @@ static enum od_status read_header(const struct od_image *image, uint32_t items,
     if (h.version != VERSION)
         return od_fail(err, OD_CORRUPT, "Section seq has version %u; this program reads %u.",
                        h.version, VERSION);
-    if (h.items != items || !h.width || h.width > MOST_WIDTH || !h.layers ||
-        h.layers > OD_SEQ_LAYERS || !h.hidden || h.hidden > 8 * MOST_WIDTH ||
+    if (h.items != items || !h.width || h.width > OD_SEQ_MOST_WIDTH || !h.layers ||
+        h.layers > OD_SEQ_LAYERS || !h.hidden || h.hidden > 8 * OD_SEQ_MOST_WIDTH ||
         h.types > MOST_TYPES || h.times > 1)
         return od_fail(err, OD_CORRUPT, "Section seq is not valid.");
     *out = (struct od_seq_shape){.width = h.width,

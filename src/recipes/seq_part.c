@@ -1,30 +1,36 @@
 /* The sequence network as a part that recipes blend (part.h): from a task to sections.
  *
  * A lesson is struct head, the names of the questions' columns (a length and the text, each), and
- * the trainer's own lesson: a later fit keeps the columns and goes on from the weights. Repeats are
- * the blend's: it weighs what lies in the user's own history (blend_terms.c), whichever part speaks
- * for it; the network itself forbids none. */
+ * the trainer's own lesson: a later fit keeps width and columns and goes on from the weights.
+ * Repeats are the blend's: it weighs what lies in the user's own history (blend_terms.c), whichever
+ * part speaks for it; the network itself forbids none. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "recipes/seq_model.h"
 #include "recipes/seq_plan.h"
 
-#define MAGIC 0x3153534c514553ull /* "SEQLSS1" */
+#define MAGIC 0x3253534c514553ull /* "SEQLSS2" */
 enum { NAME_BYTES = 4096, COLUMNS = 1 << 20, KAPPA = 10 };
 #define ID_DROPOUT .1f /* enough for records to speak alone; more costs items that have both */
 
 struct head {
     uint64_t magic;
-    uint32_t names, times;
+    uint32_t names, times, width, zero;
+};
+/* What a fit must keep of an earlier one; names NULL and width 0: nothing. */
+struct kept {
+    struct od_dict *names;
+    uint32_t width;
+    bool times;
 };
 
 /* --- lessons --- */
 
-static void write_lesson_head(const struct od_seq_ask *ask, struct od_buf *out)
+static void write_lesson_head(const struct od_seq_ask *ask, uint32_t width, struct od_buf *out)
 {
     const struct od_dict *names = ask->words.names;
-    struct head head = {MAGIC, od_dict_count(names), ask->times};
+    struct head head = {MAGIC, od_dict_count(names), ask->times, width, 0};
     od_buf_put(out, &head, sizeof head);
     for (uint32_t i = 0; i < head.names; i++) {
         struct od_str name = od_dict_text(names, i);
@@ -44,14 +50,15 @@ static bool take_bytes(struct od_str *from, void *to, size_t len)
 }
 
 /* *lesson becomes what is left of it: the trainer's. */
-static enum od_status read_lesson_head(struct od_str *lesson, struct od_dict **out_names,
-                                       bool *out_times, struct od_error *err)
+static enum od_status read_lesson_head(struct od_str *lesson, struct kept *out,
+                                       struct od_error *err)
 {
     struct head head = {0};
     struct od_dict *names = od_dict_new();
     enum od_status st = names ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
     bool good = take_bytes(lesson, &head, sizeof head) && head.magic == MAGIC &&
-                head.names <= COLUMNS && head.times <= 1;
+                head.names <= COLUMNS && head.times <= 1 && head.width &&
+                head.width <= OD_SEQ_MOST_WIDTH;
     for (uint32_t i = 0, len, code; st == OD_OK && good && i < head.names; i++) {
         good = take_bytes(lesson, &len, sizeof len) && len <= NAME_BYTES && len <= lesson->len;
         if (!good)
@@ -65,8 +72,7 @@ static enum od_status read_lesson_head(struct od_str *lesson, struct od_dict **o
         od_dict_free(names);
         return st;
     }
-    *out_names = names;
-    *out_times = head.times;
+    *out = (struct kept){names, head.width, head.times};
     return OD_OK;
 }
 
@@ -93,15 +99,15 @@ static void fit_done(struct fit *f)
 static enum od_status prepare(struct fit *f, struct od_error *err)
 {
     const struct od_training *t = f->task.input->training;
-    struct od_dict *names = NULL;
-    bool times = od_seq_times_real(t, f->task.end);
+    struct kept kept = {.times = od_seq_times_real(t, f->task.end)};
     enum od_status st = OD_OK;
     if (f->task.lesson.len)
-        st = read_lesson_head(&f->task.lesson, &names, &times, err);
+        st = read_lesson_head(&f->task.lesson, &kept, err);
     if (st == OD_OK)
-        st = od_seq_ask_init(&f->net.ask, t, f->task.end, times, names, err);
+        st = od_seq_ask_init(&f->net.ask, t, f->task.end, kept.times, kept.names, err);
+    const struct od_seq_wish wish = {f->net.ask.columns, kept.width, kept.times};
     if (st == OD_OK)
-        st = od_seq_setting_make(&f->task, f->net.ask.columns, times, &f->setting, err);
+        st = od_seq_setting_make(&f->task, &wish, &f->setting, err);
     if (st != OD_OK)
         return st;
     f->net.shape = f->setting.shape;
@@ -140,7 +146,7 @@ static enum od_status train(struct fit *f, struct od_buf *out_lesson, struct od_
     if (st != OD_OK)
         return od_fail(err, st, NULL);
     if (out_lesson)
-        write_lesson_head(&f->net.ask, out_lesson);
+        write_lesson_head(&f->net.ask, f->net.shape.width, out_lesson);
     return od_seq_train(&f->task, &f->setting.plan, &od_seq_net_functions, &f->net, &params,
                         &f->model, out_lesson, err);
 }

@@ -1,9 +1,18 @@
 /* The plan of a training, from the data alone.
  *
- * Width 64, two layers: a prediction costs about 2 million operations over 3,000 items, of which
- * the softmax is two thirds. Histories of ten events (Amazon's) are learnt by heart unless half of
- * every layer is dropped; those of a hundred want a fifth (models.md 2.2; Klenitskiy, Vasilev
- * 2023). Between, the share goes by the logarithm.
+ * Width 128, two layers: a prediction costs about 5 million operations, of which the softmax over a
+ * sample is a third. HR@10 and NDCG@10 by width, leave one out, in the blend (aws-user-
+ * personalization-v2, the same sample):
+ *
+ *     width            64             128             256
+ *     Amazon Toys      .1192 .0726    .1214 .0740     .1218 .0738
+ *     Amazon Beauty    .1045 .0619    .1068 .0629
+ *     Amazon Sports    .0678 .0390    .0705 .0406
+ *     MovieLens-1M     .3626 .2185    .3765 .2279
+ *
+ * One layer of width 64 gave Toys .1164 .0714, three of width 128 .1202 .0730. Histories of ten
+ * events (Amazon's) are learnt by heart unless half of every layer is dropped; those of a hundred
+ * want a fifth (models.md 2.2; Klenitskiy, Vasilev 2023). Between, the share goes by the logarithm.
  *
  * A training takes STEPS steps whatever the data, small sets in more epochs of smaller batches, at
  * a rate that falls by half a cosine and reaches its end with the last of them.
@@ -11,13 +20,14 @@
  * Effort is bounded by counting operations, not seconds, so that the same data gives the same
  * bytes on any machine: OPERATIONS in the search for the best weights, and half as many, or one
  * pass, after it. That much later than one pass was worth HR@10 .115 to .117 on Amazon Toys, and as
- * much as the search .1195. Where not even one pass fits in, users are left out, evenly by their
- * code: a network of a few million parameters learns little more from the next ten million
- * histories.
+ * much as the search .1195. Where not even one pass fits in, the width is halved once, and if that
+ * is not enough users are left out, evenly by their code: a network of a few million parameters
+ * learns little more from the next ten million histories.
  *
  * Memory: 16 bytes an item and unit of width while training (vectors, gradients, moments, the best
- * so far), as many in the lesson and the image together: 2 GB for a million items of width 64. An
- * allowance that is too small for that halves the width, down to LEAST_WIDTH.
+ * so far), as many in the lesson and the image together: 4 GB for a million items of width 128. An
+ * allowance that is too small for that halves the width, down to LEAST_WIDTH, and so do vectors
+ * of more than TABLE_BYTES.
  *
  * Events weigh by what eventsConfig says of their type and, with apply_recency_bias, by age:
  * exp(-age / span of the data), so that the oldest count a third of the newest. Where times are
@@ -28,12 +38,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 64, LEAST_WIDTH = 16, LAYERS = 2, UNIT_BYTES = 32 };
+enum { WIDTH = 128, HASTY_WIDTH = 64, LEAST_WIDTH = 16, LAYERS = 2, UNIT_BYTES = 32 };
 enum { WINDOW = 150, CONTEXT = OD_SEQ_HISTORY - WINDOW };
-enum { ALL_CANDIDATES = 20000, SAMPLE = 2048 }; /* items up to which the softmax is whole */
 enum { LEAST_BATCH = 128, MOST_BATCH = 6400, BATCHES = 300 };
 enum { STEPS = 2400, MOST_EPOCHS = 60, PATIENCE = 12 };
-#define OPERATIONS 2.5e13 /* five minutes of two cores at 80 GFLOP/s */
+#define TABLE_BYTES ((uint64_t)1 << 30)
+#define OPERATIONS  2.5e13 /* four minutes of two cores at 100 GFLOP/s */
 
 double od_seq_cost(const struct od_seq_shape *s, const struct od_seq_plan *plan, uint32_t items)
 {
@@ -109,8 +119,10 @@ static uint32_t batch_for(uint64_t predictions)
 static uint32_t width_for(uint32_t items, uint64_t memory_bytes)
 {
     uint32_t width = WIDTH;
-    while (memory_bytes && width > LEAST_WIDTH &&
-           (uint64_t)items * width * UNIT_BYTES > memory_bytes)
+    uint64_t most = TABLE_BYTES / sizeof(float);
+    if (memory_bytes && memory_bytes / UNIT_BYTES < most)
+        most = memory_bytes / UNIT_BYTES;
+    while (width > LEAST_WIDTH && (uint64_t)items * width > most)
         width /= 2;
     return width;
 }
@@ -122,7 +134,7 @@ static struct od_seq_plan plan_for(const struct od_train_input *input, uint64_t 
                                 .window = WINDOW,
                                 .context = CONTEXT,
                                 .batch_rows = batch_for(predictions),
-                                .candidates = items <= ALL_CANDIDATES ? 0 : SAMPLE,
+                                .candidates = od_seq_candidates(items),
                                 .patience = PATIENCE,
                                 .refresh = .5f,
                                 .refresh_rate = .5f,
@@ -145,12 +157,20 @@ static uint32_t epochs_for(const struct od_seq_plan *plan, uint64_t predictions,
     return epochs > 1 ? (uint32_t)(epochs + .5) : 1;
 }
 
-enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,
+/* Returns how many predictions there is room for. */
+static double set_width(struct od_seq_setting *s, uint32_t width, uint32_t items)
+{
+    s->plan.width = s->shape.width = width;
+    s->shape.hidden = (width * 8 / 3 + 7) / 8 * 8;
+    return OPERATIONS / od_seq_cost(&s->shape, &s->plan, items);
+}
+
+enum od_status od_seq_setting_make(const struct od_part_task *task, const struct od_seq_wish *wish,
                                    struct od_seq_setting *out, struct od_error *err)
 {
     const struct od_training *t = task->input->training;
     struct od_seq_setting s = {.end = malloc(((size_t)t->user_count + 1) * sizeof *s.end)};
-    enum od_status st = s.end ? weigh(task->input, times, &s.weight) : OD_NO_MEMORY;
+    enum od_status st = s.end ? weigh(task->input, wish->times, &s.weight) : OD_NO_MEMORY;
     if (st != OD_OK) {
         od_seq_setting_done(&s);
         return od_fail(err, st, NULL);
@@ -162,14 +182,14 @@ enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t col
     s.plan = plan_for(task->input, predictions);
     s.plan.weight = s.weight;
     s.shape = (struct od_seq_shape){
-        .width = s.plan.width,
         .layers = LAYERS,
-        .hidden = (s.plan.width * 8 / 3 + 7) / 8 * 8,
         .types = t->type_count > 1 ? t->type_count : 0,
-        .columns = columns,
-        .times = times,
+        .columns = wish->columns,
+        .times = wish->times,
     };
-    double room = OPERATIONS / od_seq_cost(&s.shape, &s.plan, t->item_count);
+    double room = set_width(&s, wish->width ? wish->width : s.plan.width, t->item_count);
+    if ((double)predictions > room && s.plan.width > HASTY_WIDTH && !wish->width)
+        room = set_width(&s, s.plan.width / 2, t->item_count);
     s.plan.epochs = epochs_for(&s.plan, predictions, room);
     s.dropout = dropout_for(users ? (double)predictions / (double)users + 1 : 0);
     if ((double)predictions > room)

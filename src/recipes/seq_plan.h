@@ -13,8 +13,14 @@ struct od_seq_setting {
     uint64_t *end; /* [user_count] the task's, shortened to what the budget has room for */
 };
 
-/* columns of questions, and whether times are real, are given. Owns weight and end. */
-enum od_status od_seq_setting_make(const struct od_part_task *task, uint32_t columns, bool times,
+struct od_seq_wish {
+    uint32_t columns; /* of questions */
+    uint32_t width;   /* 0: as the data, memory and effort want it */
+    bool times;       /* are real */
+};
+
+/* Owns weight and end. */
+enum od_status od_seq_setting_make(const struct od_part_task *task, const struct od_seq_wish *wish,
                                    struct od_seq_setting *out, struct od_error *err) OD_MUST_USE;
 void od_seq_setting_done(struct od_seq_setting *setting);
 

@@ -48,6 +48,12 @@ struct course {
     struct od_error *err;
 };
 
+uint32_t od_seq_candidates(uint32_t items)
+{
+    enum { SAMPLE = 2048 };
+    return items <= 2 * SAMPLE ? 0 : SAMPLE;
+}
+
 void od_seq_model_done(struct od_seq_model *model)
 {
     od_nn_params_done(&model->params);

@@ -256,9 +256,10 @@ static void plans_follow_the_data(void **state)
     (void)state;
     struct fit f;
     struct od_seq_setting s;
+    struct od_seq_wish wish = {.columns = 90, .times = true};
     set_up(&f, FEW, 0);
     struct od_part_task task = {.input = &f.input, .end = f.end};
-    assert_int_equal(od_seq_setting_make(&task, 90, true, &s, NULL), OD_OK);
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
     assert_int_equal(s.plan.candidates, 0);
     assert_true(fabsf(s.dropout - .5f) < .02f); /* eleven events a user */
     assert_non_null(s.weight);                  /* apply_recency_bias is on */
@@ -267,15 +268,54 @@ static void plans_follow_the_data(void **state)
     od_seq_setting_done(&s);
     f.params[od_recipe_param_find(f.input.spec, OD_PARAM_ALGORITHM, OD_STR("apply_recency_bias"))]
         .number = 0;
-    assert_int_equal(od_seq_setting_make(&task, 90, true, &s, NULL), OD_OK);
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
     assert_null(s.weight);
+    assert_int_equal(s.plan.width, 128);
+    od_seq_setting_done(&s);
+    f.input.memory_bytes = ITEMS * 128 * 32 - 1;
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
+    assert_int_equal(s.plan.width, 64);
+    assert_int_equal(s.shape.width, 64);
+    od_seq_setting_done(&s);
+    wish.width = 32; /* of an earlier fit */
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
+    assert_int_equal(s.plan.width, 32);
+    od_seq_setting_done(&s);
+    tear_down(&f);
+}
+
+/* Only numbers are looked at: no event has an item. */
+static void large_data_are_learnt_faster(void **state)
+{
+    (void)state;
+    enum { EVENTS = 20000000, MOST = 100 };
+    struct fit f;
+    struct od_seq_setting s;
+    const struct od_seq_wish wish = {.columns = 90, .times = true};
+    set_up(&f, FEW, 0);
+    uint64_t start[] = {0, EVENTS / 4, EVENTS}, end[] = {EVENTS / 4, EVENTS};
+    struct od_training large = {
+        .user_count = 2, .user_start = start, .event_count = EVENTS, .item_count = 100000};
+    f.input.training = &large;
+    f.input.memory_bytes = 0;
+    struct od_part_task task = {.input = &f.input, .end = end};
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
+    assert_int_equal(s.plan.candidates, 2048);
+    assert_int_equal(s.plan.width, 64); /* there is no room for one pass of 128 */
+    assert_int_equal(s.plan.epochs, 1);
+    assert_true(s.end[0] == 0 && s.end[1] == EVENTS); /* nor of 64: one of the users is left out */
+    od_seq_setting_done(&s);
+    start[1] = end[0] = EVENTS / MOST;
+    start[2] = end[1] = EVENTS / MOST * 2;
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
+    assert_int_equal(s.plan.width, 128);
+    assert_true(s.plan.epochs > 4);
+    od_seq_setting_done(&s);
+    large.item_count = 3000000; /* vectors of 1.4 GiB */
+    assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
     assert_int_equal(s.plan.width, 64);
     od_seq_setting_done(&s);
-    f.input.memory_bytes = ITEMS * 64 * 32 - 1;
-    assert_int_equal(od_seq_setting_make(&task, 90, true, &s, NULL), OD_OK);
-    assert_int_equal(s.plan.width, 32);
-    assert_int_equal(s.shape.width, 32);
-    od_seq_setting_done(&s);
+    f.input.training = f.training;
     tear_down(&f);
 }
 
@@ -287,6 +327,7 @@ int main(void)
         cmocka_unit_test(damaged_images_are_refused),
         cmocka_unit_test(a_strange_lesson_is_refused),
         cmocka_unit_test(plans_follow_the_data),
+        cmocka_unit_test(large_data_are_learnt_faster),
     };
     return cmocka_run_group_tests_name("recipes/seq_part", tests, NULL, NULL);
 }
