@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training tokens per second: Ondol's networks against the same in PyTorch on the CPU.
 
-    python3 bench/train_torch.py [--steps 20] [--threads 2] [--width 64] [--items 3416] [--no-compile]
+    python3 bench/train_torch.py [--steps 20] [--threads 2] [--width 128] [--items 3416] [--no-compile]
 
 Same sizes, data, batches, loss (full softmax over all items, weights tied), dropout, optimiser
 (Adam, clipped at 1) and threads; the random numbers differ, so losses agree only about. Measured
@@ -33,7 +33,7 @@ def arguments():
     parser.add_argument("--sequences", type=int, default=400)
     parser.add_argument("--length", type=int, default=101, help="events of a sequence")
     parser.add_argument("--batch", type=int, default=32, help="sequences of a step")
-    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")

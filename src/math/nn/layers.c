@@ -11,6 +11,8 @@
 
 #include "math/nn/vector.h"
 
+enum { LANES = 8 }; /* sums that do not wait for each other */
+
 void od_nn_linear(float *y, const float *x, const float *w, const float *bias, size_t rows,
                   size_t in, size_t out)
 {
@@ -63,8 +65,8 @@ void od_nn_rms_norm(float *y, float *inverse, const float *x, const float *gain,
     for (size_t r = 0; r < rows; r++, x += width, y += width) {
         float s = 1 / sqrtf(k->dot(x, x, width) / (float)width + OD_NN_NORM_EPSILON);
         inverse[r] = s;
-        for (size_t i = 0; i < width; i++)
-            y[i] = gain[i] * x[i] * s;
+        k->mul(y, gain, x, width);
+        k->scale(y, s, width);
     }
 }
 
@@ -72,9 +74,14 @@ void od_nn_rms_norm_back(float *dx, bool add_dx, float *dgain, const float *dy, 
                          const float *inverse, const float *gain, size_t rows, size_t width)
 {
     for (size_t r = 0; r < rows; r++, x += width, dy += width, dx += width) {
-        float s = inverse[r], along = 0;
-        for (size_t i = 0; i < width; i++)
+        float s = inverse[r], part[LANES] = {0}, along = 0;
+        for (size_t i = 0; i < width / LANES * LANES; i += LANES)
+            for (size_t l = 0; l < LANES; l++)
+                part[l] += x[i + l] * gain[i + l] * dy[i + l];
+        for (size_t i = width / LANES * LANES; i < width; i++)
             along += x[i] * gain[i] * dy[i];
+        for (size_t l = 0; l < LANES; l++)
+            along += part[l];
         float pull = s * s * s * along / (float)width;
         for (size_t i = 0; i < width; i++) {
             float d = dy[i], kept = add_dx ? dx[i] : 0;
@@ -159,18 +166,11 @@ void od_nn_swiglu_back(float *dgate_up, const float *dy, const float *gate_up, s
                          width);
 }
 
-/* splitmix64's finaliser (Steele, Lea, Flood 2014): a bijection that leaves no visible pattern. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 uint64_t od_nn_key(uint64_t seed, uint64_t a, uint64_t b, uint64_t c)
 {
-    const uint64_t step = 0x9e3779b97f4a7c15u;
-    return mix(mix(mix(mix(seed + step) + a + step) + b + step) + c + step);
+    const uint64_t step = OD_NN_GOLDEN;
+    uint64_t x = od_nn_mix(od_nn_mix(seed + step) + a + step);
+    return od_nn_mix(od_nn_mix(x + b + step) + c + step);
 }
 
 /* One 64-bit word decides four entries, 16 bits each: shares are exact to 1/65,536. */
@@ -179,10 +179,5 @@ void od_nn_dropout(float *x, size_t count, float share, uint64_t key)
     if (!(share > 0))
         return;
     uint32_t limit = (uint32_t)(share * 65536);
-    float keep = 65536 / (65536 - (float)limit);
-    for (size_t i = 0; i < count; i += 4) {
-        uint64_t word = mix(key + (i / 4 + 1) * 0x9e3779b97f4a7c15u);
-        for (size_t l = 0; l < 4 && i + l < count; l++)
-            x[i + l] *= (word >> (16 * l) & 0xffffu) < limit ? 0 : keep;
-    }
+    od_nn_vector_best()->dropout(x, count, limit, 65536 / (65536 - (float)limit), key);
 }

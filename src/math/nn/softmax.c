@@ -48,9 +48,7 @@ static double row_loss(const struct od_nn_softmax *s, const struct od_nn_vector 
     }
     float most = k->largest(logit, s->items);
     float sum = k->exp_sum(logit, most, s->items);
-    float share = weight / sum;
-    for (uint32_t c = 0; c < s->items; c++)
-        logit[c] *= share;
+    k->scale(logit, weight / sum, s->items);
     logit[target] -= weight;
     return (double)weight * ((double)most + log((double)sum) - (double)own);
 }

@@ -30,6 +30,10 @@ struct od_nn_log_shape {
 /* ln x for finite x > 0 of normal size, to 2e-6 + 1e-6 |ln x|: the same on every machine. */
 float od_nn_log(float x);
 
+/* splitmix64's finaliser (Steele, Lea, Flood 2014): a bijection that leaves no visible pattern. */
+uint64_t od_nn_mix(uint64_t x);
+#define OD_NN_GOLDEN 0x9e3779b97f4a7c15u
+
 struct od_nn_vector {
     const char *name; /* "reference", "avx2" */
     /* As those of math/kernels.h; here because networks call them for short rows, and asking which
@@ -41,6 +45,11 @@ struct od_nn_vector {
     void (*dots)(float *out, const float *x, const float *const *y, size_t rows, size_t count);
     /* y = a b, element by element; y may be a or b */
     void (*mul)(float *y, const float *a, const float *b, size_t count);
+    void (*scale)(float *x, float by, size_t count);
+    /* x[i] is multiplied by 0 where the (i % 4)-th 16 bits, lowest first, of od_nn_mix(key +
+     * (i / 4 + 1) OD_NN_GOLDEN) are below limit, else by keep: the same bits in every table. limit
+     * < 65536 */
+    void (*dropout)(float *x, size_t count, uint32_t limit, float keep, uint64_t key);
     /* y = f(x); y may be x */
     void (*exp)(float *y, const float *x, size_t count);
     void (*sigmoid)(float *y, const float *x, size_t count);

@@ -234,6 +234,57 @@ PLAIN static void log_add(float *y, const float *x, const struct od_nn_log_shape
     }
 }
 
+PLAIN static void scale(float *x, float by, size_t count)
+{
+    for (size_t i = 0; i < count; i += 8) {
+        size_t left = count - i;
+        put(x + i, _mm256_mul_ps(get(x + i, left), _mm256_set1_ps(by)), left);
+    }
+}
+
+/* The lower 64 bits of products of four. */
+PLAIN static inline __m256i mul64(__m256i x, uint64_t by)
+{
+    __m256i b = _mm256_set1_epi64x((long long)by);
+    __m256i low = _mm256_mul_epu32(x, b);
+    __m256i high = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), b),
+                                    _mm256_mul_epu32(x, _mm256_srli_epi64(b, 32)));
+    return _mm256_add_epi64(low, _mm256_slli_epi64(high, 32));
+}
+
+/* od_nn_mix of four. */
+PLAIN static inline __m256i mix4(__m256i x)
+{
+    x = mul64(_mm256_xor_si256(x, _mm256_srli_epi64(x, 30)), 0xbf58476d1ce4e5b9u);
+    x = mul64(_mm256_xor_si256(x, _mm256_srli_epi64(x, 27)), 0x94d049bb133111ebu);
+    return _mm256_xor_si256(x, _mm256_srli_epi64(x, 31));
+}
+
+/* x times keep where kept, 16 bits a lane, says so. */
+PLAIN static inline void drop8(float *x, __m128i kept, __m256 keep)
+{
+    __m256 by = _mm256_and_ps(_mm256_castsi256_ps(_mm256_cvtepi16_epi32(kept)), keep);
+    _mm256_storeu_ps(x, _mm256_mul_ps(_mm256_loadu_ps(x), by));
+}
+
+PLAIN static void dropout(float *x, size_t count, uint32_t limit, float keep, uint64_t key)
+{
+    const __m256i least = _mm256_set1_epi16((short)limit);
+    const __m256 by = _mm256_set1_ps(keep);
+    const __m256i step = _mm256_set1_epi64x((long long)(4 * OD_NN_GOLDEN));
+    __m256i at = _mm256_setr_epi64x(
+        (long long)(key + OD_NN_GOLDEN), (long long)(key + 2 * OD_NN_GOLDEN),
+        (long long)(key + 3 * OD_NN_GOLDEN), (long long)(key + 4 * OD_NN_GOLDEN));
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16, at = _mm256_add_epi64(at, step)) {
+        __m256i word = mix4(at);
+        __m256i kept = _mm256_cmpeq_epi16(_mm256_max_epu16(word, least), word);
+        drop8(x + i, _mm256_castsi256_si128(kept), by);
+        drop8(x + i + 8, _mm256_extracti128_si256(kept, 1), by);
+    }
+    od_nn_vector_reference.dropout(x + i, count - i, limit, keep, key + i / 4 * OD_NN_GOLDEN);
+}
+
 WIDE static void silu_mul(float *y, const float *gate, const float *up, size_t count)
 {
     for (size_t i = 0; i < count; i += 8) {
@@ -356,6 +407,8 @@ static const struct od_nn_vector table = {
     .dot = dot,
     .dots = dots,
     .mul = mul,
+    .scale = scale,
+    .dropout = dropout,
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .tanh = tanh_all,

@@ -82,6 +82,28 @@ static void mul(float *y, const float *a, const float *b, size_t count)
         y[i] = a[i] * b[i];
 }
 
+static void scale(float *x, float by, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] *= by;
+}
+
+uint64_t od_nn_mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static void dropout(float *x, size_t count, uint32_t limit, float keep, uint64_t key)
+{
+    for (size_t i = 0; i < count; i += 4) {
+        uint64_t word = od_nn_mix(key + (i / 4 + 1) * OD_NN_GOLDEN);
+        for (size_t l = 0; l < 4 && i + l < count; l++)
+            x[i + l] *= (word >> (16 * l) & 0xffffu) < limit ? 0 : keep;
+    }
+}
+
 static void exp_all(float *y, const float *x, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -225,6 +247,8 @@ const struct od_nn_vector od_nn_vector_reference = {
     .dot = dot,
     .dots = dots,
     .mul = mul,
+    .scale = scale,
+    .dropout = dropout,
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .tanh = tanh_all,

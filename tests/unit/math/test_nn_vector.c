@@ -103,6 +103,37 @@ static void logarithms_have_the_same_bits_everywhere(void **state)
         }
 }
 
+static void scales_and_drops_the_same_bits(void **state)
+{
+    (void)state;
+    enum { N = 70 };
+    const struct od_nn_vector *both[] = {&od_nn_vector_reference, od_nn_vector_best()};
+    const uint32_t limits[] = {1, 6554, 32768, 40000, 65535};
+    for (int n = 0; n <= N; n++)
+        for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+            float y[2][N], z[2][N];
+            int dropped = 0;
+            for (size_t k = 0; k < 2; k++) {
+                for (int i = 0; i < N; i++)
+                    y[k][i] = z[k][i] = (float)(i % 2 ? i + 1 : -i - 1);
+                both[k]->dropout(y[k], (size_t)n, limits[l], 3, 0xfedcba9876543210u + l);
+                both[k]->scale(z[k], .3f, (size_t)n);
+            }
+            assert_memory_equal(y[0], y[1], sizeof y[0]);
+            assert_memory_equal(z[0], z[1], sizeof z[0]);
+            for (int i = 0; i < n; i++) {
+                float x = (float)(i % 2 ? i + 1 : -i - 1);
+                assert_true(y[0][i] == 0 || y[0][i] == 3 * x);
+                assert_true(z[0][i] == .3f * x);
+                dropped += y[0][i] == 0;
+            }
+            if (n == N)
+                assert_true(limits[l] == 1       ? dropped == 0
+                            : limits[l] == 65535 ? dropped == N
+                                                 : dropped > 0 && dropped < N);
+        }
+}
+
 /* Runs one loop of a table on x (four inputs of 3 MOST each), results to y (four of 4 MOST). */
 static void run(const struct od_nn_vector *v, int which, size_t n, float (*x)[4 * MOST],
                 float (*y)[4 * MOST])
@@ -223,6 +254,7 @@ int main(void)
         cmocka_unit_test(functions_are_accurate),
         cmocka_unit_test(ends_of_the_range),
         cmocka_unit_test(logarithms_are_accurate),
+        cmocka_unit_test(scales_and_drops_the_same_bits),
         cmocka_unit_test(logarithms_have_the_same_bits_everywhere),
         cmocka_unit_test(agree_on_odd_sizes),
         cmocka_unit_test(gru_row_by_differences),

@@ -163,6 +163,23 @@ static void learns_an_order_and_goes_on_from_a_lesson(void **state)
     }
 }
 
+/* Another width could not go on from the lesson's weights. */
+static void a_lesson_keeps_its_width(void **state)
+{
+    (void)state;
+    struct fit f;
+    set_up(&f, FEW, 0);
+    f.input.memory_bytes = ITEMS * 128 * 32 - 1;
+    run(&f, f.judge_count, false);
+    size_t narrow = f.lesson.len;
+    f.input.memory_bytes = 0;
+    run(&f, 0, true);
+    assert_int_equal(f.lesson.len, narrow);
+    run(&f, f.judge_count, false);
+    assert_true(f.lesson.len > narrow);
+    tear_down(&f);
+}
+
 static void same_bytes_for_any_number_of_threads(void **state)
 {
     (void)state;
@@ -323,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_an_order_and_goes_on_from_a_lesson),
+        cmocka_unit_test(a_lesson_keeps_its_width),
         cmocka_unit_test(same_bytes_for_any_number_of_threads),
         cmocka_unit_test(damaged_images_are_refused),
         cmocka_unit_test(a_strange_lesson_is_refused),
