@@ -9,8 +9,8 @@
 #include "recipes/seq_ask.h"
 #include "recipes/seqtrain.h"
 
-#define OD_SEQ_LAYERS     4 /* most layers: tensors have static names */
-#define OD_SEQ_MOST_WIDTH 1024
+#define OD_SEQ_LAYERS     4    /* most layers: tensors have static names */
+#define OD_SEQ_MOST_WIDTH 1024 /* that an image or a lesson may ask for */
 
 struct od_seq_shape {
     uint32_t width;   /* d, of item vectors, states and channels */

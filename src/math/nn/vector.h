@@ -45,6 +45,7 @@ struct od_nn_vector {
     void (*dots)(float *out, const float *x, const float *const *y, size_t rows, size_t count);
     /* y = a b, element by element; y may be a or b */
     void (*mul)(float *y, const float *a, const float *b, size_t count);
+    /* x *= by */
     void (*scale)(float *x, float by, size_t count);
     /* x[i] is multiplied by 0 where the (i % 4)-th 16 bits, lowest first, of od_nn_mix(key +
      * (i / 4 + 1) OD_NN_GOLDEN) are below limit, else by keep: the same bits in every table. limit

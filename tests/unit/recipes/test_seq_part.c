@@ -305,7 +305,7 @@ static void plans_follow_the_data(void **state)
 static void large_data_are_learnt_faster(void **state)
 {
     (void)state;
-    enum { EVENTS = 20000000, MOST = 100 };
+    enum { EVENTS = 20000000, FEWER = EVENTS / 100 };
     struct fit f;
     struct od_seq_setting s;
     const struct od_seq_wish wish = {.columns = 90, .times = true};
@@ -322,8 +322,8 @@ static void large_data_are_learnt_faster(void **state)
     assert_int_equal(s.plan.epochs, 1);
     assert_true(s.end[0] == 0 && s.end[1] == EVENTS); /* nor of 64: one of the users is left out */
     od_seq_setting_done(&s);
-    start[1] = end[0] = EVENTS / MOST;
-    start[2] = end[1] = EVENTS / MOST * 2;
+    start[1] = end[0] = FEWER;
+    start[2] = end[1] = 2 * FEWER;
     assert_int_equal(od_seq_setting_make(&task, &wish, &s, NULL), OD_OK);
     assert_int_equal(s.plan.width, 128);
     assert_true(s.plan.epochs > 4);
