@@ -7,6 +7,10 @@
  *   recency_mask       a prediction weighs (7 + 3 * 0.9^n) / 10, n predictions of the same user
  *                      being newer, times 1/2 + 1/2 * 2^(-age / half the data's span).
  *
+ * Effort is bounded by counting, so that the same data gives the same bytes on any machine: a
+ * search sees no more than ALL_ROWS predictions and takes no more than OPERATIONS, but for the one
+ * epoch that everything gets.
+ *
  * Sections, N items, W width:
  *     gru          struct od_gru_header
  *     gru.params   the network's tensors (od_nn_params_write)
@@ -29,12 +33,13 @@ enum {
     STEPS = 64, /* of an epoch at least, if batches then are not too small */
     LEAST_BATCH = 256,
     SMALL_BATCH = 2048,
-    MOST_BATCH = 8192,   /* of millions of events */
-    ALL_STEPS = 4000,    /* of a training, about */
-    ALL_ROWS = 24000000, /* predictions of a search, about: bounds its time on large data */
+    MOST_BATCH = 8192, /* of millions of events */
+    ALL_STEPS = 4000,  /* of a training, about */
+    ALL_ROWS = 24000000,
     LEAST_EPOCHS = 8,
     MOST_EPOCHS = 24
 };
+#define OPERATIONS 4e13 /* five minutes of two cores at 130 GFLOP/s */
 
 struct od_gru_wish od_gru_wish_of(const struct od_train_input *input)
 {
@@ -86,13 +91,29 @@ static uint32_t width_of(const struct od_gru_wish *wish)
     return whole_lanes(32 + wish->hidden_dimension * 3 / 4);
 }
 
+static uint32_t hidden_of(const struct od_gru_wish *wish)
+{
+    return whole_lanes(64 + wish->hidden_dimension);
+}
+
+/* Floating point operations of one prediction while training, about: the recurrence within a
+ * session, the output and the softmax, forward and twice as many back. */
+static double cost_of(const struct od_gru_wish *wish, uint32_t items)
+{
+    double h = hidden_of(wish), w = width_of(wish);
+    uint32_t sample = od_seq_candidates(items);
+    return 6 * (3 * h * (h + w) + h * w + w * (sample ? sample : items));
+}
+
 static struct od_seq_plan plan_of(const struct od_gru_wish *wish, const struct od_training *t)
 {
     uint64_t events = t->event_count;
+    double room = OPERATIONS / cost_of(wish, t->item_count);
+    uint64_t rows = room < ALL_ROWS ? (uint64_t)room : ALL_ROWS;
     uint32_t most = within(events / 512, SMALL_BATCH, MOST_BATCH);
     uint32_t batch = within(events / STEPS, LEAST_BATCH, most);
     uint32_t epochs = within(ALL_STEPS / (events / batch + 1), LEAST_EPOCHS, MOST_EPOCHS);
-    epochs = within(ALL_ROWS / (events + 1), 1, epochs);
+    epochs = within(rows / (events + 1), 1, epochs);
     return (struct od_seq_plan){
         .width = width_of(wish),
         .window = WINDOW,
@@ -228,7 +249,7 @@ enum od_status od_gru_fit(const struct od_part_task *task, const struct od_gru_w
                           struct od_error *err)
 {
     struct od_seq_plan plan = plan_of(wish, task->input->training);
-    struct od_gru_net net = {.hidden = whole_lanes(64 + wish->hidden_dimension),
+    struct od_gru_net net = {.hidden = hidden_of(wish),
                              .width = plan.width,
                              .bptt = wish->bptt,
                              .dropout = .2f,
