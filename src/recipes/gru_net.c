@@ -216,14 +216,19 @@ static void states(const void *context, const struct od_nn_params *params,
     od_nn_linear(out, last, od_nn_of(params, GRU_OUT_W), od_nn_of(params, GRU_OUT_B), n, h,
                  net->width);
     for (size_t s = 0; s < n; s++)
-        od_gru_finish(net, params,
-                      od_gru_gap(rows->time[rows->last[s]], rows->asked[rows->last[s]]),
-                      out + s * net->width);
+        od_gru_finish(net, params, od_gru_gap_after(rows, rows->last[s]), out + s * net->width);
+}
+
+static const struct od_dict *row_names(const void *context, uint32_t *out_tensor)
+{
+    const struct od_gru_net *net = context;
+    *out_tensor = GRU_PERSON;
+    return net->users ? net->users->names : NULL;
 }
 
 const struct od_seq_net od_gru_functions = {
     .workspace = workspace,
     .learn = od_gru_learn,
     .states = states,
-    .outputs = NULL,
+    .row_names = row_names,
 };

@@ -179,7 +179,7 @@ static enum od_status listen_block(void *context, size_t index, unsigned thread)
     return st;
 }
 
-/* Weights of the voices; those that would be negative are 0. */
+/* Weights of the voices; those that would be negative are 0. Where none is left, mix stays. */
 static void weigh(struct lesson *l, float *mix)
 {
     size_t alternatives = 1 + SAMPLES, rows = l->case_count * alternatives;
@@ -193,7 +193,10 @@ static void weigh(struct lesson *l, float *mix)
             again |= weight[v] < 0;
         }
     }
+    bool some = false;
     for (size_t v = 0; v < OD_HRNN_VOICES; v++)
+        some |= weight[v] > 0;
+    for (size_t v = 0; some && v < OD_HRNN_VOICES; v++)
         mix[v] = (float)weight[v];
 }
 

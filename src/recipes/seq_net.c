@@ -411,7 +411,8 @@ static void states(const void *context, const struct od_nn_params *params,
     }
 }
 
-const struct od_seq_net od_seq_net_functions = {workspace, learn, states, NULL};
+const struct od_seq_net od_seq_net_functions = {
+    .workspace = workspace, .learn = learn, .states = states};
 
 /* --- one event at a time --- */
 

@@ -311,7 +311,11 @@ static enum od_status begin(struct course *c)
 static struct od_seq_names names_of(const struct course *c)
 {
     const struct od_features *f = c->plan->features;
-    return (struct od_seq_names){c->task->input->training->items, f ? f->names : NULL};
+    struct od_seq_names names = {.items = c->task->input->training->items,
+                                 .columns = f ? f->names : NULL};
+    if (c->functions->row_names)
+        names.rows = c->functions->row_names(c->net, &names.tensor);
+    return names;
 }
 
 static enum od_status run(struct course *c, uint32_t *out_epochs)

@@ -60,6 +60,9 @@ struct od_seq_net {
     /* Output vectors from item vectors, out may be v; NULL: they are the same. */
     void (*outputs)(const void *net, const struct od_nn_params *params, const float *v,
                     uint32_t count, float *out);
+    /* The names of the rows of the one tensor that another training set may have others of; NULL,
+     * or NULL returned: none. A lesson moves such rows by their names. */
+    const struct od_dict *(*row_names)(const void *net, uint32_t *out_tensor);
 };
 
 /* What networks end with: the loss of the rows that have a target. h, dh [rows][width]; dh (may

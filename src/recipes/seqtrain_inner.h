@@ -95,6 +95,8 @@ enum od_status od_seq_judge(const struct od_seq_judging *judging, const struct o
 struct od_seq_names {
     const struct od_dict *items;
     const struct od_dict *columns; /* NULL without features */
+    const struct od_dict *rows;    /* of the network's tensor `tensor`; NULL: none of its own */
+    uint32_t tensor;
 };
 void od_seq_lesson_write(const struct od_nn_params *params, const struct od_seq_items *items,
                          const struct od_seq_names *names, uint32_t epochs, double ndcg,

@@ -130,28 +130,39 @@ static void bptt_bounds_how_far_a_loss_looks_back(void **state)
     }
 }
 
-static void states_score_as_learning_does(void **state)
+static void check_states(struct net_case *c)
 {
-    (void)state;
-    struct net_case c;
-    set_up(&c, 32);
+    static uint32_t lasts[ROWS];
     float out[SEQUENCES * WIDTH];
-    od_gru_functions.states(&c.net, &c.params, &c.rows, out, c.work);
+    od_gru_functions.states(&c->net, &c->params, &c->rows, out, c->work);
     double expected = 0;
     for (uint32_t s = 0; s < SEQUENCES; s++) {
         double sum = 0, own = 0;
         for (uint32_t i = 0; i < ITEMS; i++) {
-            double logit = weighed(out + s * WIDTH, c.v + i * WIDTH, WIDTH);
+            double logit = weighed(out + s * WIDTH, c->v + i * WIDTH, WIDTH);
             sum += exp(logit);
             own = i == target[last[s]] ? logit : own;
         }
         expected += (double)weight[last[s]] * (log(sum) - own);
     }
-    static uint32_t lasts[ROWS];
     for (uint32_t r = 0; r < ROWS; r++)
         lasts[r] = r == last[0] || r == last[1] || r == last[2] ? target[r] : OD_NO_CODE;
-    c.rows.target = lasts;
-    assert_float_equal(loss(&c), expected, 1e-4);
+    c->rows.target = lasts;
+    assert_float_equal(loss(c), expected, 1e-4);
+}
+
+static void states_score_as_learning_does(void **state)
+{
+    (void)state;
+    int64_t at_once[ROWS];
+    struct net_case c;
+    set_up(&c, 32);
+    check_states(&c);
+    memcpy(at_once, asked, sizeof asked);
+    for (uint32_t s = 0; s < SEQUENCES; s++) /* at the very time of the last event, or before it */
+        at_once[last[s]] = when[last[s]] - s;
+    c.rows.asked = at_once;
+    check_states(&c);
     tear_down(&c);
 }
 
