@@ -1,7 +1,10 @@
 /* Calibrating and measuring an optimisation objective: see objective.h.
  *
  * Accuracy falls as beta grows, but for noise: beta is doubled from far below the spread of the
- * scores until accuracy has fallen too far, then the gap is halved a few times. */
+ * scores until accuracy has fallen too far, then the gap is halved a few times. Where fewer than
+ * LEAST_USERS can be asked, or no list has what one of them took, nothing can be measured: beta
+ * then is ten times the loss that is allowed, so that one deviation of the attribute multiplies
+ * odds by 1.1, 1.35 or 2.7. */
 #include "jobs/objective.h"
 
 #include <math.h>
@@ -14,8 +17,9 @@
 
 #define VALIDATION_SALT 0x6f626aULL /* "obj" */
 #define FIRST_BETA      0.001
-#define DOUBLINGS       20
+#define DOUBLINGS       14 /* to 8, where one deviation multiplies odds by 3,000 */
 #define HALVINGS        6
+#define LEAST_USERS     20
 #define MEASURE         "normalized_discounted_cumulative_gain_at_25"
 
 bool od_objective_is_set(const struct od_run *run)
@@ -173,6 +177,8 @@ static enum od_status find_beta(struct od_run *run, struct judged *j, const stru
 {
     double plain, now, low = 0, high = FIRST_BETA, kept = 1;
     enum od_status s = accuracy(run, j, split, threads, 0, &plain);
+    if (s != OD_OK || !(plain > 0))
+        return s;
     double least = plain * (1 - objective->most_loss);
     bool fell = false;
     for (int k = 0; s == OD_OK && !fell && k < DOUBLINGS; k++, high *= 2) {
@@ -180,7 +186,7 @@ static enum od_status find_beta(struct od_run *run, struct judged *j, const stru
         fell = now < least;
         if (!fell) {
             low = high;
-            kept = plain > 0 ? now / plain : 1;
+            kept = now / plain;
         } else {
             break;
         }
@@ -192,7 +198,7 @@ static enum od_status find_beta(struct od_run *run, struct judged *j, const stru
             high = middle;
         } else {
             low = middle;
-            kept = plain > 0 ? now / plain : 1;
+            kept = now / plain;
         }
     }
     objective->beta = low;
@@ -205,10 +211,12 @@ enum od_status od_objective_calibrate(struct od_run *run, const struct od_train_
 {
     struct od_split test = {0}, validation = {0};
     struct judged judged = {0};
+    objective->beta = 10 * objective->most_loss;
+    objective->kept = NAN;
     enum od_status s = od_split_users(input->training, input->seed, &test, run->err);
     if (s == OD_OK)
         s = od_split_users(test.train, input->seed ^ VALIDATION_SALT, &validation, run->err);
-    if (s == OD_OK && validation.test_count) {
+    if (s == OD_OK && validation.test_count >= LEAST_USERS) {
         s = open_judged(run, input, objective, &validation, &judged);
         if (s == OD_OK)
             s = find_beta(run, &judged, &validation, input->threads, objective);

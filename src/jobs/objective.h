@@ -5,8 +5,9 @@
  * temperature is the model's (1 when it has none), since two trainings on nearly the same data may
  * differ in the scale of their scores. beta is the largest under which accuracy, NDCG at 25 on
  * users kept out of training and of the final metrics, falls by no more than the sensitivity
- * allows: LOW 1 %, MEDIUM 3 %, HIGH 10 %. The image holds beta * z as "objective", float [items];
- * the server multiplies it by the temperature when it opens a model (serve/campaign.c). */
+ * allows: LOW 1 %, MEDIUM 3 %, HIGH 10 %; where too few users can be asked, ten times that. The
+ * image holds beta * z as "objective", float [items]; the server multiplies it by the temperature
+ * when it opens a model (serve/campaign.c). */
 #ifndef OD_JOBS_OBJECTIVE_H
 #define OD_JOBS_OBJECTIVE_H
 
@@ -20,7 +21,8 @@ struct od_objective {
     struct od_str attribute;
     double most_loss; /* share of the accuracy */
     double beta;      /* od_objective_calibrate */
-    double kept;      /* accuracy with it over that without, on the users it was chosen by */
+    double kept;      /* accuracy with it over that without, on the users it was chosen by;
+                         NAN: too few to choose by */
 };
 /* Reads the spec: OD_INVALID_INPUT when the Items have no such numbers. */
 enum od_status od_objective_read(struct od_run *run, struct od_objective *out) OD_MUST_USE;

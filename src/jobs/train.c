@@ -130,9 +130,12 @@ static enum od_status train_for_objective(struct od_run *run, const struct od_tr
         s = od_image_give(image, "objective", z, run->training->item_count * sizeof *z);
     else
         free(z);
+    char kept[32] = "null"; /* nothing could be measured */
+    if (!isnan(objective.kept))
+        snprintf(kept, sizeof kept, "%.6f", objective.kept);
     run->objective = od_arena_printf(
-        &run->arena, "{\"attribute\":\"%.*s\",\"beta\":%.9g,\"accuracyKept\":%.6f,\"mayCost\":%g}",
-        OD_STR_ARG(objective.attribute), objective.beta, objective.kept, objective.most_loss);
+        &run->arena, "{\"attribute\":\"%.*s\",\"beta\":%.9g,\"accuracyKept\":%s,\"mayCost\":%g}",
+        OD_STR_ARG(objective.attribute), objective.beta, kept, objective.most_loss);
     return s == OD_OK ? OD_OK : od_fail(run->err, s, NULL);
 }
 

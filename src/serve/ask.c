@@ -262,8 +262,10 @@ static enum od_status model_list(const struct od_ask *ask, const struct od_query
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status status = campaign->recipe->rank(campaign->model, query, ask->list,
                                                    ask->list_count, scratch, of, out_personal, err);
-    for (uint32_t i = 0; status == OD_OK && i < ask->list_count; i++)
-        scores[ask->list[i]] = of[i];
+    for (uint32_t i = 0; status == OD_OK && i < ask->list_count; i++) {
+        uint32_t item = ask->list[i];
+        scores[item] = of[i] + (campaign->objective ? campaign->objective[item] : 0);
+    }
     return status;
 }
 

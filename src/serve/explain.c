@@ -276,13 +276,22 @@ static void tell_user(struct search *s)
 
 /* ---- scores ---- */
 
-/* What the score has beyond the recipe's sum: the objective's share, or what the list added. */
-static void add_rest(const struct od_ask *ask, float rest, struct od_score_terms *terms)
+static void put_term(struct od_score_term term, struct od_score_terms *terms)
 {
-    const struct od_score_term of_list = {"list", false, 1, rest, rest, rest};
-    const struct od_score_term of_objective = {"objective", false, 1, rest, rest, rest};
-    if (terms->count < OD_SCORE_TERMS && isfinite(rest) && fabsf(rest) > 0)
-        terms->list[terms->count++] = ask->list ? of_list : of_objective;
+    if (terms->count < OD_SCORE_TERMS && isfinite(term.value) && fabsf(term.value) > 0)
+        terms->list[terms->count++] = term;
+}
+
+/* What the score has beyond the recipe's sum: the objective's share, and what the list added. */
+static void add_rest(const struct od_ask *ask, uint32_t item, float rest,
+                     struct od_score_terms *terms)
+{
+    const float *objective = ask->campaign->objective;
+    float lean = !ask->list ? rest : objective ? objective[item] : 0;
+    float list = rest - lean;
+    put_term((struct od_score_term){"objective", false, 1, lean, lean, lean}, terms);
+    if (fabsf(list) > 1e-6F * fabsf(rest)) /* not what rounding leaves */
+        put_term((struct od_score_term){"list", false, 1, list, list, list}, terms);
 }
 
 static enum od_status add_terms(struct search *s, struct od_arena *scratch)
@@ -306,7 +315,7 @@ static enum od_status add_terms(struct search *s, struct od_arena *scratch)
         if (!item->has_score)
             continue;
         item->terms = terms[count++];
-        add_rest(ask, item->score - scores[s->codes[i]], &item->terms);
+        add_rest(ask, s->codes[i], item->score - scores[s->codes[i]], &item->terms);
     }
     return status;
 }

@@ -91,7 +91,13 @@ def test_ranking_leans_too(server, shop):
         for c in campaigns
     ]
     weighed = [sum(margin(item) / (place + 1) for place, item in enumerate(order)) for order in orders]
-    assert weighed[1] >= weighed[0] and sorted(orders[0]) == sorted(orders[1]) == items
+    assert weighed[1] > weighed[0] and sorted(orders[0]) == sorted(orders[1]) == items
+    told = [server.rest("/ondol/explain", {"campaignArn": c, "userId": "nobody", "inputList": items}).json["items"] for c in campaigns]
+    for listed, name in zip(told, ("plain", "high")):
+        for item in listed:
+            terms = {term["name"]: term["contribution"] for term in item["terms"]}
+            assert ("objective" in terms) == (name == "high") and "list" not in terms
+            assert sum(terms.values()) == pytest.approx(item["score"], abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ static struct outcome train_with(const char *sensitivity)
         assert_int_equal(od_json_parse(&t.arena, text, &card, &t.err), OD_OK);
         const struct od_json *objective = od_json_get(&card, OD_STR("objective"));
         out.beta = od_json_get_double(objective, "beta", 0);
-        out.kept = od_json_get_double(objective, "accuracyKept", 0);
+        out.kept = od_json_get_double(objective, "accuracyKept", NAN);
     }
     od_io_real.unmap(&od_io_real, &map);
     trained_done(&t);
@@ -91,6 +91,16 @@ static void each_level_gains_and_costs_no_more_than_it_may(void **state)
     assert_true(high.kept < 0.97); /* it uses what it may */
     assert_true(low.reward > 0 && low.reward <= 1 && high.reward <= 1);
     assert_true(high.ndcg < off.ndcg && high.ndcg > off.ndcg * 0.8);
+}
+
+static void few_users_get_a_beta_by_the_level_alone(void **state)
+{
+    (void)state;
+    write_walks(60, 20);
+    write_items();
+    struct outcome low = train_with("LOW"), high = train_with("HIGH");
+    assert_true(fabs(low.beta - .1) < 1e-6 && fabs(high.beta - 1) < 1e-6);
+    assert_true(isnan(low.kept) && isnan(high.kept));
 }
 
 static void an_attribute_that_is_not_there_fails(void **state)
@@ -118,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rewards_by_hand),
         cmocka_unit_test(each_level_gains_and_costs_no_more_than_it_may),
+        cmocka_unit_test(few_users_get_a_beta_by_the_level_alone),
         cmocka_unit_test(an_attribute_that_is_not_there_fails),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
