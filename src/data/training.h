@@ -52,6 +52,7 @@ struct od_training {
     int64_t first_time, last_time;
     const struct od_table *item_table; /* may be NULL; rows are NOT item codes: look up by id */
     const struct od_table *user_table; /* may be NULL */
+    bool dealt;    /* users' events are in an order by chance (recipes/unordered.h) */
     uint64_t hash; /* of the events and ids in canonical order: the snapshot's identity */
 };
 

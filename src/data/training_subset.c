@@ -124,6 +124,7 @@ enum od_status od_training_subset(const struct od_training *from, const uint64_t
     if (s == OD_OK) {
         to->view.item_table = from->item_table;
         to->view.user_table = from->user_table;
+        to->view.dealt = from->dealt;
         od_training_seal(to);
         *out = &to->view;
     } else if (to) {

@@ -8,6 +8,8 @@
 
 #include "jobs/card.h"
 #include "jobs/objective.h"
+#include "recipes/blend.h"
+#include "recipes/unordered.h"
 
 #define CARD_MAX (4u << 20) /* a few kilobytes, and the trials of a search */
 
@@ -188,6 +190,26 @@ static enum od_status make_model(struct od_run *run, const struct od_train_input
     return s;
 }
 
+static enum od_status train_new(struct od_run *run, struct od_train_input *input,
+                                struct od_metrics *metrics)
+{
+    enum od_status s =
+        od_json_get(run->spec, OD_STR("hpo")) ? od_run_search(run, input) : od_run_take_tuned(run);
+    if (s != OD_OK)
+        return s;
+    input->spec = run->recipe_spec;
+    input->params = run->params;
+    return make_model(run, input, metrics);
+}
+
+/* Where the order of events says nothing, searches, objectives and the card hold out the same fair
+ * sample as the blends do; the recipes that count an order get it as it is. */
+static bool wants_dealing(const struct od_run *run)
+{
+    bool blends = !run->recipe_spec || od_blend_parts(od_str_c(run->recipe_spec->name));
+    return blends && od_unordered(run->training);
+}
+
 static enum od_status train(struct od_run *run, struct od_metrics *metrics)
 {
     struct od_train_input input = {
@@ -209,15 +231,16 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         s = od_run_take_tuned(run);
         return s == OD_OK ? od_run_update(run, &input, metrics) : s;
     }
-    if (od_json_get(run->spec, OD_STR("hpo")))
-        s = od_run_search(run, &input);
-    else
-        s = od_run_take_tuned(run);
+    if (!wants_dealing(run))
+        return train_new(run, &input, metrics);
+    struct od_shuffled dealt;
+    s = od_shuffled_init(&dealt, run->training, input.seed);
     if (s != OD_OK)
-        return s;
-    input.spec = run->recipe_spec;
-    input.params = run->params;
-    return make_model(run, &input, metrics);
+        return od_fail(run->err, s, NULL);
+    input.training = &dealt.training;
+    s = train_new(run, &input, metrics);
+    od_shuffled_done(&dealt);
+    return s;
 }
 
 static enum od_status map_external(struct od_run *run)

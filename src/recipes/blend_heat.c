@@ -77,7 +77,9 @@ static enum od_status ask_user(void *context, size_t index, unsigned thread)
     struct od_query query;
     od_split_query(split, user, t->events, &query);
     enum od_status st =
-        heat->scorer->score(heat->scorer->context, &query, &t->arena, t->scores, NULL);
+        od_query_at(split->full, split->test_user[user], split->input_end[user], &t->arena, &query);
+    if (st == OD_OK)
+        st = heat->scorer->score(heat->scorer->context, &query, &t->arena, t->scores, NULL);
     od_arena_reset(&t->arena);
     if (st == OD_OK)
         likelihoods(t->scores, split->train->item_count, target, heat->likelihood + index * GRID);

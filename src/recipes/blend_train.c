@@ -465,7 +465,7 @@ enum od_status od_blend_train_parts(const struct od_part *const *parts,
 {
     od_math_init();
     enum od_status st = od_recipe_params_check(input->spec, input->params, err);
-    if (st != OD_OK || !od_unordered(input->training))
+    if (st != OD_OK || input->training->dealt || !od_unordered(input->training))
         return st == OD_OK ? train_ordered(parts, input, image, metrics, err) : st;
     struct od_shuffled shuffled;
     struct od_train_input mixed = *input;

@@ -22,12 +22,18 @@ static bool rises(struct od_str a, struct od_str b, bool by_length)
     return order ? order < 0 : a.len < b.len;
 }
 
+/* Whether so many of the steps rise that the set is sorted if all that may follow do too. */
+static bool sorted(uint64_t up, uint64_t steps, uint64_t following)
+{
+    return (double)(up + following) >= SORTED * (double)(steps + following);
+}
+
 bool od_unordered(const struct od_training *t)
 {
     uint64_t steps = 0, up[2] = {0};
-    if (t->context_count || t->lists)
-        return false;
-    for (uint32_t u = 0; u < t->user_count; u++)
+    if (t->dealt || t->context_count || t->lists)
+        return t->dealt;
+    for (uint32_t u = 0; u < t->user_count; u++) {
         for (uint64_t e = t->user_start[u] + 1; e < t->user_start[u + 1]; e++) {
             if (t->item[e] == t->item[e - 1])
                 continue;
@@ -37,8 +43,11 @@ bool od_unordered(const struct od_training *t)
             up[0] += rises(a, b, false);
             up[1] += rises(a, b, true);
         }
-    uint64_t most = up[0] > up[1] ? up[0] : up[1];
-    return steps >= LEAST_STEPS && (double)most >= SORTED * (double)steps;
+        uint64_t following = t->event_count - t->user_start[u + 1];
+        if (!sorted(up[0], steps, following) && !sorted(up[1], steps, following))
+            return false;
+    }
+    return steps >= LEAST_STEPS;
 }
 
 void od_shuffled_done(struct od_shuffled *s)
@@ -90,6 +99,7 @@ enum od_status od_shuffled_init(struct od_shuffled *out, const struct od_trainin
     s.training.item = s.item;
     s.training.type = s.type;
     s.training.value = s.value;
+    s.training.dealt = true;
     *out = s;
     return OD_OK;
 }

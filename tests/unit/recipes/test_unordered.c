@@ -61,7 +61,18 @@ static void shuffling_keeps_who_had_what(void **state)
     assert_int_equal(od_shuffled_init(&s, t, 7), OD_OK);
     assert_int_equal(od_shuffled_init(&again, t, 7), OD_OK);
     assert_memory_equal(s.item, again.item, t->event_count * sizeof *s.item);
+    assert_true(s.training.dealt && od_unordered(&s.training));
+    struct od_training *part;
+    uint64_t *keep = malloc(t->user_count * sizeof *keep);
+    assert_non_null(keep);
+    for (uint32_t u = 0; u < t->user_count; u++)
+        keep[u] = EVENTS - 1;
+    assert_int_equal(od_training_subset(&s.training, keep, &part, NULL, NULL), OD_OK);
+    assert_true(part->dealt); /* and is not dealt again */
+    s.training.dealt = false;
     assert_false(od_unordered(&s.training));
+    od_training_free(part);
+    free(keep);
     assert_true(s.training.time == t->time && s.training.hash == t->hash);
     unsigned first = 0;
     for (uint32_t u = 0; u < t->user_count; u++) {
