@@ -223,10 +223,11 @@ static uint64_t bytes_needed(const struct od_seq_plan *plan, const struct od_gru
     uint64_t table = t->item_count * row, all = plan->candidates == 0;
     uint64_t columns = plan->features ? plan->features->columns * row : 0;
     uint64_t rows = (uint64_t)plan->batch_rows * 2; /* with context */
+    uint64_t counted = t->event_count < OD_SEQ_START_EVENTS ? t->event_count : OD_SEQ_START_EVENTS;
     uint64_t pass = (30 * h + 6 * plan->width) * sizeof(float);
     return table * (all ? 6 + OD_SEQ_PARTS : 6) + columns * 5 +
            params * sizeof(float) * (4 + OD_SEQ_PARTS) + rows * pass + t->event_count * 32 +
-           OD_SEQ_PARTS * (uint64_t)t->item_count * 4;
+           counted * 150 + OD_SEQ_PARTS * (uint64_t)t->item_count * 4;
 }
 
 static enum od_status check_memory(const struct od_part_task *task, const struct od_seq_plan *plan,

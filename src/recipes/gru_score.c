@@ -78,6 +78,9 @@ static enum od_status read_model(const struct od_image *image, uint32_t item_cou
     }
     if (!od_image_section(image, "gru.params", &weights))
         return od_fail(err, OD_CORRUPT, "Section gru.params is missing.");
+    uint64_t h = m->net.hidden, w = m->net.width;
+    if ((3 * h * (h + w) + h * m->net.user_columns) * sizeof(float) > weights.len)
+        return od_fail(err, OD_CORRUPT, "Section gru.params is too short for its network.");
     st = od_gru_params_init(&m->net, 0, &m->params);
     if (st != OD_OK)
         return od_fail(err, st, NULL);

@@ -219,7 +219,7 @@ uint32_t od_seq_ask_named(bool times)
 
 enum od_status od_seq_ask_init(struct od_seq_ask *out, const struct od_training *training,
                                const uint64_t *end, bool times, struct od_dict *names,
-                               struct od_error *err)
+                               unsigned threads, struct od_error *err)
 {
     struct od_feature_options options = od_feature_options_default();
     struct od_seq_ask ask = {
@@ -228,6 +228,7 @@ enum od_status od_seq_ask_init(struct od_seq_ask *out, const struct od_training 
     bool given = names;
     od_buf_init(&text, LONGEST_NAME);
     options.text = false;
+    options.threads = threads;
     names = given ? names : od_dict_new();
     enum od_status st = names ? OD_OK : OD_NO_MEMORY;
     if (st == OD_OK)

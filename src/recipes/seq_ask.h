@@ -43,7 +43,7 @@ struct od_seq_ask {
  * set, bins of context numbers coming from the events before end. */
 enum od_status od_seq_ask_init(struct od_seq_ask *ask, const struct od_training *training,
                                const uint64_t *end, bool times, struct od_dict *names,
-                               struct od_error *err) OD_MUST_USE;
+                               unsigned threads, struct od_error *err) OD_MUST_USE;
 void od_seq_ask_done(struct od_seq_ask *ask);
 /* The named entries of a question whose answer is that event of that user, columns counted from the
  * first named one. out has room for OD_SEQ_ENTRIES. */

@@ -116,7 +116,11 @@ static enum od_status open_weights(const struct od_image *image, struct od_seq_v
     struct od_str bytes;
     if (!od_image_section(image, "seq.weights", &bytes))
         return od_fail(err, OD_CORRUPT, "Section seq.weights is missing.");
-    enum od_status st = od_seq_net_init(&v->shape, 0, &v->params);
+    const struct od_seq_shape *s = &v->shape;
+    uint64_t d = s->width, layer = 4 * d * d + 3 * d * s->hidden;
+    if ((layer * s->layers + 2 * d * s->columns) * sizeof(float) > bytes.len)
+        return od_fail(err, OD_CORRUPT, "Section seq.weights is too short for its network.");
+    enum od_status st = od_seq_net_init(s, 0, &v->params);
     return st == OD_OK ? od_nn_params_read(&v->params, bytes, err) : od_fail(err, st, NULL);
 }
 
@@ -183,17 +187,21 @@ void od_seq_close(struct od_seq_view *view)
 
 /* --- scoring --- */
 
-/* The newest events as the network sees them, vectors decoded into v [count][width]. */
-static void see_events(const struct od_seq_view *view, const struct od_past_event *past,
+/* The newest events as the network sees them, vectors decoded into v [count][width]; whether any
+ * item is known. */
+static bool see_events(const struct od_seq_view *view, const struct od_past_event *past,
                        size_t count, float *v, struct od_seq_event *out)
 {
     size_t d = view->shape.width;
+    bool any = false;
     for (size_t e = 0; e < count; e++, v += d) {
         bool known = past[e].item < view->items;
+        any |= known;
         for (size_t c = 0; known && c < d; c++)
             v[c] = od_f16_decode(view->plane[c][past[e].item]);
         out[e] = (struct od_seq_event){known ? v : NULL, past[e].time, past[e].type};
     }
+    return any;
 }
 
 static size_t ask(const struct od_seq_view *view, const struct od_query *query, struct od_word *out)
@@ -213,7 +221,7 @@ enum od_status od_seq_score(const struct od_seq_view *view, const struct od_quer
     size_t most = query->event_count, d = s->width;
     size_t count = most < OD_SEQ_HISTORY ? most : OD_SEQ_HISTORY;
     memset(scores, 0, view->items * sizeof *scores);
-    *out_personal = count > 0;
+    *out_personal = false;
     if (!count)
         return OD_OK;
     struct od_seq_event *events = OD_NEW_ARRAY(scratch, struct od_seq_event, count);
@@ -225,7 +233,9 @@ enum od_status od_seq_score(const struct od_seq_view *view, const struct od_quer
     struct od_word entry[OD_SEQ_ENTRIES];
     struct od_seq_state now = {.at = state};
     float *word = state + s->layers * d;
-    see_events(view, query->events + most - count, count, v, events);
+    *out_personal = see_events(view, query->events + most - count, count, v, events);
+    if (!*out_personal)
+        return OD_OK;
     od_seq_step(s, &view->params, &now, events, count, word, work);
     od_seq_answer(s, &view->params, word, entry, ask(view, query, entry), word);
     view->kernels->rows_f16(scores, view->plane, word, d, view->items);

@@ -239,10 +239,11 @@ struct batch {
     float *rest;
 };
 
-static size_t batch_floats(const struct od_seq_shape *s, size_t rows)
+/* Where nothing is learnt, no way back needs what a layer saw, nor outputs but the last. */
+static size_t batch_floats(const struct od_seq_shape *s, size_t rows, bool learns)
 {
-    return rows * (3 + 3 * (size_t)s->width + s->layers * od_seq_kept_floats(s->width, s->hidden)) +
-           2 * (size_t)s->width;
+    size_t d = s->width, kept = od_seq_kept_floats(s->width, s->hidden);
+    return learns ? rows * (3 + 3 * d + s->layers * kept) + 2 * d : rows * (2 + d + kept);
 }
 
 static float *take(float **work, size_t floats)
@@ -254,19 +255,22 @@ static float *take(float **work, size_t floats)
 
 static void batch_init(struct batch *b, const struct od_seq_net_of *net,
                        const struct od_nn_params *params, const struct od_seq_rows *rows,
-                       float *work)
+                       bool learns, float *work)
 {
     size_t n = rows->rows, d = net->shape.width;
     *b = (struct batch){.net = net, .params = params, .rows = rows};
     b->gap = (uint32_t *)(void *)take(&work, n);
     b->type = (uint32_t *)(void *)take(&work, n);
-    b->inverse = take(&work, n);
     b->word = take(&work, n * d);
-    b->n = take(&work, n * d);
-    b->h = take(&work, n * d);
-    b->film = take(&work, 2 * d);
+    if (learns) {
+        b->inverse = take(&work, n);
+        b->n = take(&work, n * d);
+        b->h = take(&work, n * d);
+        b->film = take(&work, 2 * d);
+    }
     for (uint32_t l = 0; l < net->shape.layers; l++)
-        b->kept[l] = od_seq_kept_at(&work, net->shape.width, net->shape.hidden, n);
+        b->kept[l] = l && !learns ? b->kept[0]
+                                  : od_seq_kept_at(&work, net->shape.width, net->shape.hidden, n);
     b->rest = work;
     b->pass = (struct od_seq_pass){net->shape.width, net->shape.hidden, rows->rows, rows->packed,
                                    b->gap,           net->dropout,      rows->key};
@@ -276,10 +280,12 @@ static size_t workspace(const void *context, uint32_t rows, uint32_t sequences, 
 {
     const struct od_seq_net_of *net = context;
     const struct od_seq_shape *s = &net->shape;
+    (void)sequences;
+    if (!candidates)
+        return batch_floats(s, rows, false);
     size_t loss = od_seq_loss_floats(rows, candidates, s->width);
     size_t back = rows * od_seq_back_floats(s->width, s->hidden);
-    (void)sequences;
-    return batch_floats(s, rows) + (size_t)rows * s->width + (loss > back ? loss : back);
+    return batch_floats(s, rows, true) + (size_t)rows * s->width + (loss > back ? loss : back);
 }
 
 /* --- forward --- */
@@ -381,7 +387,7 @@ static double learn(const void *context, const struct od_nn_params *params,
     const struct od_seq_net_of *net = context;
     const struct od_seq_shape *s = &net->shape;
     struct batch b;
-    batch_init(&b, net, params, rows, work);
+    batch_init(&b, net, params, rows, true, work);
     float *dx = take(&b.rest, (size_t)rows->rows * s->width);
     forward(&b);
     end_forward(&b);
@@ -403,7 +409,7 @@ static void states(const void *context, const struct od_nn_params *params,
     size_t d = net->shape.width;
     struct batch b;
     struct od_word entry[OD_SEQ_ENTRIES];
-    batch_init(&b, net, params, rows, work);
+    batch_init(&b, net, params, rows, false, work);
     forward(&b);
     for (uint32_t s = 0; s < rows->sequences; s++) {
         size_t count = entries_of(net, rows, rows->last[s], entry);

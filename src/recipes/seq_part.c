@@ -104,7 +104,8 @@ static enum od_status prepare(struct fit *f, struct od_error *err)
     if (f->task.lesson.len)
         st = read_lesson_head(&f->task.lesson, &kept, err);
     if (st == OD_OK)
-        st = od_seq_ask_init(&f->net.ask, t, f->task.end, kept.times, kept.names, err);
+        st = od_seq_ask_init(&f->net.ask, t, f->task.end, kept.times, kept.names,
+                             f->task.input->threads, err);
     const struct od_seq_wish wish = {f->net.ask.columns, kept.width, kept.times};
     if (st == OD_OK)
         st = od_seq_setting_make(&f->task, &wish, &f->setting, err);
@@ -114,6 +115,7 @@ static enum od_status prepare(struct fit *f, struct od_error *err)
     f->net.dropout = f->setting.dropout;
     f->task.end = f->setting.end;
     struct od_feature_options options = od_feature_options_default();
+    options.threads = f->task.input->threads;
     st = od_features_make(t->item_table, t->items, &options, &f->features, err);
     if (st == OD_OK && f->features.columns) {
         f->setting.plan.features = &f->features;

@@ -61,11 +61,13 @@ static uint64_t count_predictions(const struct od_training *t, const uint64_t *e
     return n;
 }
 
-/* Leaves one user of every so many, when all would be too many predictions. */
+/* Leaves one user of every so many, when all would be too many predictions; the first one stays. */
 static void leave_out(const struct od_training *t, uint64_t *end, double share)
 {
-    double taken = 0;
+    double taken = 1 - share;
     for (uint32_t u = 0; u < t->user_count; u++) {
+        if (end[u] < t->user_start[u] + 2)
+            continue;
         taken += share;
         if (taken < 1)
             end[u] = t->user_start[u];

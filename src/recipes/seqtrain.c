@@ -21,9 +21,10 @@
 #include "recipes/metrics.h"
 #include "recipes/seqtrain_batch.h"
 
-enum { WARM_STEPS = 50, MOST_JUDGES = 4000, STAGE = 128 };
+enum { WARM_STEPS = 50, LEAST_JUDGES = 200, MOST_JUDGES = 4000, STAGE = 128 };
 #define SEARCH_SHARE 0.85 /* of the progress, when a refreshing pass follows */
 #define LEAST_NEWS   0.002
+#define MOST_SCORES  1000000000u /* of judges at once: fewer where there are very many items */
 
 struct course {
     const struct od_part_task *task;
@@ -77,7 +78,7 @@ static enum od_status take_judges(struct course *c)
     return OD_OK;
 }
 
-/* The newest event of up to MOST_JUDGES users with three. */
+/* The newest event of up to MOST_JUDGES users with three, fewer where the items are millions. */
 static enum od_status hold_out(struct course *c)
 {
     const struct od_training *t = c->task->input->training;
@@ -88,7 +89,9 @@ static enum od_status hold_out(struct course *c)
         return OD_NO_MEMORY;
     for (size_t u = 0; u < users; u++)
         able += c->end[u] >= t->user_start[u] + 3;
-    size_t n = able < MOST_JUDGES ? able : MOST_JUDGES;
+    size_t most = MOST_SCORES / ((size_t)t->item_count + 1);
+    most = most < LEAST_JUDGES ? LEAST_JUDGES : most < MOST_JUDGES ? most : MOST_JUDGES;
+    size_t n = able < most ? able : most;
     for (size_t u = 0; u < users; u++) {
         uint64_t start = t->user_start[u];
         c->shortened[u] = c->end[u];

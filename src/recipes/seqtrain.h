@@ -22,8 +22,9 @@
 #include "recipes/features.h"
 #include "recipes/part.h"
 
-#define OD_SEQ_PARTS   4 /* of a batch: more would have too few sequences each for their products */
-#define OD_SEQ_HISTORY 200 /* newest events a state is made of, in judging and serving */
+#define OD_SEQ_PARTS        4 /* of a batch: more would have too few sequences each for their products */
+#define OD_SEQ_START_EVENTS 10000000u /* counted by od_seq_plan.start: seqtrain_start.c */
+#define OD_SEQ_HISTORY      200       /* newest events a state is made of, in judging and serving */
 
 /* Rows of sequences, packed step by step (math/nn/packed.h). Row r is an event the network sees and
  * the prediction that follows it. */
@@ -47,7 +48,8 @@ struct od_seq_rows {
 
 /* A network. net is its own constant description (sizes, places of its tensors). */
 struct od_seq_net {
-    /* Floats of workspace for so many rows, sequences and candidates; both calls below. */
+    /* Floats of workspace for so many rows and sequences, with candidates for `learn`, with none
+     * for `states`. */
     size_t (*workspace)(const void *net, uint32_t rows, uint32_t sequences, uint32_t candidates);
     /* Forward, loss, backward. Adds to gradient (layout of params) and to dv [v_count][width];
      * returns the sum of weighted losses. Work is the workspace, contents undefined. */
@@ -91,7 +93,7 @@ struct od_seq_plan {
     bool bias;  /* the last entry of an item's vector starts from the logarithm of its interactions
                    over the mean: a network whose states end in 1 begins at popularity */
     bool start; /* item vectors start from the neighbourhoods in histories (seqtrain_start.c), which
-                   takes a second and 24 bytes an event; else from random numbers */
+                   takes seconds and 150 bytes a counted event at most; else from random numbers */
     const float *weight; /* [event_count] of predicting that event, NULL: 1 */
     /* Items from their records: vector = share n / (n + kappa) of the id's vector, n its
      * interactions, and the sum of its features' vectors. NULL: ids alone, whole. */

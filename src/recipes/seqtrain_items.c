@@ -24,18 +24,23 @@ static enum od_status one_tensor(struct od_nn_params *out, const char *name, uin
     return od_nn_params_init(out, tensor, 1);
 }
 
-static void count_events(struct od_seq_items *items, const struct od_training *training,
-                         const uint64_t *end)
+static enum od_status count_events(struct od_seq_items *items, const struct od_training *training,
+                                   const uint64_t *end)
 {
     double total = 0;
+    uint32_t *seen = calloc((size_t)items->count + 1, sizeof *seen);
+    if (!seen)
+        return OD_NO_MEMORY;
     for (uint32_t u = 0; u < training->user_count; u++)
         for (uint64_t e = training->user_start[u]; e < end[u]; e++, total++)
-            items->frequency[training->item[e]]++;
+            seen[training->item[e]]++;
     for (uint32_t i = 0; i < items->count; i++) {
-        float n = items->frequency[i];
+        float n = (float)seen[i];
         items->share[i] = items->plan->features ? n / (n + items->plan->kappa) : 1;
         items->frequency[i] = total > 0 ? (float)((double)n / total) : 0;
     }
+    free(seen);
+    return OD_OK;
 }
 
 static enum od_status init_moments(struct od_seq_items *items)
@@ -80,14 +85,13 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
         st = od_nn_state_init(&items->column_state, &items->columns, plan->rule);
     if (st == OD_OK && !(items->column_gradient = od_nn_buffer(&items->columns)))
         st = OD_NO_MEMORY;
+    if (st == OD_OK)
+        st = count_events(items, training, end);
+    if (st == OD_OK && plan->met_only && !(items->absent = calloc(n + 1, sizeof *items->absent)))
+        st = OD_NO_MEMORY;
     if (st != OD_OK) {
         od_seq_items_done(items);
         return st;
-    }
-    count_events(items, training, end);
-    if (plan->met_only && !(items->absent = calloc(n + 1, sizeof *items->absent))) {
-        od_seq_items_done(items);
-        return OD_NO_MEMORY;
     }
     for (size_t i = 0; items->absent && i < n; i++)
         items->absent[i] = items->frequency[i] > 0 ? 0 : OD_SEQ_ABSENT;

@@ -4,7 +4,11 @@
  * symmetric matrix of positive pointwise mutual information of neighbours,
  * max(0, log(c_ij c / (c_i c_j))), the leading U sqrt(S) are the vectors: what skip-gram training
  * would arrive at (Levy, Goldberg 2014, section 5), in a second. They are scaled to a mean length
- * of 1, that of the random vectors they replace; items without neighbours keep those. */
+ * of 1, that of the random vectors they replace; items without neighbours keep those.
+ *
+ * Memory is 10 bytes an event and 24 a pair that differs (the matrix, the room it grows by, and its
+ * transpose), of which an event has six at most; so of more than OD_SEQ_START_EVENTS the users are
+ * counted evenly, one of every so many. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +36,11 @@ static void neighbours_done(struct neighbours *n)
     free(n->mass);
 }
 
-/* Positions of each item: a counting sort of the usable events. */
+/* Positions of each item: a counting sort of the usable events of every so many users. */
 struct places {
-    uint64_t *start;        /* [items + 1] */
-    uint64_t *event;        /* [events] */
-    uint32_t *left, *right; /* [events] usable neighbours on either side, at most REACH */
+    uint64_t *start;       /* [items + 1] */
+    uint64_t *event;       /* [start[items]] */
+    uint8_t *left, *right; /* [events] usable neighbours on either side, at most REACH */
 };
 
 static void places_done(struct places *p)
@@ -47,24 +51,36 @@ static void places_done(struct places *p)
     free(p->right);
 }
 
+static uint32_t stride_of(const struct od_training *t, const uint64_t *end)
+{
+    uint64_t events = 0;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        events += end[u] - t->user_start[u];
+    return (uint32_t)(events / OD_SEQ_START_EVENTS + 1);
+}
+
 static bool places_init(struct places *p, const struct od_training *t, const uint64_t *end)
 {
-    size_t events = t->event_count + 1;
-    *p = (struct places){calloc((size_t)t->item_count + 2, sizeof *p->start),
-                         malloc(events * sizeof *p->event), malloc(events * sizeof *p->left),
-                         malloc(events * sizeof *p->right)};
-    if (!p->start || !p->event || !p->left || !p->right)
+    uint32_t stride = stride_of(t, end);
+    uint64_t counted = 0;
+    *p = (struct places){.start = calloc((size_t)t->item_count + 2, sizeof *p->start),
+                         .left = malloc(t->event_count + 1),
+                         .right = malloc(t->event_count + 1)};
+    if (!p->start || !p->left || !p->right)
         return false;
-    for (uint32_t u = 0; u < t->user_count; u++)
-        for (uint64_t e = t->user_start[u]; e < end[u]; e++) {
+    for (uint32_t u = 0; u < t->user_count; u += stride)
+        for (uint64_t e = t->user_start[u]; e < end[u]; e++, counted++) {
             uint64_t before = e - t->user_start[u], after = end[u] - 1 - e;
-            p->left[e] = before < REACH ? (uint32_t)before : REACH;
-            p->right[e] = after < REACH ? (uint32_t)after : REACH;
+            p->left[e] = before < REACH ? (uint8_t)before : REACH;
+            p->right[e] = after < REACH ? (uint8_t)after : REACH;
             p->start[t->item[e] + 2]++;
         }
+    p->event = malloc((counted + 1) * sizeof *p->event);
+    if (!p->event)
+        return false;
     for (size_t i = 2; i < (size_t)t->item_count + 2; i++)
         p->start[i] += p->start[i - 1];
-    for (uint32_t u = 0; u < t->user_count; u++)
+    for (uint32_t u = 0; u < t->user_count; u += stride)
         for (uint64_t e = t->user_start[u]; e < end[u]; e++)
             p->event[p->start[t->item[e] + 1]++] = e;
     return true;

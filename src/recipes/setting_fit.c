@@ -202,7 +202,7 @@ enum od_status od_setting_sums_init(struct od_setting_sums *out, const struct od
                                     const uint64_t *end, unsigned threads, struct od_error *err)
 {
     struct od_setting_sums s = {.training = training, .items = training->item_count};
-    enum od_status st = od_seq_ask_init(&s.ask, training, end, false, NULL, err);
+    enum od_status st = od_seq_ask_init(&s.ask, training, end, false, NULL, threads, err);
     if (st != OD_OK)
         return st;
     st = list_events(&s, end);

@@ -81,9 +81,13 @@ double od_nn_softmax_loss(const struct od_nn_softmax *s, const float *h, const u
 
 /* --- the sample --- */
 
+/* Some are drawn even where the targets alone are as many as a sample: an item that nobody takes
+ * would have no chance to be an alternative. */
+enum { LEAST_DRAWN = 8 /* one in so many of a sample */ };
+
 uint32_t od_nn_sample_most(uint32_t most, size_t rows, uint32_t items)
 {
-    size_t room = rows > most ? rows : most;
+    size_t own = rows + most / LEAST_DRAWN, room = own > most ? own : most;
     return room < items ? (uint32_t)room : items;
 }
 
@@ -103,7 +107,7 @@ uint32_t od_nn_sample(const uint32_t *target, size_t rows, uint32_t items, uint3
     uint32_t count = 0;
     for (size_t r = 0; r < rows; r++)
         count = add(target[r], count, place, out_item);
-    uint32_t limit = most < items ? most : items, own = count;
+    uint32_t own = count, limit = od_nn_sample_most(most, own, items);
     struct od_random rng;
     od_random_init(&rng, key);
     if (limit == items) /* no draw: all that are left */

@@ -126,7 +126,7 @@ static void sample_holds_targets_and_unbiased_offsets(void **state)
 {
     (void)state;
     enum { N = 50, R = 6, MOST = 12, ROUNDS = 20000 };
-    uint32_t place[N], target[R], item[N];
+    uint32_t place[N], target[MOST], item[N];
     float offset[N], p[N], logit[N];
     double exact = 0, mean = 0;
     struct od_random rng;
@@ -163,6 +163,11 @@ static void sample_holds_targets_and_unbiased_offsets(void **state)
     assert_int_equal(od_nn_sample(target, R, N, N + 5, p, 1, place, item, offset), N);
     for (size_t i = 0; i < N; i++)
         assert_float_equal(offset[i], 0, 1e-6); /* all there: nothing to correct */
+    memset(place, 0xff, sizeof place);
+    for (uint32_t r = 0; r < MOST; r++) /* targets are a sample by themselves */
+        target[r] = r;
+    uint32_t n = od_nn_sample(target, MOST, N, MOST, p, 1, place, item, offset);
+    assert_true(n > MOST && n == od_nn_sample_most(MOST, MOST, N)); /* still some are drawn */
 }
 
 /* --- parameters --- */

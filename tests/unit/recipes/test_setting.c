@@ -303,7 +303,7 @@ static void categories_of_a_context_are_words(void **state)
     assert_int_equal(od_dict_add(values, OD_STR("phone|car|tv"), &code), OD_OK);
     w.column.values = values;
     assert_int_equal(
-        od_seq_ask_init(&ask, w.training, w.training->user_start + 1, false, NULL, NULL), OD_OK);
+        od_seq_ask_init(&ask, w.training, w.training->user_start + 1, false, NULL, 1, NULL), OD_OK);
     assert_int_equal(od_dict_count(ask.words.names), 3);
     const struct od_query_value device[] = {{OD_STR("DEVICE"), OD_STR("phone")},
                                             {OD_STR("DEVICE"), OD_STR("phone|car|tv")}};
