@@ -2,6 +2,8 @@
  *
  * History length percentiles: lengths are sorted and the percentile p is the length at place
  * floor(p (users - 1)); users strictly outside [min, max] are dropped, so 0 and 1 drop nobody.
+ * Where the upper place falls among users with a single interaction, who teach nothing either way,
+ * the shortest history that does teach stays.
  *
  * Recency: a prediction weighs (7 + 3 * 0.9^n) / 10, n predictions of the same user being newer,
  * times floor + (1 - floor) 2^(-age / half life) by its target's distance to the newest event.
@@ -45,7 +47,10 @@ enum od_status od_linar_ends(const struct od_training *training, const struct od
         length[u] = start[u + 1] - start[u];
     qsort(length, n, sizeof *length, by_length);
     uint64_t low = n ? length[(size_t)(rule->min_percentile * (double)(n - 1))] : 0;
-    uint64_t high = n ? length[(size_t)(rule->max_percentile * (double)(n - 1))] : 0;
+    size_t last = n ? (size_t)(rule->max_percentile * (double)(n - 1)) : 0;
+    while (last + 1 < n && length[last] < 2)
+        last++;
+    uint64_t high = n ? length[last] : 0;
     free(length);
     bool any = false;
     for (size_t u = 0; u < n; u++) {

@@ -4,11 +4,13 @@
  * how rare it is; an inverted index over the old items is walked from the rarest feature of a new
  * item on, for at most MOST_VISITS entries. Likeness by company counts the old items within REACH
  * places of the item in users' histories, near ones more. Both are made to sum to 1, and mixed by
- * how many interactions the item has: FEW of them weigh as much as the record. */
+ * how many interactions the item has: FEW of them weigh as much as the record. Items that the old
+ * model never recommends (all but cold ones of aws-hrnn-coldstart) lend no likeness. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "data/training_ids.h"
 #include "recipes/features.h"
 #include "recipes/metrics.h"
@@ -32,6 +34,7 @@ struct tally {
 struct make {
     const struct od_train_input *input;
     struct od_image_dict old_items;
+    const uint64_t *cold;  /* bits over the old items, of those alone that are recommended */
     struct od_dict *all;   /* every id, in byte order */
     uint32_t *old;         /* [all] the old code, OD_NO_CODE: new */
     uint32_t *of_training; /* [training items] code in all */
@@ -84,6 +87,13 @@ static enum od_status code_ids(struct make *m)
     return OD_OK;
 }
 
+/* The code of an old item that may lend its score, OD_NO_CODE otherwise. */
+static uint32_t lender(const struct make *m, uint32_t item)
+{
+    uint32_t old = m->old[item];
+    return old == OD_NO_CODE || (m->cold && !od_bitmap_get(m->cold, old)) ? OD_NO_CODE : old;
+}
+
 /* --- the inverted index of old items --- */
 
 static enum od_status index_features(struct make *m)
@@ -99,13 +109,13 @@ static enum od_status index_features(struct make *m)
         return OD_NO_MEMORY;
     }
     for (uint32_t row = 0; row < f->rows; row++)
-        for (uint64_t e = f->at[row]; m->old[row] != OD_NO_CODE && e < f->at[row + 1]; e++)
+        for (uint64_t e = f->at[row]; lender(m, row) != OD_NO_CODE && e < f->at[row + 1]; e++)
             m->index_at[f->column[e] + 1]++;
     for (uint32_t c = 0; c < f->columns; c++)
         m->index_at[c + 1] += m->index_at[c];
     memcpy(cursor, m->index_at, f->columns * sizeof *cursor);
     for (uint32_t row = 0; row < f->rows; row++)
-        for (uint64_t e = f->at[row]; m->old[row] != OD_NO_CODE && e < f->at[row + 1]; e++) {
+        for (uint64_t e = f->at[row]; lender(m, row) != OD_NO_CODE && e < f->at[row + 1]; e++) {
             uint64_t to = cursor[f->column[e]]++;
             m->index_item[to] = m->old[row];
             m->index_value[to] = f->value[e];
@@ -194,8 +204,8 @@ static void tally_company(struct make *m, uint32_t item)
         uint64_t end = t->user_start[m->user_of_visit[v] + 1];
         for (uint64_t d = 1; d <= REACH; d++) {
             uint32_t before =
-                at >= start + d ? m->old[m->of_training[t->item[at - d]]] : OD_NO_CODE;
-            uint32_t after = at + d < end ? m->old[m->of_training[t->item[at + d]]] : OD_NO_CODE;
+                at >= start + d ? lender(m, m->of_training[t->item[at - d]]) : OD_NO_CODE;
+            uint32_t after = at + d < end ? lender(m, m->of_training[t->item[at + d]]) : OD_NO_CODE;
             if (before != OD_NO_CODE)
                 add(&m->company, before, 1.0f / (float)d);
             if (after != OD_NO_CODE)
@@ -355,9 +365,15 @@ enum od_status od_updated_make(const struct od_train_input *input, const struct 
     od_buf_init(&m.at, SIZE_MAX);
     od_buf_init(&m.like, SIZE_MAX);
     od_buf_init(&m.weight, SIZE_MAX);
+    struct od_str cold;
+    const void *bits = NULL;
     enum od_status s = od_updated_is(old)
                            ? od_fail(err, OD_INTERNAL, "An updated image is not updated again.")
                            : od_image_dict_open(old, "items", &m.old_items, err);
+    if (s == OD_OK && od_image_section(old, "hrnn.cold", &cold))
+        s = od_image_array(old, "hrnn.cold", od_bitmap_words(m.old_items.count), sizeof *m.cold,
+                           &bits, err);
+    m.cold = bits;
     if (s == OD_OK)
         s = prepare(&m, err);
     if (s == OD_OK)

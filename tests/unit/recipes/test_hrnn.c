@@ -14,6 +14,7 @@
 #include "recipes/registry.h"
 #include "recipes/shelf.h"
 #include "recipes/toy.h"
+#include "recipes/updated.h"
 
 enum { USERS = 120, CROWD = 1500, ITEMS = 40, NEW = 110, DAY = 86400 };
 
@@ -373,6 +374,51 @@ static void coldstart_recommends_cold_items_alone(void **state)
 
 /* Users who choose one of five kinds, in no order: nothing follows from the last event, all from
  * the kinds of all of them. Enough users and items that the mix is learnt. */
+static const struct od_image *updated_from;
+static enum od_status update(const struct od_train_input *input, struct od_image_writer *image,
+                             struct od_error *err)
+{
+    uint32_t fresh;
+    return od_updated_make(input, updated_from, image, &fresh, err);
+}
+
+/* All old items have a kind in common with a new one, the warm ones first. */
+static void an_update_likens_new_items_to_cold_ones(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    shelve(&shelf, true);
+    struct od_training *t = walks(shelf.table, NULL);
+    struct fitted f;
+    settle(&f, "aws-hrnn-coldstart", t);
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    const char *kinds[2][2] = {{"even", NULL}, {"odd", NULL}};
+    shelf_put(&shelf, "z-even", kinds[0]);
+    shelf_put(&shelf, "z-odd", kinds[1]);
+    struct fitted after = f;
+    struct od_memory_model image;
+    struct od_model *model;
+    updated_from = &f.model.image;
+    assert_int_equal(od_memory_model_fit(f.model.recipe, update, &f.input, &image, &f.err), OD_OK);
+    assert_int_equal(od_recipe_updated.open(&image.image, &model, &f.err), OD_OK);
+    after.model.recipe = &od_recipe_updated;
+    after.model.model = model;
+    float scores[ITEMS + NEW + 2], least = INFINITY;
+    const unsigned walk[4] = {6, 8, 10, 12};
+    assert_int_equal(items_of(&after)->count, ITEMS + NEW + 2);
+    assert_true(ask(&after, walk, 4, 60, NULL, 0, scores));
+    for (unsigned i = ITEMS; i < ITEMS + NEW; i++)
+        least = fminf(least, scores[code_of(&after, i)]);
+    uint32_t even = od_image_dict_find(items_of(&after), OD_STR("z-even"));
+    uint32_t odd = od_image_dict_find(items_of(&after), OD_STR("z-odd"));
+    assert_true(scores[even] > scores[odd] && scores[even] > least);
+    od_recipe_updated.close(model);
+    od_memory_model_done(&image);
+    fitted_done(&f);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
 static void coldstart_learns_what_to_listen_to(void **state)
 {
     (void)state;
@@ -560,6 +606,7 @@ int main(void)
         cmocka_unit_test(rare_values_of_users_may_come_and_go),
         cmocka_unit_test(records_tilt_the_answer_to_newcomers_where_they_tell_something),
         cmocka_unit_test(coldstart_recommends_cold_items_alone),
+        cmocka_unit_test(an_update_likens_new_items_to_cold_ones),
         cmocka_unit_test(coldstart_learns_what_to_listen_to),
         cmocka_unit_test(coldstart_rules),
         cmocka_unit_test(the_part_answers_as_its_recipe),

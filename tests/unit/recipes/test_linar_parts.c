@@ -379,6 +379,31 @@ static void percentiles_drop_users_and_refuse_nonsense(void **state)
     od_training_free(t);
 }
 
+/* As many users with one interaction as the percentile and more: those with two still teach. */
+static void who_comes_once_does_not_set_the_percentile(void **state)
+{
+    (void)state;
+    enum { ONCE = 297, MORE = 3 };
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < ONCE + MORE; u++) /* the last three have 2, 3 and 4 */
+        for (unsigned k = 0; k < (u < ONCE ? 1 : u - ONCE + 2); k++)
+            toy_add(b, u, k, 100 * u + k);
+    struct od_training *t = toy_finish(b);
+    uint64_t end[ONCE + MORE];
+    struct od_error err = {0};
+    const struct od_linar_rule usual = {0, .985};
+    assert_int_equal(od_linar_ends(t, &usual, end, NULL), OD_OK);
+    for (unsigned u = ONCE; u < ONCE + MORE; u++)
+        assert_int_equal(end[u], u == ONCE ? t->user_start[u + 1] : t->user_start[u]);
+    od_training_free(t);
+    struct od_training_builder *ones = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < ONCE; u++)
+        toy_add(ones, u, u % 5, 100 * u);
+    t = toy_finish(ones);
+    assert_int_equal(od_linar_ends(t, &usual, end, &err), OD_INVALID_INPUT);
+    od_training_free(t);
+}
+
 static void a_pause_is_longer_than_the_gap(void **state)
 {
     (void)state;
@@ -495,6 +520,7 @@ int main(void)
         cmocka_unit_test(rows_keep_the_largest_entries),
         cmocka_unit_test(the_plan_shrinks_with_memory),
         cmocka_unit_test(percentiles_drop_users_and_refuse_nonsense),
+        cmocka_unit_test(who_comes_once_does_not_set_the_percentile),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
