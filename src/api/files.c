@@ -7,6 +7,15 @@
 #include "api/fold.h"
 #include "api/resource.h"
 
+/* The card beside an image: what it says of comparisons is told again after updates. */
+static struct od_str card_of(struct od_call *call, struct od_str image)
+{
+    struct od_str end = OD_STR(".image");
+    return od_str_ends(image, end) ? od_arena_printf(call->arena, "%.*s.card.json",
+                                                     (int)(image.len - end.len), image.ptr)
+                                   : OD_STR("");
+}
+
 /* The images and cards of what was trained. */
 static enum od_status collect_images(struct od_call *call, const struct od_kind *kind,
                                      struct od_dict *used)
@@ -23,6 +32,9 @@ static enum od_status collect_images(struct od_call *call, const struct od_kind 
                           &call->err);
         for (size_t f = 0; s == OD_OK && f < sizeof files / sizeof *files; f++)
             s = od_dict_add(used, od_json_get_str(&extra, files[f], OD_STR("")), &code);
+        struct od_str base = od_json_get_str(&extra, "base", OD_STR(""));
+        if (s == OD_OK)
+            s = od_dict_add(used, card_of(call, base), &code);
     }
     return s;
 }

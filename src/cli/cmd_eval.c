@@ -204,6 +204,9 @@ static enum od_status read_plan(struct command *c, struct od_error *err)
         return od_fail(err, OD_INVALID_INPUT, "--interactions FILE is needed.");
     if (c->plan.input.relaxed && c->plan.protocol != &od_protocol_loo)
         return od_fail(err, OD_INVALID_INPUT, "--relaxed is for protocol loo.");
+    if (c->plan.input.target_time && !c->plan.protocol->targeted)
+        return od_fail(err, OD_INVALID_INPUT, "--target-time is not for protocol %s.",
+                       c->plan.protocol->name);
     bool has_test = option(c, "test") != NULL;
     if (has_test != (c->plan.protocol->test != OD_TEST_NONE))
         return od_fail(err, OD_INVALID_INPUT, "--test FILE %s protocol %s.",
@@ -235,6 +238,11 @@ static enum od_status load(struct command *c, struct od_error *err)
         c->paths[files.interactions_count++] = path;
     }
     enum od_status s = od_load(&files, &od_io_real, &c->data, err);
+    if (s == OD_OK && c->plan.protocol->timed && !c->data.has_time)
+        s = od_fail(err, OD_INVALID_INPUT,
+                    "Protocol %s needs to know when events were: a file of --interactions has no "
+                    "column TIMESTAMP.",
+                    c->plan.protocol->name);
     if (s == OD_OK && c->plan.protocol->test != OD_TEST_NONE) {
         s = od_test_file_read(&c->test, &od_io_real, option(c, "test"), c->plan.protocol->test,
                               err);

@@ -12,6 +12,21 @@
 #define VALUE_SHOWN     60           /* bytes of a bad value repeated in a message */
 #define CHUNK_BYTES_MAX (4ull << 30) /* of one encoded chunk: a column's text is bounded so */
 
+/* Users, and how many events each had in all files so far. */
+struct clock {
+    struct od_dict *users;
+    int64_t *events;
+    size_t cap;
+};
+
+/* What is read goes to. */
+struct into {
+    struct od_training_builder *builder; /* interactions */
+    struct clock clock;                  /* likewise */
+    struct od_table **table;             /* items, users */
+    struct od_loaded *out;
+};
+
 /* One file being read. */
 struct reader {
     const char *name;
@@ -22,9 +37,7 @@ struct reader {
     /* interactions */
     struct od_chunk_writer *writer;
     struct od_training_builder *builder;
-    struct od_dict *clock_users; /* without TIMESTAMP: users and how many events each had */
-    int64_t *clock;
-    size_t clock_cap;
+    struct clock *clock; /* without TIMESTAMP; else NULL */
     /* items, users */
     struct od_table *table;
 };
@@ -100,23 +113,24 @@ static enum od_status read_cells(struct reader *reader, const struct od_str *cel
 /* Where nothing tells the time, a user's events are a second apart. */
 static enum od_status tell_time(struct reader *reader)
 {
+    struct clock *clock = reader->clock;
     size_t user = od_schema_find(reader->schema, OD_STR("USER_ID"));
     size_t time = od_schema_find(reader->schema, OD_STR("TIMESTAMP"));
     uint32_t code;
-    enum od_status s = od_dict_add(reader->clock_users, reader->values[user].text, &code);
+    enum od_status s = od_dict_add(clock->users, reader->values[user].text, &code);
     if (s != OD_OK)
         return s;
-    if (code >= reader->clock_cap) {
-        size_t cap = reader->clock_cap ? reader->clock_cap * 2 : 1024;
-        int64_t *bigger = reallocarray(reader->clock, cap, sizeof *bigger);
+    if (code >= clock->cap) {
+        size_t cap = clock->cap ? clock->cap * 2 : 1024;
+        int64_t *bigger = reallocarray(clock->events, cap, sizeof *bigger);
         if (!bigger)
             return OD_NO_MEMORY;
-        memset(bigger + reader->clock_cap, 0, (cap - reader->clock_cap) * sizeof *bigger);
-        reader->clock = bigger;
-        reader->clock_cap = cap;
+        memset(bigger + clock->cap, 0, (cap - clock->cap) * sizeof *bigger);
+        clock->events = bigger;
+        clock->cap = cap;
     }
     reader->values[time] =
-        (struct od_value){.kind = OD_VALUE_INTEGER, .integer = reader->clock[code]++};
+        (struct od_value){.kind = OD_VALUE_INTEGER, .integer = clock->events[code]++};
     return OD_OK;
 }
 
@@ -126,7 +140,7 @@ static enum od_status take_event(void *context, const struct od_str *cells, stru
     enum od_status s = read_cells(reader, cells, err);
     if (s != OD_OK)
         return s;
-    s = reader->clock_users ? tell_time(reader) : OD_OK;
+    s = reader->clock ? tell_time(reader) : OD_OK;
     if (s == OD_OK)
         s = od_chunk_writer_add(reader->writer, reader->values);
     if (s == OD_LIMIT) {
@@ -168,33 +182,28 @@ static enum od_status reader_init(struct reader *reader, const struct od_schema 
     return OD_OK;
 }
 
-static enum od_status read_event_rows(struct reader *reader, struct od_str bytes, bool has_time,
+static enum od_status read_event_rows(struct reader *reader, struct od_str bytes,
                                       struct od_error *err)
 {
     reader->writer = od_chunk_writer_new(reader->schema);
-    if (!has_time)
-        reader->clock_users = od_dict_new();
     enum od_status s = OD_NO_MEMORY;
-    if (reader->writer && (has_time || reader->clock_users))
+    if (reader->writer)
         s = od_csv_walk(bytes, reader->name, reader->header, take_event, reader, err);
     else
         od_fail(err, s, NULL);
     if (s == OD_OK)
         s = flush(reader, err);
     od_chunk_writer_free(reader->writer);
-    od_dict_free(reader->clock_users);
-    free(reader->clock);
     return s;
 }
 
 static enum od_status read_csv(struct od_str bytes, const char *name, enum od_dataset_type type,
-                               struct od_training_builder *builder, struct od_table **table,
-                               struct od_loaded *out, struct od_error *err)
+                               struct into *into, struct od_error *err)
 {
     struct od_arena arena;
     struct od_schema schema;
     struct od_csv_header header;
-    struct reader reader = {.name = name, .builder = builder};
+    struct reader reader = {.name = name, .builder = into->builder};
     size_t dropped;
     od_arena_init(&arena, SIZE_MAX);
     enum od_status s = od_infer_schema(&arena, bytes, name, type, &schema, &dropped, err);
@@ -205,26 +214,27 @@ static enum od_status read_csv(struct od_str bytes, const char *name, enum od_da
     if (s == OD_OK && type == OD_INTERACTIONS) {
         size_t time = od_schema_find(&schema, OD_STR("TIMESTAMP"));
         bool has_time = reader.cell[time] != SIZE_MAX;
-        out->dropped_columns = dropped;
-        out->has_time = out->has_time && has_time;
-        s = read_event_rows(&reader, bytes, has_time, err);
+        into->out->dropped_columns = dropped;
+        into->out->has_time = into->out->has_time && has_time;
+        reader.clock = has_time ? NULL : &into->clock;
+        s = read_event_rows(&reader, bytes, err);
     } else if (s == OD_OK) {
-        reader.table = *table = od_table_new(&schema);
-        s = *table ? od_csv_walk(bytes, name, &header, take_record, &reader, err)
-                   : od_fail(err, OD_NO_MEMORY, NULL);
+        reader.table = *into->table = od_table_new(&schema);
+        s = reader.table ? od_csv_walk(bytes, name, &header, take_record, &reader, err)
+                         : od_fail(err, OD_NO_MEMORY, NULL);
     }
     od_arena_done(&arena);
     return s;
 }
 
 static enum od_status read_segment(struct od_str bytes, enum od_dataset_type type,
-                                   struct od_training_builder *builder, struct od_table **table,
-                                   struct od_error *err)
+                                   struct into *into, struct od_error *err)
 {
     struct od_arena arena;
     struct od_segment segment;
+    struct od_table **table = into->table;
     if (type == OD_INTERACTIONS)
-        return add_chunks(builder, bytes, err);
+        return add_chunks(into->builder, bytes, err);
     od_arena_init(&arena, SIZE_MAX);
     enum od_status s = od_segment_open(&arena, bytes, &segment, err);
     if (s == OD_OK && segment.schema.type != type)
@@ -244,8 +254,7 @@ static enum od_status read_segment(struct od_str bytes, enum od_dataset_type typ
 
 /* CSV or segment, by the first bytes. */
 static enum od_status read_file(const char *path, enum od_dataset_type type, const struct od_io *io,
-                                struct od_training_builder *builder, struct od_table **table,
-                                struct od_loaded *out, struct od_error *err)
+                                struct into *into, struct od_error *err)
 {
     struct od_io_map map;
     struct od_error inner = {0};
@@ -256,11 +265,11 @@ static enum od_status read_file(const char *path, enum od_dataset_type type, con
     if (od_str_starts(bytes, OD_STR("\x1f\x8b"))) {
         s = od_fail(err, OD_INVALID_INPUT, "%s is compressed with gzip; unpack it first.", path);
     } else if (od_str_starts(bytes, OD_STR("ONDOLSEG"))) {
-        s = read_segment(bytes, type, builder, table, &inner);
+        s = read_segment(bytes, type, into, &inner);
         if (s != OD_OK)
             od_fail(err, s, "%s: %s", path, inner.message);
     } else {
-        s = read_csv(bytes, path, type, builder, table, out, err);
+        s = read_csv(bytes, path, type, into, err);
     }
     io->unmap(io, &map);
     return s;
@@ -270,13 +279,16 @@ static enum od_status read_interactions(const struct od_load_files *files, const
                                         struct od_loaded *out, struct od_error *err)
 {
     struct od_training_builder *builder = od_training_builder_new(&files->rule);
-    enum od_status s = builder ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    struct into into = {.builder = builder, .clock = {.users = od_dict_new()}, .out = out};
+    enum od_status s = builder && into.clock.users ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
     out->has_time = true;
     for (size_t i = 0; s == OD_OK && i < files->interactions_count; i++)
-        s = read_file(files->interactions[i], OD_INTERACTIONS, io, builder, NULL, out, err);
+        s = read_file(files->interactions[i], OD_INTERACTIONS, io, &into, err);
     if (s == OD_OK)
         s = od_training_finish(builder, &out->training, err);
     od_training_builder_free(builder);
+    od_dict_free(into.clock.users);
+    free(into.clock.events);
     if (s == OD_OK && out->training->event_count == 0)
         s = od_fail(err, OD_INVALID_INPUT, "%s has no interactions%s.", files->interactions[0],
                     files->rule.event_count ? " that --event-type and --event-value let pass" : "");
@@ -289,9 +301,9 @@ enum od_status od_load(const struct od_load_files *files, const struct od_io *io
     *out = (struct od_loaded){0};
     enum od_status s = OD_OK;
     if (files->items)
-        s = read_file(files->items, OD_ITEMS, io, NULL, &out->items, out, err);
+        s = read_file(files->items, OD_ITEMS, io, &(struct into){.table = &out->items}, err);
     if (s == OD_OK && files->users)
-        s = read_file(files->users, OD_USERS, io, NULL, &out->users, out, err);
+        s = read_file(files->users, OD_USERS, io, &(struct into){.table = &out->users}, err);
     if (s == OD_OK)
         s = read_interactions(files, io, out, err);
     if (s == OD_OK) {

@@ -50,7 +50,7 @@ static enum od_status fill(struct od_popular *popular, const struct od_training 
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint32_t i = 0; i < train->item_count; i++)
         popular->at_place[rank[i]] = od_dict_find(exam->items, od_dict_text(train->items, i));
-    if (train->last_time - train->first_time <= OD_POPULAR_WINDOW_S)
+    if ((uint64_t)train->last_time - (uint64_t)train->first_time <= OD_POPULAR_WINDOW_S)
         return OD_OK;
     popular->events = malloc((train->event_count + 1) * sizeof *popular->events);
     if (!popular->events)

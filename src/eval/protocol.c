@@ -48,6 +48,7 @@ const struct od_protocol od_protocol_segment = {
     .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .segments = true,
+    .timed = true,
 };
 
 size_t od_protocol_metric_count(const struct od_protocol *protocol)

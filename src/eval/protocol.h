@@ -29,6 +29,8 @@ struct od_protocol {
     size_t shown_metric;
     enum od_list_variant shown_lists;
     bool folded;   /* make is called for several folds */
+    bool timed;    /* makes no sense where no TIMESTAMP tells when events were */
+    bool targeted; /* queries may know the time of what is to be predicted */
     bool chance;   /* chance is a baseline too: where popularity knows nothing */
     bool segments; /* for recipes that list users: eval/segments.h; make is NULL */
     enum od_test_kind test;

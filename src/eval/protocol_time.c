@@ -110,5 +110,7 @@ const struct od_protocol od_protocol_time = {
     .shown_metric = 4,
     .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL | 1u << OD_GROUP_KNOWN | 1u << OD_GROUP_COLD,
+    .timed = true,
+    .targeted = true,
     .make = make,
 };

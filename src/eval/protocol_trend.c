@@ -39,12 +39,12 @@ static enum od_status measure(struct od_exam *exam, const struct od_training *fu
     }
     for (uint32_t i = 0; i < full->item_count; i++)
         map[i] = od_dict_find(exam->items, od_dict_text(full->items, i));
-    double days = (double)(moment - full->first_time) / DAY;
+    double days = ((double)moment - (double)full->first_time) / DAY;
     float a_day = (float)(1 / (days > 1 ? days : 1));
     for (uint64_t e = 0; e < full->event_count; e++) {
         if (full->time[e] <= moment)
             exam->gain[map[full->item[e]]] -= a_day;
-        else if (full->time[e] - moment <= DAY)
+        else if ((uint64_t)full->time[e] - (uint64_t)moment <= DAY)
             exam->gain[map[full->item[e]]] += 1;
     }
     free(map);
@@ -82,6 +82,8 @@ static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
     int64_t moment;
     struct od_training *train;
     enum od_status s = od_protocol_cut(input->full, share, &moment, err);
+    if (s == OD_OK && moment == INT64_MAX)
+        s = od_fail(err, OD_INVALID_INPUT, "No event is later than %lld.", (long long)moment);
     if (s == OD_OK)
         s = od_protocol_before(input->full, moment + 1, &train, err);
     if (s == OD_OK)
@@ -119,5 +121,6 @@ const struct od_protocol od_protocol_trend = {
     .shown_lists = OD_LISTS_RAW,
     .groups = 1u << OD_GROUP_ALL,
     .folded = true,
+    .timed = true,
     .make = make,
 };

@@ -175,6 +175,7 @@ const struct od_protocol od_protocol_aws_internal = {
     .summary = "a tenth of the users unseen, the newest tenth of each is relevant (several folds)",
     AWS_FIGURES(3),
     .folded = true,
+    .targeted = true,
     .make = make_internal,
 };
 
@@ -183,6 +184,7 @@ const struct od_protocol od_protocol_aws_internal_last = {
     .summary = "a tenth of the users unseen, the last event of each is relevant (several folds)",
     AWS_FIGURES(3),
     .folded = true,
+    .targeted = true,
     .make = make_internal_last,
 };
 
@@ -190,6 +192,7 @@ const struct od_protocol od_protocol_aws_external = {
     .name = "aws-external",
     .summary = "all users, the newest tenth of each is relevant, the rest is training and input",
     AWS_FIGURES(0),
+    .targeted = true,
     .make = make_external,
 };
 
@@ -207,5 +210,6 @@ const struct od_protocol od_protocol_loo = {
     .shown_metric = 1,
     .shown_lists = OD_LISTS_REMOVED,
     .groups = 1u << OD_GROUP_ALL,
+    .targeted = true,
     .make = make_loo,
 };

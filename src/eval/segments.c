@@ -207,7 +207,8 @@ enum od_status od_segment_ask_active(const struct od_segment_exam *exam, int64_t
         active[u].user = u;
         active[u].ever = train->user_start[u + 1] - train->user_start[u];
         for (uint64_t e = train->user_start[u]; e < train->user_start[u + 1]; e++)
-            active[u].events += !window_s || train->last_time - train->time[e] < window_s;
+            active[u].events += !window_s || (uint64_t)train->last_time - (uint64_t)train->time[e] <
+                                                 (uint64_t)window_s;
     }
     qsort(active, users, sizeof *active, most_active);
     for (uint32_t i = 0; i < most; i++)

@@ -163,6 +163,18 @@ static enum od_status make_image(struct od_run *run, const struct od_train_input
     return s;
 }
 
+/* A comparison that fails, such as a training on too small a part of the data, is left out. */
+static enum od_status compare(struct od_run *run, const struct od_train_input *input,
+                              double seconds, struct od_buf *card)
+{
+    size_t before = card->len;
+    enum od_status s = od_card_compare(run, input, seconds, card);
+    if (s == OD_OK || s == OD_STOPPED || s == OD_NO_MEMORY)
+        return s;
+    card->len = before;
+    return OD_OK;
+}
+
 static enum od_status make_model(struct od_run *run, const struct od_train_input *input,
                                  struct od_metrics *metrics)
 {
@@ -177,9 +189,8 @@ static enum od_status make_model(struct od_run *run, const struct od_train_input
         od_buf_printf(&card, ",\"trainingSeconds\":%.3f", seconds);
         s = od_run_describe_parts(run, &card);
     }
-    if (s == OD_OK) {
-        s = od_card_compare(run, input, seconds, &card);
-    }
+    if (s == OD_OK)
+        s = compare(run, input, seconds, &card);
     if (s == OD_OK) {
         od_buf_puts(&card, "}\n");
         s = od_run_publish(run, &card);

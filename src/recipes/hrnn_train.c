@@ -422,7 +422,7 @@ enum od_status od_hrnn_train(const struct od_recipe *recipe, enum od_hrnn_kind k
         st = records_init(input, kind, &r, err);
     if (st != OD_OK)
         return st;
-    if (kind == OD_HRNN_COLDSTART)
+    if (kind == OD_HRNN_COLDSTART && metrics) /* not where a part of the data is tried */
         st = check_cold(&r, err);
     if (st == OD_OK)
         st = train_records(recipe, kind, input, &r, image, metrics, err);

@@ -113,12 +113,17 @@ static void wrong_options_are_refused(void **state)
     assert_int_equal(RUN("--threads", "-1"), 2);
     assert_int_equal(RUN("--protocol", "session"), 2); /* no --test */
     assert_int_equal(RUN("--protocol", "loo", "--test", data), 2);
+    assert_int_equal(RUN("--protocol", "cold", "--target-time"), 2);
     assert_int_equal(RUN("stray"), 2);
     assert_int_equal(RUN("--event-value", "many"), 1);
     assert_int_equal(RUN("--event-type", "rent"), 1);                  /* none of that type */
     assert_int_equal(RUN("--protocol", "session", "--test", data), 1); /* not such a file */
     assert_int_equal(RUN("--protocol", "segment", "--recipe", "aws-sims"), 1);
     assert_int_equal(RUN("--json", "/no/such/folder/x.json"), 1);
+    const struct od_str timeless = OD_STR("USER_ID,ITEM_ID\nu,a\nu,b\n");
+    assert_int_equal(od_io_write_file(&od_io_real, json, timeless, NULL), OD_OK);
+    assert_int_equal(RUN("--protocol", "time", "--interactions", json), 1);
+    assert_int_equal(RUN("--protocol", "loo", "--interactions", json), 0);
 }
 
 int main(void)

@@ -152,6 +152,25 @@ static void without_a_time_the_order_of_the_file_is_kept_with_repeats(void **sta
     od_loaded_done(&data);
 }
 
+/* The second file goes on where the first one ended, with the same pair again. */
+static void files_without_a_time_follow_each_other(void **state)
+{
+    struct folder *f = *state;
+    struct od_loaded data;
+    const char *paths[] = {f->file, f->file};
+    struct od_load_files files = {.interactions = paths, .interactions_count = 2};
+    static const char text[] = "USER_ID,ITEM_ID\nu,a\nu,b\n";
+    write_file(f, text, strlen(text));
+    assert_int_equal(od_load(&files, &od_io_real, &data, NULL), OD_OK);
+    const struct od_training *t = data.training;
+    assert_int_equal(t->event_count, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_true(od_str_eq_c(od_dict_text(t->items, t->item[i]), i % 2 ? "b" : "a"));
+        assert_int_equal(t->time[i], i);
+    }
+    od_loaded_done(&data);
+}
+
 static void records_become_tables(void **state)
 {
     struct folder *f = *state;
@@ -325,6 +344,7 @@ int main(void)
         cmocka_unit_test(interactions_keep_five_columns_of_their_own),
         cmocka_unit_test(interactions_become_a_training_set),
         cmocka_unit_test(without_a_time_the_order_of_the_file_is_kept_with_repeats),
+        cmocka_unit_test(files_without_a_time_follow_each_other),
         cmocka_unit_test(records_become_tables),
         cmocka_unit_test(one_type_of_events_may_be_asked_for),
         cmocka_unit_test(segments_of_an_import_are_taken_as_they_are),
