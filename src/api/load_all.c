@@ -70,6 +70,21 @@ static enum od_status add_dataset(struct od_call *call, const struct od_resource
     return s == OD_OK ? od_load_end(call->app, &loading, &call->err) : s;
 }
 
+/* Events name items in lists of what was shown, records or not: so the records come first. */
+static enum od_status add_records(struct od_call *call, const struct od_resource *dataset)
+{
+    struct od_dataset_info info;
+    enum od_status s = od_dataset_info(call, dataset, &info);
+    return s == OD_OK && !od_dataset_of_events(info.type) ? add_dataset(call, dataset) : s;
+}
+
+static enum od_status add_events(struct od_call *call, const struct od_resource *dataset)
+{
+    struct od_dataset_info info;
+    enum od_status s = od_dataset_info(call, dataset, &info);
+    return s == OD_OK && od_dataset_of_events(info.type) ? add_dataset(call, dataset) : s;
+}
+
 static enum od_status add_campaign(struct od_call *call, const struct od_resource *campaign)
 {
     struct od_personalize_campaign value = {0};
@@ -106,7 +121,9 @@ enum od_status od_load_all(struct od_call *call)
 {
     enum od_status s = each(call, &od_kind_dataset_group, add_group);
     if (s == OD_OK)
-        s = each(call, &od_kind_dataset, add_dataset);
+        s = each(call, &od_kind_dataset, add_records);
+    if (s == OD_OK)
+        s = each(call, &od_kind_dataset, add_events);
     if (s == OD_OK)
         s = each(call, &od_kind_event_tracker, od_attach_tracker);
     if (s == OD_OK)

@@ -64,6 +64,14 @@ static enum od_status convert(struct od_call *call, const struct od_ranked_item 
     *to = (struct od_runtime_predicted_item){.item_id = from->id,
                                              .score = {from->has_score, from->score},
                                              .promotion_name = from->promotion};
+    if (from->reason.ptr) {
+        struct od_str *reason = OD_NEW(call->arena, struct od_str);
+        if (!reason)
+            return od_fail(&call->err, OD_NO_MEMORY, NULL);
+        *reason = from->reason;
+        to->reason.items = reason;
+        to->reason.count = 1;
+    }
     if (!from->metadata_count)
         return OD_OK;
     to->metadata.items =

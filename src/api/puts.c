@@ -79,6 +79,13 @@ static enum od_status append(struct od_app *app, struct od_call *call, int64_t n
 {
     struct od_put *put = call->put;
     bool tracked = put->target->type == OD_INTERACTIONS;
+    bool replaced = atomic_load(&put->target->replaced);
+    if (replaced && tracked) /* PutEvents declares no other error */
+        return od_fail(&call->err, OD_INVALID_INPUT,
+                       "The schema of Interactions has just been changed: send the events again.");
+    if (replaced)
+        return od_fail(&call->err, OD_IN_USE, "Resource Arn %.*s is being updated.",
+                       OD_STR_ARG(put->target->dataset));
     if (atomic_load(&put->target->gone) && tracked) /* PutEvents declares no other error */
         return od_fail(&call->err, OD_INVALID_INPUT, "Unknown trackingId %.*s.",
                        OD_STR_ARG(put->target->name));

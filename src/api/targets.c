@@ -72,6 +72,7 @@ static void take_out(struct od_targets *targets, struct od_str name, struct od_t
             next->counts = target->counts;
             atomic_fetch_add(&next->counts->refs, 1);
         }
+        atomic_store(&target->replaced, next != NULL);
         atomic_store(&target->gone, true);
         od_target_unref(target);
         break;

@@ -37,7 +37,8 @@ struct od_target {
     struct od_schema schema;
     struct od_event_counts *counts; /* NULL for what takes no events */
     atomic_uint refs;
-    atomic_bool gone; /* set by the store thread when tracker or dataset was deleted */
+    atomic_bool replaced; /* set before gone where another schema took its place */
+    atomic_bool gone;     /* set by the store thread when tracker or dataset was deleted */
 };
 
 struct od_targets;

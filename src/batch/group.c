@@ -156,9 +156,11 @@ static enum od_status load(struct loading *l)
         if (s == OD_OK)
             s = walk(l, &job->datasets[t], &l->all_rows);
     }
-    for (int t = OD_INTERACTIONS; s == OD_OK && t <= OD_USERS; t++)
-        if (job->datasets[t].schema_text.ptr)
-            s = load_dataset(l, (enum od_dataset_type)t);
+    /* events name items in lists of what was shown, so the records come first */
+    static const enum od_dataset_type order[] = {OD_ITEMS, OD_USERS, OD_INTERACTIONS};
+    for (size_t i = 0; s == OD_OK && i < sizeof order / sizeof *order; i++)
+        if (job->datasets[order[i]].schema_text.ptr)
+            s = load_dataset(l, order[i]);
     return s;
 }
 

@@ -154,7 +154,7 @@ static enum od_status kept_by_includes(const struct search *s, const uint64_t **
     od_buf_init(&text, 1u << 20);
     for (size_t i = 0; i < s->clause_count; i++)
         if (s->clauses[i].include) {
-            od_buf_puts(&text, text.len ? " | " : "");
+            od_buf_puts(&text, text.len ? "|" : "");
             od_buf_str(&text, s->clauses[i].text);
         }
     enum od_status status = od_buf_status(&text);

@@ -192,6 +192,32 @@ void od_linar_fetch(const struct od_linar_problem *problem, const uint32_t *besi
     }
 }
 
+/* Sums of many occurrences: what single precision has gathered is moved here before it is too large
+ * to take in more. */
+enum { MOVED_AFTER = 1 << 12 /* occurrences: roundings all in one direction take 6e-5 by then */ };
+struct wide {
+    double *sum; /* [kernels][g->columns + c->columns] */
+    uint64_t moved;
+};
+
+/* Moves the item's rows into wide, or back out of it. */
+static void move_rows(const struct gram_job *job, size_t index, struct wide *wide, bool back)
+{
+    double *to = wide->sum;
+    for (uint32_t a = 0; a < job->problem->kernels->count; a++) {
+        size_t row = index * job->problem->kernels->count + a;
+        struct od_matrix *const matrix[2] = {job->g, job->c};
+        for (size_t m = 0; m < 2; m++) {
+            float *from = matrix[m]->at ? matrix[m]->at + row * matrix[m]->ld : NULL;
+            for (size_t i = 0; from && i < matrix[m]->columns; i++, to++) {
+                double sum = *to + (double)from[i];
+                *to = back ? 0 : sum;
+                from[i] = back ? (float)sum : 0;
+            }
+        }
+    }
+}
+
 /* Rows of one head item. */
 static enum od_status fill_rows(void *context, size_t index, unsigned thread)
 {
@@ -202,7 +228,18 @@ static enum od_status fill_rows(void *context, size_t index, unsigned thread)
     const struct od_linar_kernels *k = problem->kernels;
     uint32_t item = problem->head->item[index], reach = od_linar_furthest(k);
     double mass[OD_LINAR_KERNELS] = {0};
+    struct wide wide = {0};
+    if (e->at_start[item + 1] - e->at_start[item] > MOVED_AFTER) {
+        size_t row = job->g->columns + (job->c->at ? job->c->columns : 0);
+        wide.sum = calloc(row * k->count, sizeof *wide.sum);
+        if (!wide.sum)
+            return OD_NO_MEMORY;
+    }
     for (uint64_t i = e->at_start[item]; i < e->at_start[item + 1]; i++) {
+        if (wide.sum && i - e->at_start[item] >= wide.moved + MOVED_AFTER) {
+            move_rows(job, index, &wide, false);
+            wide.moved += MOVED_AFTER;
+        }
         if (i + 1 < e->at_start[item + 1])
             od_linar_fetch(problem, job->column, e->at[i + 1], reach);
         for (uint32_t a = 0; a < k->count; a++) {
@@ -212,6 +249,9 @@ static enum od_status fill_rows(void *context, size_t index, unsigned thread)
                 add_targets(job, a, e->at[i], job->c->at ? job->c->at + row * job->c->ld : NULL);
         }
     }
+    if (wide.sum)
+        move_rows(job, index, &wide, true);
+    free(wide.sum);
     for (uint32_t a = 0; a < k->count; a++)
         job->g->at[(index * k->count + a) * job->g->ld + job->g->rows - 1] = (float)mass[a];
     if (problem->work->tick && pthread_equal(pthread_self(), job->owner))
@@ -234,7 +274,7 @@ static enum od_status fold_band(void *context, size_t index, unsigned thread)
     return OD_OK;
 }
 
-static void constant_row(struct gram_job *job)
+static enum od_status constant_row(struct gram_job *job)
 {
     const struct od_linar_problem *problem = job->problem;
     const struct od_linar_events *e = problem->events;
@@ -244,11 +284,17 @@ static void constant_row(struct gram_job *job)
         total += (double)e->weight[p];
     job->g->at[last * job->g->ld + last] = (float)(total / 2);
     if (!job->c->at)
-        return;
-    float *c = job->c->at + last * job->c->ld;
+        return OD_OK;
+    double *sum = calloc(job->c->columns + 1, sizeof *sum);
+    if (!sum)
+        return OD_NO_MEMORY;
     for (uint64_t p = 0; p < e->count; p++)
         if (e->weight[p] > 0)
-            c[e->item[p + 1]] += e->weight[p];
+            sum[e->item[p + 1]] += (double)e->weight[p];
+    for (size_t i = 0; i < job->c->columns; i++)
+        job->c->at[last * job->c->ld + i] = (float)sum[i];
+    free(sum);
+    return OD_OK;
 }
 
 enum od_status od_linar_gram(const struct od_linar_problem *problem, struct od_matrix *g,
@@ -263,8 +309,9 @@ enum od_status od_linar_gram(const struct od_linar_problem *problem, struct od_m
         uint32_t item = e->item[p], head = item == OD_NO_CODE ? item : problem->head->of[item];
         job.column[p] = head == OD_NO_CODE ? head : head * problem->kernels->count;
     }
-    constant_row(&job);
-    enum od_status st = od_parallel(problem->work->threads, problem->head->count, fill_rows, &job);
+    enum od_status st = constant_row(&job);
+    if (st == OD_OK)
+        st = od_parallel(problem->work->threads, problem->head->count, fill_rows, &job);
     if (st == OD_OK)
         st = od_parallel(problem->work->threads, (g->rows + 31) / 32, fold_band, &job);
     free(job.column);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "recipes/blend_recent.h"
 
 enum { LEAST_STEPS = 200 };
 #define SORTED 0.99 /* share of the steps */
@@ -47,7 +48,7 @@ bool od_unordered(const struct od_training *t)
         if (!sorted(up[0], steps, following) && !sorted(up[1], steps, following))
             return false;
     }
-    return steps >= LEAST_STEPS;
+    return steps >= LEAST_STEPS && !od_recent_real(t);
 }
 
 void od_shuffled_done(struct od_shuffled *s)

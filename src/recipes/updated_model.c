@@ -1,5 +1,5 @@
-/* Scoring from an updated image: see updated.h. The inner model sees its own items alone: events on
- * new ones are not told to it, and a new item asked about is unknown to it. */
+/* Scoring from an updated image: see updated.h. The inner model knows its own items alone: events
+ * on new ones are on unknown items to it, and so is a new item asked about. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -122,12 +122,10 @@ static enum od_status inner_query(const struct model *m, const struct od_query *
         return OD_NO_MEMORY;
     *out = *query;
     out->events = events;
-    out->event_count = 0;
     out->item = inner_code(m, query->item);
     for (size_t i = 0; i < query->event_count; i++) {
-        events[out->event_count] = query->events[i];
-        events[out->event_count].item = inner_code(m, query->events[i].item);
-        out->event_count += events[out->event_count].item != OD_NO_CODE;
+        events[i] = query->events[i];
+        events[i].item = inner_code(m, query->events[i].item);
     }
     return OD_OK;
 }

@@ -73,8 +73,9 @@ void od_ask_close(struct od_ask *ask)
     od_campaign_unref(ask->campaign);
 }
 
-/* The user's newest events: all for filters; for the model those on its items, of types that its
- * solution trains on. */
+/* The user's newest events: all for filters; for the model those of types that its solution trains
+ * on. On an item that the model does not know, one still is a visit that the pause is counted from.
+ */
 static enum od_status gather_history(struct od_ask *ask, uint32_t name)
 {
     const struct od_live *live = ask->campaign->group;
@@ -93,7 +94,7 @@ static enum od_status gather_history(struct od_ask *ask, uint32_t name)
         ask->events[count - 1 - i] =
             (struct od_filter_event){events[i].item_row, type, events[i].time};
         uint16_t model_type = od_inputs_type(&memo, ask->campaign, live, events[i].type);
-        if (item != OD_NO_CODE && od_inputs_counts(ask->campaign, model_type))
+        if (od_inputs_counts(ask->campaign, model_type))
             past[ask->model_query.event_count++] =
                 (struct od_past_event){item, model_type, events[i].time};
     }

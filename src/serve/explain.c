@@ -255,6 +255,20 @@ static bool has_record(const struct od_ask *ask)
     return users && ask->user_row != OD_NO_ROW && od_table_has_record(users, ask->user_row);
 }
 
+/* Rows of users are not those of before where an import of Users has landed since the answer. */
+static void find_user_again(struct od_ask *ask)
+{
+    const struct od_live *live = ask->campaign->group;
+    struct od_str id = ask->query->user;
+    ask->user_row = OD_NO_ROW;
+    if (!id.ptr)
+        return;
+    uint32_t name = od_histories_find(live->activity->histories, id);
+    ask->user_row = od_ask_user_row(live, id, name);
+    if (ask->actions && ask->user_row == OD_NO_ROW)
+        ask->user_row = od_actions_user_row(live, od_actions_name(live, id, name));
+}
+
 /* With the group's lock held. */
 static void tell_user(struct search *s)
 {
@@ -399,7 +413,7 @@ static enum od_status score_without(struct search *s, bool action, size_t at, si
     return status;
 }
 
-/* Newest first, events on items and on actions in one list. */
+/* Newest first, events on items and on actions in one list; not those on unknown items. */
 static enum od_status ablate(struct search *s, struct od_arena *scratch)
 {
     const struct od_ask *ask = s->ask;
@@ -411,21 +425,24 @@ static enum od_status ablate(struct search *s, struct od_arena *scratch)
     for (size_t i = 0; status == OD_OK && i < s->out->item_count; i++)
         if (!(s->out->items[i].without = OD_NEW_ARRAY(ask->arena, float, most)))
             status = OD_NO_MEMORY;
-    for (size_t e = 0; status == OD_OK && e < most; e++) {
+    size_t e = 0;
+    while (status == OD_OK && e < most && items + actions) {
         bool action = items == 0 || (actions > 0 && query->action_events[actions - 1].time >
                                                         query->events[items - 1].time);
         size_t at = --*(action ? &actions : &items);
+        if (!action && query->events[at].item == OD_NO_CODE)
+            continue;
         status = name_event(ask, action ? &query->action_events[at] : &query->events[at], action,
                             &events[e]);
         if (status != OD_OK)
             break;
         od_arena_reset(scratch);
-        status = score_without(s, action, at, e, scratch);
+        status = score_without(s, action, at, e++, scratch);
         if (status != OD_OK)
             return status;
     }
     s->out->events = events;
-    s->out->event_count = most;
+    s->out->event_count = e;
     return status == OD_OK ? OD_OK : od_fail(s->err, status, NULL);
 }
 
@@ -440,6 +457,7 @@ static enum od_status explain(struct search *s, const struct od_explain_query *q
         return status;
     pthread_rwlock_rdlock(&ask->campaign->group->lock);
     look_up(s);
+    find_user_again(ask);
     tell_user(s);
     status = find_clauses(s, ask->arena);
     pthread_rwlock_unlock(&ask->campaign->group->lock);

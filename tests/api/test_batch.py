@@ -92,6 +92,7 @@ def test_other_recipes_for_users(server, world, recipe):
             reasons = line["output"]["reasons"]
             assert len(reasons) == len(line["output"]["recommendedItems"]) and all(isinstance(r, list) for r in reasons)
         assert ["Popular item"] in lines[1]["output"]["reasons"]
+        assert [item.get("reason", []) for item in got[1]] == lines[1]["output"]["reasons"], "a campaign tells it too"
         assert set(lines[0]["output"]["recommendedItems"]) == {item["itemId"] for item in got[0]}
     else:
         for line, items in zip(lines, got):

@@ -161,6 +161,41 @@ static void gram_is_the_sum_of_outer_products(void **state)
                 check_gram(gammas[k - 1], k, fade, rests[r]);
 }
 
+/* Sums of frequent items are moved into double on the way. */
+static void frequent_items_are_summed_as_others(void **state)
+{
+    (void)state;
+    static const float gamma[2] = {.5f, .95f};
+    struct setting s;
+    struct od_linar_kernels k;
+    struct od_linar_head head;
+    struct od_linar_sums sums;
+    setting_init(&s, 30000, 2, 14, OD_LINAR_EVEN, 0);
+    od_linar_kernels_init(&k, gamma, 2, s.shape.window, 0);
+    assert_int_equal(od_linar_head_init(&head, &s.events, 2, NULL), OD_OK);
+    assert_int_equal(od_linar_sums_init(&sums, &s.events, &k, &alone, NULL), OD_OK);
+    struct od_linar_problem p = {&s.events, &k, &head, &sums, &alone};
+    size_t f = od_linar_features(&p), items = s.events.item_count;
+    assert_true(s.events.at_start[1] - s.events.at_start[0] > 1 << 16); /* lost by 8e-4 in float */
+    double *g = calloc(f * f, sizeof *g), *c = calloc(f * items, sizeof *c);
+    struct od_matrix fg = od_matrix_new(f, f), fc = od_matrix_new(f, items);
+    naive(&s, &k, g, c);
+    assert_int_equal(od_linar_gram(&p, &fg, &fc, NULL), OD_OK);
+    for (size_t i = 0; i < f; i++) {
+        for (size_t j = i; j < f; j++)
+            assert_true(fabs((double)fg.at[i * fg.ld + j] / g[i * f + j] - 1) < 2e-4);
+        for (size_t j = 0; j < items; j++)
+            assert_true(fabs((double)fc.at[i * fc.ld + j] / c[i * items + j] - 1) < 2e-4);
+    }
+    free(g);
+    free(c);
+    od_matrix_free(&fg);
+    od_matrix_free(&fc);
+    od_linar_sums_done(&sums);
+    od_linar_head_done(&head);
+    setting_done(&s);
+}
+
 /* With a horizon each prediction aims at all that follows it, discounted. */
 static void a_horizon_aims_at_everything_that_follows(void **state)
 {
@@ -513,6 +548,7 @@ int main(void)
         cmocka_unit_test(pauses_become_empty_positions),
         cmocka_unit_test(rests_leave_items_and_weights),
         cmocka_unit_test(gram_is_the_sum_of_outer_products),
+        cmocka_unit_test(frequent_items_are_summed_as_others),
         cmocka_unit_test(a_horizon_aims_at_everything_that_follows),
         cmocka_unit_test(dense_and_sparse_routes_agree),
         cmocka_unit_test(a_tail_row_is_shrunk_cooccurrence),

@@ -33,6 +33,20 @@ static struct od_training *pairs(bool sorted, bool numbers)
     return toy_finish(b);
 }
 
+/* Lessons in the order of their numbers, each user's at times of their own. */
+static struct od_training *lessons(void)
+{
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    struct od_random rng;
+    od_random_init(&rng, 5);
+    for (unsigned u = 0; u < USERS; u++) {
+        unsigned time = (unsigned)od_random_below(&rng, 1000000);
+        for (unsigned k = 0; k < EVENTS; k++)
+            toy_add(b, u, k, time += 60 + (unsigned)od_random_below(&rng, 100000));
+    }
+    return toy_finish(b);
+}
+
 static void sorted_items_are_no_order(void **state)
 {
     (void)state;
@@ -42,6 +56,9 @@ static void sorted_items_are_no_order(void **state)
             assert_true(od_unordered(t) == sorted);
             od_training_free(t);
         }
+    struct od_training *course = lessons();
+    assert_false(od_unordered(course)); /* taken one after another, as their times tell */
+    od_training_free(course);
     struct od_training *few = toy_random(3, 40, 4, 1);
     assert_false(od_unordered(few));
     od_training_free(few);

@@ -119,8 +119,9 @@ static void the_model_hears_both_histories_and_the_record(void **state)
     act(f, "u", NULL, "i1", "Taken", 20);   /* an action of that name */
     act(f, "u", NULL, "a1", "Clicked", 50); /* imported so: no training looks at it */
     answer(f, &query);
-    assert_int_equal(asked.event_count, 2);
+    assert_int_equal(asked.event_count, 3);
     assert_true(asked.events[0].item == 0 && asked.events[1].item == 2);
+    assert_true(asked.events[2].item == OD_NO_CODE && asked.events[2].time == 30);
     assert_int_equal(asked.action_event_count, 2);
     assert_true(asked.action_events[0].item == 2 && asked.action_events[0].type == OD_ACTION_TAKEN);
     assert_true(asked.action_events[1].item == 3 && asked.action_events[1].time == 40);

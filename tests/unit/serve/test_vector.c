@@ -180,9 +180,7 @@ static void brute_scores(const struct world *w, uint32_t user, uint32_t asked, f
     struct od_arena scratch;
     bool personal;
     for (size_t e = 0; e < w->lengths[user]; e++)
-        if (w->code[w->history[user][e]] != OD_NO_CODE)
-            events[query.event_count++] =
-                (struct od_past_event){.item = w->code[w->history[user][e]]};
+        events[query.event_count++] = (struct od_past_event){.item = w->code[w->history[user][e]]};
     od_arena_init(&scratch, SIZE_MAX);
     assert_int_equal(
         w->campaign->recipe->score(w->campaign->model, &query, &scratch, scores, &personal, NULL),
