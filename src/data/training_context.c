@@ -106,8 +106,10 @@ static enum od_status begin(struct od_event_array *array, size_t width, bool num
 
 /* --- a chunk's columns --- */
 
-static bool is_context(const struct od_built_context *context, struct od_str name)
+/* Booleans are for no training (data.md section 2): no request could say them as an event does. */
+static bool is_context(const struct od_built_context *context, const struct od_field *field)
 {
+    struct od_str name = field->name;
     static const char *const reserved[] = {
         "USER_ID",     "ITEM_ID",           "TIMESTAMP",  "EVENT_TYPE",
         "EVENT_VALUE", "RECOMMENDATION_ID", "IMPRESSION", "EVENT_ATTRIBUTION_SOURCE",
@@ -115,7 +117,7 @@ static bool is_context(const struct od_built_context *context, struct od_str nam
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (od_str_eq_c(name, reserved[i]))
             return false;
-    return !od_context_excludes(context, name);
+    return field->type != OD_FIELD_BOOLEAN && !od_context_excludes(context, name);
 }
 
 static enum od_status add_column(struct od_built_context *context, struct od_str name, bool text,
@@ -200,7 +202,7 @@ enum od_status od_context_open(struct od_built_context *context, const struct od
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status s = OD_OK;
     for (size_t f = 0; s == OD_OK && f < schema->field_count && f < chunk->column_count; f++)
-        if (is_context(context, schema->fields[f].name))
+        if (is_context(context, &schema->fields[f]))
             s = open_column(context, &schema->fields[f], &chunk->columns[f], used, cap, out, err);
     size_t shown = od_schema_find(schema, OD_STR("IMPRESSION"));
     bool wanted = !od_context_excludes(context, OD_STR("IMPRESSION"));

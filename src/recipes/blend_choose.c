@@ -230,7 +230,9 @@ static enum od_status try_parts(struct choice *c, struct od_error *err)
         double without = 0;
         uint32_t others = c->active & ((1u << parts) - 1) & ~(1u << weakest);
         enum od_status st = say(c, .7 + .25 * round / parts, err);
-        if (st == OD_OK && others &&
+        bool hears =
+            others & ~c->sample->steady; /* without a history nobody is asked by steady ones */
+        if (st == OD_OK && hears &&
             try_without(c, 1u << weakest | longer(1u << weakest) | rested(1u << weakest),
                         part_worth, &without) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);

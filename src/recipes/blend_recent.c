@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 static const uint32_t window_s[OD_RECENT_WINDOWS] = {86400, 7 * 86400, 30 * 86400};
 
 /* One pass by the 16 bits from shift on. */
@@ -39,7 +41,11 @@ enum od_status od_recent_make(const struct od_training *training, struct od_rece
         return od_fail(err, OD_NO_MEMORY, NULL);
     }
     uint32_t *kept[2] = {memory, memory + most}, *other[2] = {spare, spare + most};
-    for (uint64_t e = 0; e < events; e += stride) {
+    for (uint64_t from = 0; from < events; from += stride) {
+        /* one of every so many by chance: histories of one length have no place never looked at */
+        uint64_t e = from + (stride > 1 ? od_hash_mix(from, 0x7265) % stride : 0);
+        if (e >= events)
+            break;
         uint64_t age = (uint64_t)training->last_time - (uint64_t)training->time[e];
         if (age > UINT32_MAX)
             continue;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "math/kernels.h"
 #include "math/ridge.h"
 #include "os/parallel.h"
@@ -84,6 +85,12 @@ struct summing {
     float *step[PARTS];
 };
 
+/* By chance, so that histories of one length have no place that is never taken. */
+static bool is_taken(const struct summing *s, uint64_t e)
+{
+    return s->stride == 1 || od_hash_mix(e, 0x7461) % s->stride == 0;
+}
+
 /* Whether event e, not a user's first, ends a step that counts. */
 static bool ends_step(const struct summing *s, uint64_t e)
 {
@@ -127,7 +134,7 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     for (uint32_t u = first; u < last && good; u++)
         for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++) {
             float weight = od_training_weight(t, e);
-            if (e % s->stride != 0 || !(weight > 0) || !ends_step(s, e))
+            if (!is_taken(s, e) || !(weight > 0) || !ends_step(s, e))
                 continue;
             past_fill(&past, s->rows, t->item, t->user_start[u], e, s->steps);
             add_pairs(&past, weight, s->past[index], n);

@@ -57,7 +57,7 @@ static enum od_status plan_init(struct plan *p, const struct od_features *from, 
         p->rows[from->column[e]]++;
     for (uint32_t c = 0; c < n && st == OD_OK; c++) {
         p->column[c] = OD_NO_CODE;
-        p->weight[c] = logf((float)described / (float)(p->rows[c] + !p->rows[c]));
+        p->weight[c] = (float)log((double)described / (double)(p->rows[c] + !p->rows[c]));
         if (p->rows[c] && p->rows[c] < described)
             order[usable++] = (struct frequent){p->rows[c], c};
     }

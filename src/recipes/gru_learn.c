@@ -106,7 +106,7 @@ static bool kept_from(const struct pass *p, size_t r)
 
 static uint32_t gap_after(const struct pass *p, size_t r)
 {
-    return kept_from(p, r) ? 0 : od_gru_gap_after(p->rows, r);
+    return kept_from(p, r) ? 0 : od_gru_gap(p->rows->time[r], p->rows->asked[r]);
 }
 
 /* --- forward --- */

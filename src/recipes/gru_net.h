@@ -11,7 +11,8 @@
  *
  * A request at the very time of the newest event says nothing about a pause, so its bucket is that
  * of the unknown gap; while learning, the gap (and the end of a session) is kept from the output of
- * a random quarter of the rows, which teaches it what to expect then.
+ * a random quarter of the rows, which teaches it what to expect then. Events within a second are
+ * learnt by a bucket of their own: they are half of some sets, and no sample of unknown gaps.
  *
  * with c = D(the user's record) and s = tanh(W c + b) at the start. The last entry of o is 1, so
  * the last entry of an item's vector is its bias. Losses look back bptt events. */

@@ -106,7 +106,7 @@ static void put_edge(struct od_buf *out, const struct edges *b, uint32_t place)
     if (place == 0 || place == b->bins)
         od_buf_puts(out, place ? "inf" : "-inf");
     else
-        od_buf_printf(out, "%.9g", (double)b->edge[place - 1]);
+        od_buf_printf(out, "%.17g", (double)b->edge[place - 1]);
 }
 
 static enum od_status name_texts(const struct od_training_column *column, struct od_dict *names,

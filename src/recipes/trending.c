@@ -9,7 +9,8 @@
  *
  * Items with growth score their z (above 0), the others their popularity order (below 0). When the
  * two intervals before the request have no interaction there is no trend to speak of, and everybody
- * gets popular items (recipes.md section 6).
+ * gets popular items (recipes.md section 6). A model is counted anew every two hours at most, so
+ * shorter intervals are not asked for more than that.
  *
  * Metrics: those of every item recipe on held-out users, and trend_prediction_accuracy on the last
  * tenth of the events: the half-life chosen before it foretells its intervals. */
@@ -26,6 +27,7 @@
  * measured after the second. */
 #define CHOOSE_FROM 0.6
 #define TEST_FROM   0.9
+#define RECOUNT_S   7200
 
 struct header {
     int64_t interval_s, end_s;
@@ -192,9 +194,11 @@ static const struct od_image_dict *items(const struct od_model *model)
 }
 
 /* Whole intervals from one time to a later one; 0 when it is not later. */
-static double intervals_between(const struct model *m, int64_t from, int64_t to)
+static bool is_stale(const struct model *m, int64_t now_s)
 {
-    return to > from ? (double)(((uint64_t)to - (uint64_t)from) / (uint64_t)m->now->interval_s) : 0;
+    int64_t interval = m->now->interval_s > RECOUNT_S ? m->now->interval_s : RECOUNT_S;
+    return now_s > m->now->end_s &&
+           ((uint64_t)now_s - (uint64_t)m->now->end_s) / (uint64_t)interval >= 2;
 }
 
 /* z where it is above 0, the popularity order elsewhere. scores holds z and is overwritten. */
@@ -213,7 +217,7 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     (void)err;
     const struct model *m = (const struct model *)model;
     *out_personal = false; /* one list for everybody */
-    if (intervals_between(m, m->now->end_s, query->now_s) >= 2) {
+    if (is_stale(m, query->now_s)) {
         od_popularity_scores(&m->popularity, scores);
         return OD_OK;
     }

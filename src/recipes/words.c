@@ -164,8 +164,10 @@ size_t od_words_value(const struct od_words *w, char letter, const struct od_que
     double number;
     size_t n = 0;
     uint32_t column = OD_NO_CODE;
-    if (od_str_to_double(value->value, &number))
-        column = od_words_number(w, letter, value->name, number);
+    if (od_str_to_double(value->value,
+                         &number)) /* a training set's context is in single precision */
+        column =
+            od_words_number(w, letter, value->name, letter == 'C' ? (double)(float)number : number);
     if (column == OD_NO_CODE)
         column = od_words_text(w, letter, value->name, value->value);
     if (column != OD_NO_CODE && room) {

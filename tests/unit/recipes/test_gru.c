@@ -130,39 +130,57 @@ static void bptt_bounds_how_far_a_loss_looks_back(void **state)
     }
 }
 
-static void check_states(struct net_case *c)
+static void states_score_as_learning_does(void **state)
 {
-    static uint32_t lasts[ROWS];
+    (void)state;
+    struct net_case c;
+    set_up(&c, 32);
     float out[SEQUENCES * WIDTH];
-    od_gru_functions.states(&c->net, &c->params, &c->rows, out, c->work);
+    od_gru_functions.states(&c.net, &c.params, &c.rows, out, c.work);
     double expected = 0;
     for (uint32_t s = 0; s < SEQUENCES; s++) {
         double sum = 0, own = 0;
         for (uint32_t i = 0; i < ITEMS; i++) {
-            double logit = weighed(out + s * WIDTH, c->v + i * WIDTH, WIDTH);
+            double logit = weighed(out + s * WIDTH, c.v + i * WIDTH, WIDTH);
             sum += exp(logit);
             own = i == target[last[s]] ? logit : own;
         }
         expected += (double)weight[last[s]] * (log(sum) - own);
     }
+    static uint32_t lasts[ROWS];
     for (uint32_t r = 0; r < ROWS; r++)
         lasts[r] = r == last[0] || r == last[1] || r == last[2] ? target[r] : OD_NO_CODE;
-    c->rows.target = lasts;
-    assert_float_equal(loss(c), expected, 1e-4);
+    c.rows.target = lasts;
+    assert_float_equal(loss(&c), expected, 1e-4);
+    tear_down(&c);
 }
 
-static void states_score_as_learning_does(void **state)
+/* Asked at the very time of the last event, or before it: what is learnt of unknown pauses (the
+ * first bucket) answers, not what is learnt of events within a second (the next one). */
+static void no_pause_is_an_unknown_one(void **state)
 {
     (void)state;
     int64_t at_once[ROWS];
+    float before[SEQUENCES * WIDTH], after[SEQUENCES * WIDTH];
     struct net_case c;
     set_up(&c, 32);
-    check_states(&c);
     memcpy(at_once, asked, sizeof asked);
-    for (uint32_t s = 0; s < SEQUENCES; s++) /* at the very time of the last event, or before it */
+    for (uint32_t s = 0; s < SEQUENCES; s++)
         at_once[last[s]] = when[last[s]] - s;
     c.rows.asked = at_once;
-    check_states(&c);
+    for (uint32_t t = 0; t < c.params.count; t++) {
+        if (strcmp(c.params.tensor[t].name, "gap.shift") != 0)
+            continue;
+        float *shift = od_nn_in(&c.params, c.params.value, t);
+        od_gru_functions.states(&c.net, &c.params, &c.rows, before, c.work);
+        shift[WIDTH] += 1;
+        od_gru_functions.states(&c.net, &c.params, &c.rows, after, c.work);
+        assert_memory_equal(before, after, sizeof before);
+        shift[0] += 1;
+        od_gru_functions.states(&c.net, &c.params, &c.rows, after, c.work);
+        for (uint32_t s = 0; s < SEQUENCES; s++)
+            assert_float_equal(after[s * WIDTH], before[s * WIDTH] + 1, 1e-5);
+    }
     tear_down(&c);
 }
 
@@ -184,6 +202,7 @@ int main(void)
         cmocka_unit_test(gradients_by_differences),
         cmocka_unit_test(bptt_bounds_how_far_a_loss_looks_back),
         cmocka_unit_test(states_score_as_learning_does),
+        cmocka_unit_test(no_pause_is_an_unknown_one),
         cmocka_unit_test(gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

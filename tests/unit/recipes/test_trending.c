@@ -61,8 +61,8 @@ static void two_intervals_without_events_give_popular_items(void **state)
     const struct {
         const char *frequency;
         int64_t stale_s;
-    } cases[] = {{"30 minutes", HOUR},
-                 {"1 hour", 2 * HOUR},
+    } cases[] = {{"30 minutes", 4 * HOUR},
+                 {"1 hour", 4 * HOUR},
                  {"2 hours", 4 * HOUR},
                  {"3 hours", 6 * HOUR},
                  {"1 day", 48 * HOUR}};
