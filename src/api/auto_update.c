@@ -115,7 +115,10 @@ static int64_t interval_ms(const struct od_app *app, const struct od_recipe_spec
         const char *name;
         int64_t ms;
     } frequencies[] = {{"3 hours", 3 * 3600000LL}, {"1 day", 24 * 3600000LL}};
+    const int64_t half_hour = 1800000;
     int64_t least = (int64_t)app->config.auto_update_s * 1000;
+    if (spec->incremental_update && value->perform_incremental_update.value)
+        return least < half_hour ? least : half_hour;
     if (!spec->auto_update && !spec->auto_recount)
         return 0;
     const struct od_api_string_map *params =

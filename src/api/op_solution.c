@@ -142,6 +142,8 @@ static enum od_status apply_update(struct od_call *call,
     value->latest_solution_update = update;
     if (in->perform_auto_training.set)
         value->perform_auto_training = in->perform_auto_training;
+    if (in->perform_incremental_update.set)
+        value->perform_incremental_update = in->perform_incremental_update;
     const struct od_personalize_solution_update_config *changes = in->solution_update_config;
     if (value->solution_config)
         *config = *value->solution_config;
@@ -167,7 +169,7 @@ static enum od_status check_update(struct od_call *call,
         value->recipe_arn.ptr ? od_recipe_by_arn(call, value->recipe_arn, &spec) : OD_OK;
     if (s != OD_OK)
         return s;
-    if (in->perform_incremental_update.value)
+    if (in->perform_incremental_update.value && !spec->incremental_update)
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "performIncrementalUpdate is not supported by recipe %s.", spec->name);
     const struct od_personalize_solution_update_config *changes = in->solution_update_config;

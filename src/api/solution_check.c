@@ -177,7 +177,7 @@ enum od_status od_solution_check(struct od_call *call,
 {
     const struct od_personalize_solution_config *config = in->solution_config;
     int64_t days;
-    if (in->perform_incremental_update.value)
+    if (in->perform_incremental_update.value && !spec->incremental_update)
         return unsupported(call, "performIncrementalUpdate", spec);
     if ((in->perform_hpo.value || (config && config->hpo_config)) && !spec->supports_hpo)
         return unsupported(call, "HPO", spec);

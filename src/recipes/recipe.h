@@ -66,6 +66,7 @@ struct od_recipe_spec {
     bool needs_items, needs_actions; /* datasets it cannot do without */
     bool needs_attributes;           /* some column of Items or Users that tells them apart */
     bool auto_update;                /* a deployed version takes new items in every two hours */
+    bool incremental_update;         /* likewise every half hour, where a solution asks for it */
     bool auto_recount;               /* a deployed version is counted anew at intervals */
     bool uses_fields;                /* columns of Items, Users or context may change the model */
     bool interactions_optional;      /* trains on none as well: the training set may be empty */

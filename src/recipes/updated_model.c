@@ -1,5 +1,5 @@
-/* Scoring from an updated image: see updated.h. The inner model knows its own items alone: events
- * on new ones are on unknown items to it, and so is a new item asked about. */
+/* Scoring from an updated image: see updated.h. The inner model knows its own items alone: events on
+ * new ones are on unknown items to it. Asked about a new item, it hears the one most like it. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -113,6 +113,17 @@ static float score_new(const struct model *m, uint32_t item, const float *inner,
     return weight > 0 ? sum / weight : last;
 }
 
+/* The item that stands for one that is asked about. */
+static uint32_t asked_item(const struct model *m, uint32_t item)
+{
+    if (item >= m->items.count || m->old[item] != OD_NO_CODE)
+        return inner_code(m, item);
+    uint64_t best = m->at[item];
+    for (uint64_t k = m->at[item]; k < m->at[item + 1]; k++)
+        best = m->weight[k] > m->weight[best] ? k : best;
+    return m->at[item] < m->at[item + 1] ? m->like[best] : OD_NO_CODE;
+}
+
 /* The query as the inner model hears it. */
 static enum od_status inner_query(const struct model *m, const struct od_query *query,
                                   struct od_arena *scratch, struct od_query *out)
@@ -122,7 +133,7 @@ static enum od_status inner_query(const struct model *m, const struct od_query *
         return OD_NO_MEMORY;
     *out = *query;
     out->events = events;
-    out->item = inner_code(m, query->item);
+    out->item = asked_item(m, query->item);
     for (size_t i = 0; i < query->event_count; i++) {
         events[i] = query->events[i];
         events[i].item = inner_code(m, query->events[i].item);

@@ -129,13 +129,37 @@ def test_a_deployed_version_updates_itself_when_something_came(shop):
     assert len(shop.control.list_solution_versions(solutionArn=solution)["solutionVersions"]) == 1, "no new version"
     told = card(shop, version)
     assert told["update"]["newItems"] == 1 and told["popularity"], "what was compared stays said"
-    wait_for(lambda: images(shop), lambda now: len(now) == 3, 10)  # trained, updated, and the card of the latter
+    wait_for(lambda: images(shop), lambda now: len(now) == 4, 10)  # trained and updated, a card each
+    add_items(shop, {"newer-drama": "drama"})
+    wait_for(lambda: ranks(shop, campaign, "someone"), lambda listed: "newer-drama" in listed, 30)
+    told = card(shop, version)
+    assert told["update"]["newItems"] == 2 and told["popularity"], "after another update too"
+    wait_for(lambda: images(shop), lambda now: len(now) == 4, 10)
     settled = images(shop)
     assert first[-1] in settled, "the trained image stays: the next update starts from it"
     shop.stop()
     shop.start()
     assert "brand-new-drama" in ranks(shop, campaign, "someone"), "a restart serves the updated image"
     assert images(shop) == settled, "nothing came, nothing is done"
+
+
+def test_similar_meanings_take_new_items_in_where_the_solution_says_so(shop):
+    recipe = "aws-semantic-similarity"
+    solution = new_solution(shop, shop.group, recipe, performIncrementalUpdate=True)
+    version = new_version(shop, solution)
+    assert describe(shop, version)["performIncrementalUpdate"] is True
+    campaign = new_campaign(shop, version)
+    add_items(shop, {"brand-new-drama": "drama"})
+
+    def listed(item):
+        answer = shop.runtime.get_recommendations(campaignArn=campaign, itemId=item, numResults=200)
+        return [i["itemId"] for i in answer["itemList"]]
+
+    wait_for(lambda: listed("drama-05"), lambda items: "brand-new-drama" in items, 30)
+    asked = listed("brand-new-drama")
+    assert asked[0].startswith("drama") and "brand-new-drama" not in asked, asked[:5]
+    with refused(II, "performIncrementalUpdate", SIMS):
+        new_solution(shop, shop.group, SIMS, performIncrementalUpdate=True)
 
 
 def test_trends_are_counted_anew(shop):

@@ -28,6 +28,7 @@ FLAGS = {  # member of the specification -> member of struct od_recipe_spec
     "exploration": "supports_exploration", "extension": "extension", "needs_items": "needs_items",
     "needs_actions": "needs_actions", "needs_attributes": "needs_attributes", "interactions_optional": "interactions_optional",
     "fields": "uses_fields", "auto_update": "auto_update", "auto_recount": "auto_recount",
+    "incremental": "incremental_update",
     "user_optional": "user_optional",
 }
 TEXTS = ["base", "event", "consumed"]  # of domain recipes
