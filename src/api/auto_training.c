@@ -1,6 +1,7 @@
 /* Automatic training (recipes.md section 4): a solution with performAutoTraining gets its first
  * version within the hour after its creation unless somebody trains it by hand before, then one
- * each interval since the last, if interactions came in meanwhile.
+ * each interval since the last, if interactions came in meanwhile. Another rate begins its interval
+ * with a training.
  *
  * Looked at every TICK by the store thread; nothing is remembered but what the catalogue says, so a
  * restart changes nothing. A failed version counts as a training: its reason will not go away by
@@ -54,7 +55,15 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *sol
         return OD_OK;
     }
     const struct od_resource *last = &versions[count - 1];
-    if (!is_over(last->status) || call->now_ms - last->created_ms < days * DAY_MS)
+    if (!is_over(last->status))
+        return OD_OK;
+    struct od_json extra = {0};
+    s = od_json_parse(call->arena, solution->extra.len ? solution->extra : OD_STR("{}"), &extra,
+                      &call->err);
+    if (s != OD_OK)
+        return s;
+    *out = od_json_get_i64(&extra, "rate_ms", 0) > last->created_ms;
+    if (*out || call->now_ms - last->created_ms < days * DAY_MS)
         return OD_OK;
     return has_news(call, last, out);
 }

@@ -188,8 +188,38 @@ static enum od_status check_update(struct od_call *call,
                : OD_OK;
 }
 
+/* Notes that the training rate is another one from now on: auto_training.c. */
+static enum od_status note_rate(struct od_call *call, int64_t before, int64_t days,
+                                struct od_resource *resource)
+{
+    struct od_json old;
+    struct od_buf text;
+    if (before == days)
+        return OD_OK;
+    enum od_status s = od_json_parse(
+        call->arena, resource->extra.len ? resource->extra : OD_STR("{}"), &old, &call->err);
+    if (s != OD_OK)
+        return s;
+    od_buf_init(&text, 1u << 20);
+    od_buf_printf(&text, "{\"rate_ms\":%lld", (long long)call->now_ms);
+    od_json_write_others(&old, (const char *const[]){"rate_ms", NULL}, &text);
+    od_buf_char(&text, '}');
+    resource->extra =
+        od_buf_status(&text) == OD_OK ? od_arena_str(call->arena, od_buf_view(&text)) : OD_STR_NONE;
+    od_buf_done(&text);
+    return resource->extra.ptr ? OD_OK : od_fail(&call->err, OD_NO_MEMORY, NULL);
+}
+
+static enum od_status rate_of(struct od_call *call, const struct od_personalize_solution *value,
+                              int64_t *out_days)
+{
+    const struct od_personalize_solution_config *config = value->solution_config;
+    return od_schedule_check(call, config ? config->auto_training_config : NULL, out_days);
+}
+
 enum od_status od_op_update_solution(struct od_call *call)
 {
+    int64_t before, days;
     const struct od_personalize_update_solution_request *in = OD_IN(call, update_solution_request);
     struct od_resource resource;
     struct od_personalize_solution value = {0};
@@ -201,7 +231,13 @@ enum od_status od_op_update_solution(struct od_call *call)
     if (s == OD_OK)
         s = check_update(call, in, &value);
     if (s == OD_OK)
+        s = rate_of(call, &value, &before);
+    if (s == OD_OK)
         s = apply_update(call, in, &value);
+    if (s == OD_OK)
+        s = rate_of(call, &value, &days);
+    if (s == OD_OK)
+        s = note_rate(call, before, days, &resource);
     if (s == OD_OK)
         s = od_resource_pack(call, &od_kind_solution, &value, &resource);
     if (s == OD_OK)

@@ -100,6 +100,23 @@ def test_ranking_leans_too(server, shop):
             assert sum(terms.values()) == pytest.approx(item["score"], abs=1e-3)
 
 
+def test_an_objective_by_a_column_that_is_left_out_is_refused(server, shop):
+    for config, fits in (
+        ({"excludedDatasetColumns": {"ITEMS": ["MARGIN"]}}, False),
+        ({"includedDatasetColumns": {"ITEMS": ["ITEM_ID", "BRAND"]}}, False),
+        ({"excludedDatasetColumns": {"ITEMS": ["BRAND"]}}, True),
+    ):
+        make = lambda: server.control.create_solution(  # noqa: E731
+            name=unique("objective"), datasetGroupArn=shop, recipeArn=RECIPE + UP, performAutoTraining=False,
+            solutionConfig={"optimizationObjective": level("LOW"), "trainingDataConfig": config},
+        )
+        if fits:
+            make()
+        else:
+            with refused(II, "MARGIN", "trainingDataConfig"):
+                make()
+
+
 @pytest.mark.parametrize(
     "recipe,objective,words",
     [

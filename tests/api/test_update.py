@@ -162,6 +162,21 @@ def test_similar_meanings_take_new_items_in_where_the_solution_says_so(shop):
         new_solution(shop, shop.group, SIMS, performIncrementalUpdate=True)
 
 
+def test_another_training_rate_begins_with_a_training(shop):
+    rate = lambda days: {"autoTrainingConfig": {"schedulingExpression": f"rate({days} days)"}}  # noqa: E731
+    solution = new_solution(shop, shop.group, "aws-popularity-count")
+    shop.control.update_solution(solutionArn=solution, performAutoTraining=True, solutionUpdateConfig=rate(7))
+    new_version(shop, solution)
+    time.sleep(3)
+    versions = lambda: shop.control.list_solution_versions(solutionArn=solution)["solutionVersions"]  # noqa: E731
+    assert len(versions()) == 1, "seven days are the rate of a solution anyway"
+    shop.control.update_solution(solutionArn=solution, solutionUpdateConfig=rate(20))
+    wait_for(versions, lambda made: len(made) == 2, 20)
+    wait_for(versions, lambda made: {v["status"] for v in made} == {"ACTIVE"}, 20)
+    time.sleep(3)
+    assert sorted(v["trainingType"] for v in versions()) == ["AUTOMATIC", "MANUAL"], "once"
+
+
 def test_trends_are_counted_anew(shop):
     version = new_version(shop, new_solution(shop, shop.group, TRENDING))
     campaign = new_campaign(shop, version)
