@@ -1,4 +1,5 @@
 /* Solutions: a recipe and its configuration for a dataset group. */
+#include "api/attach.h"
 #include "api/solution.h"
 
 #include "api/files.h"
@@ -68,6 +69,38 @@ static enum od_status check_request(struct od_call *call,
     return s == OD_OK ? od_quota_check(call, OD_QUOTA_SOLUTIONS, in->dataset_group_arn) : s;
 }
 
+/* The columns of the group's datasets now, by type: a schema's later ones are for later solutions
+ * (recipes.md section 3). Kept as "columns" in extra, read by prepare.c. */
+static enum od_status note_columns(struct od_call *call, struct od_resource *resource)
+{
+    struct od_buf text;
+    enum od_status s = OD_OK;
+    bool any = false;
+    od_buf_init(&text, 1u << 20);
+    od_buf_puts(&text, "{\"columns\":{");
+    for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++) {
+        struct od_dataset_info info;
+        s = od_group_dataset(call, resource->group, (enum od_dataset_type)t, &info);
+        if (s != OD_OK || !info.schema)
+            continue;
+        od_buf_printf(&text, "%s\"%s\":[", any ? "," : "",
+                      od_dataset_type_name((enum od_dataset_type)t));
+        for (size_t f = 0; f < info.schema->field_count; f++) {
+            od_buf_puts(&text, f ? "," : "");
+            od_buf_json(&text, info.schema->fields[f].name);
+        }
+        od_buf_char(&text, ']');
+        any = true;
+    }
+    od_buf_puts(&text, "}}");
+    if (s == OD_OK && od_buf_status(&text) == OD_OK)
+        resource->extra = od_arena_str(call->arena, od_buf_view(&text));
+    if (s == OD_OK && !resource->extra.ptr)
+        s = od_fail(&call->err, OD_NO_MEMORY, NULL);
+    od_buf_done(&text);
+    return s;
+}
+
 enum od_status od_op_create_solution(struct od_call *call)
 {
     const struct od_personalize_create_solution_request *in = OD_IN(call, create_solution_request);
@@ -77,6 +110,8 @@ enum od_status od_op_create_solution(struct od_call *call)
                                    .group = in->dataset_group_arn,
                                    .status = OD_STR("ACTIVE")};
     enum od_status s = check_request(call, in, resource.arn);
+    if (s == OD_OK)
+        s = note_columns(call, &resource);
     if (s != OD_OK)
         return s;
     struct od_personalize_solution value = {

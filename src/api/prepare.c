@@ -106,6 +106,7 @@ struct training_facts {
     struct od_resource version;
     struct od_personalize_solution_version value;
     struct od_json extra;                /* of the version */
+    const struct od_json *columns;       /* that the solution knows, by dataset type; NULL: all */
     bool in_place;                       /* an automatic update: the version stays what it is */
     const struct od_recipe_spec *recipe; /* NULL: AutoML chooses */
     struct od_resource serving;          /* the version a campaign serves; arn absent: none */
@@ -145,6 +146,24 @@ enum od_status od_prepare_sources(struct od_call *call, struct od_str group,
     return s;
 }
 
+/* Columns that schemas got after the solution was created are not its own. */
+static enum od_status read_columns(struct od_call *call, struct training_facts *facts)
+{
+    struct od_resource solution;
+    struct od_json *extra = OD_NEW(facts->arena, struct od_json);
+    if (!od_str_eq_c(facts->version.kind, od_kind_solution_version.name))
+        return OD_OK;
+    if (!extra)
+        return od_fail(&call->err, OD_NO_MEMORY, NULL);
+    enum od_status s = od_catalog_get(call->app->store, facts->version.parent, facts->arena,
+                                      &solution, &call->err);
+    if (s == OD_OK && solution.extra.len)
+        s = od_json_parse(facts->arena, solution.extra, extra, &call->err);
+    if (s == OD_OK && solution.extra.len)
+        facts->columns = od_json_get(extra, OD_STR("columns"));
+    return s;
+}
+
 static enum od_status read_training(struct od_app *app, void *context, struct od_error *err)
 {
     struct training_facts *facts = context;
@@ -158,6 +177,8 @@ static enum od_status read_training(struct od_app *app, void *context, struct od
         s = od_json_parse(facts->arena, facts->version.extra, &facts->extra, &call.err);
     if (s == OD_OK && facts->value.recipe_arn.ptr)
         s = od_recipe_by_arn(&call, facts->value.recipe_arn, &facts->recipe);
+    if (s == OD_OK)
+        s = read_columns(&call, facts);
     if (s == OD_OK)
         s = read_serving(&call, facts);
     for (int t = OD_INTERACTIONS; s == OD_OK && t < OD_DATASET_TYPES; t++)
@@ -329,12 +350,21 @@ static const struct od_personalize_solution_config *config_of(const struct train
     return facts->value.perform_auto_ml.value ? NULL : facts->value.solution_config;
 }
 
+static bool came_later(const struct od_json *columns, const char *type, struct od_str column)
+{
+    const struct od_json *list = columns ? od_json_get(columns, od_str_c(type)) : NULL;
+    bool known = !list;
+    for (size_t i = 0; list && i < list->count; i++)
+        known |= od_str_eq(list->items[i].text, column);
+    return !known;
+}
+
 static void add_excluded(struct od_buf *spec, const struct training_facts *facts)
 {
     const struct od_personalize_solution_config *whole = config_of(facts);
     const struct od_personalize_training_data_config *config =
         whole ? whole->training_data_config : NULL;
-    if (!config)
+    if (!config && !facts->columns)
         return;
     add_key(spec, "exclude_columns");
     od_buf_char(spec, '{');
@@ -345,10 +375,12 @@ static void add_excluded(struct od_buf *spec, const struct training_facts *facts
         add_key(spec, type);
         od_buf_char(spec, '[');
         for (size_t f = 0; schema && f < schema->field_count; f++) {
-            if (!od_training_leaves_out(&facts->value, type, schema->fields[f].name))
+            struct od_str name = schema->fields[f].name;
+            if (!(config && od_training_leaves_out(&facts->value, type, name)) &&
+                !came_later(facts->columns, type, name))
                 continue;
             od_buf_puts(spec, any ? "," : "");
-            od_buf_json(spec, schema->fields[f].name);
+            od_buf_json(spec, name);
             any = true;
         }
         od_buf_char(spec, ']');

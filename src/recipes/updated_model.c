@@ -1,5 +1,5 @@
-/* Scoring from an updated image: see updated.h. The inner model knows its own items alone: events on
- * new ones are on unknown items to it. Asked about a new item, it hears the one most like it. */
+/* Scoring from an updated image: see updated.h. The inner model knows its own items alone: events
+ * on new ones are on unknown items to it. Asked about a new item, it hears the one most like it. */
 #include <math.h>
 #include <stdlib.h>
 

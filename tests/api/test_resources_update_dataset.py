@@ -8,12 +8,15 @@ from harness import (
     csv_text,
     field,
     finish_import,
+    interactions_csv,
     items_csv,
     load,
     new_dataset,
     new_filter,
     new_group,
     new_schema,
+    new_solution,
+    new_version,
     put_object,
     refused,
     schema,
@@ -38,6 +41,20 @@ def test_a_dataset_gets_a_grown_schema(server):
     header = [f["name"] for f in GROWN["fields"]]
     row = ("new-1", "g", 1, 1.0, "o", "true", "text", 5, "KR")
     load(server, dataset, csv_text(header, [row]), "INCREMENTAL")
+
+
+def test_a_solution_trains_on_the_columns_it_was_created_with(server):
+    group = new_group(server)
+    load(server, new_dataset(server, group), interactions_csv())
+    dataset = new_dataset(server, group, "ITEMS")
+    load(server, dataset, items_csv())
+    before = new_solution(server, group)
+    server.control.update_dataset(datasetArn=dataset, schemaArn=new_schema(server, GROWN))
+    after = new_solution(server, group)
+    for solution, has in ((before, False), (after, True)):
+        path = "/ondol/models/" + new_version(server, solution)
+        told = server.send("GET", path, headers=server.sign("GET", path, b"", {})).json["card"]["fields"]["ITEMS"]
+        assert "GENRES" in told and ("COUNTRY" in told) == has
 
 
 @pytest.mark.parametrize(
