@@ -357,6 +357,36 @@ static void the_period_has_its_effect(void **state)
     world_done(&w);
 }
 
+/* One view in twenty-one ends in a take, within minutes; of the rest nobody says anything. The offers
+ * of the last two weeks still run: by them one in ten would seem to be taken. */
+static void who_has_not_answered_yet_does_not_raise_the_probability(void **state)
+{
+    (void)state;
+    enum { OFFERS = 4000 };
+    struct world w;
+    world_init(&w, OFFERS, true);
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < OFFERS; u++) {
+        int64_t seen = (int64_t)u * 70 * DAY / OFFERS;
+        act(b, u, 0, "Viewed", seen);
+        if (u % 21 == 0)
+            act(b, u, 0, "Taken", seen + 100);
+    }
+    od_training_free(w.actions);
+    w.input.actions = w.actions = toy_finish(b);
+    struct od_memory_model m = model_of(&w);
+    struct od_past_event events[6];
+    for (uint32_t k = 0; k < 6; k++) /* like everybody's */
+        events[k] = (struct od_past_event){.item = k % 5, .type = OD_NO_TYPE, .time = k * DAY};
+    struct od_query q = {.events = events, .event_count = 6, .item = OD_NO_CODE, .now_s = 60 * DAY};
+    float score;
+    ask(&m, &q, &score);
+    if (fabsf(score - .05F) > .015F)
+        fail_msg("%g", (double)score);
+    od_memory_model_done(&m);
+    world_done(&w);
+}
+
 static void metrics_find_what_can_be_found(void **state)
 {
     (void)state;
@@ -520,6 +550,7 @@ int main(void)
         cmocka_unit_test(what_a_query_knows_of_actions_takes_the_place_of_the_image),
         cmocka_unit_test(exploration_draws_for_new_actions_alone),
         cmocka_unit_test(the_period_has_its_effect),
+        cmocka_unit_test(who_has_not_answered_yet_does_not_raise_the_probability),
         cmocka_unit_test(metrics_find_what_can_be_found),
         cmocka_unit_test(threads_give_the_same_image_and_metrics),
         cmocka_unit_test(no_action_at_all_is_refused),
