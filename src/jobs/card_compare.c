@@ -56,11 +56,12 @@ static enum od_status train_part(struct compare *c, const struct od_recipe *reci
 
 static enum od_status ask(struct compare *c, const struct od_recipe *recipe,
                           const struct od_model *model, const struct od_split *split,
-                          struct od_metrics *out)
+                          const uint16_t *to_type, struct od_metrics *out)
 {
     struct od_recipe_scorer scorer = {0};
     *out = (struct od_metrics){0};
     enum od_status s = od_recipe_scorer_init(&scorer, recipe, model, split, c->run->err);
+    scorer.to_type = to_type;
     if (s == OD_OK) {
         struct od_scorer asked = od_recipe_scorer_of(&scorer);
         s = od_evaluate(&asked, split, c->input->threads, out, c->run->err);
@@ -80,7 +81,7 @@ static enum od_status compare_popularity(struct compare *c, struct od_buf *out)
     snprintf(c->stage, sizeof c->stage, "card: popularity");
     enum od_status s = train_part(c, recipe, spec, NULL, c->split.train, &model);
     if (s == OD_OK)
-        s = ask(c, recipe, model.model, &c->split, &metrics);
+        s = ask(c, recipe, model.model, &c->split, NULL, &metrics);
     od_memory_model_done(&model);
     if (s != OD_OK)
         return s;
@@ -147,6 +148,22 @@ static bool later_users(struct compare *c, int64_t after_s, struct od_split *out
     return true;
 }
 
+/* The old model's code of each type of events, OD_NO_TYPE where it has none. */
+static const uint16_t *old_types(struct compare *c, const struct old_model *old)
+{
+    const struct od_dict *types = c->input->training->types;
+    uint32_t count = od_dict_count(types);
+    struct od_image_dict names;
+    struct od_error why;
+    uint16_t *to = OD_NEW_ARRAY(&c->run->arena, uint16_t, count);
+    bool has = od_image_dict_open(&old->image, "types", &names, &why) == OD_OK;
+    for (uint32_t t = 0; to && t < count; t++) {
+        uint32_t code = has ? od_image_dict_find(&names, od_dict_text(types, t)) : OD_NO_CODE;
+        to[t] = code < OD_NO_TYPE ? (uint16_t)code : OD_NO_TYPE;
+    }
+    return to;
+}
+
 static enum od_status compare_old(struct compare *c, const struct od_memory_model *mine,
                                   const struct old_model *old, struct od_buf *out)
 {
@@ -157,9 +174,12 @@ static enum od_status compare_old(struct compare *c, const struct od_memory_mode
     od_buf_printf(out, ",\"usersWithLaterEvents\":%u", later.test_count);
     if (later.test_count < LEAST_USERS)
         return OD_OK;
-    enum od_status s = ask(c, old->recipe, old->model, &later, &theirs);
+    const uint16_t *to_type = old_types(c, old);
+    if (!to_type)
+        return od_fail(c->run->err, OD_NO_MEMORY, NULL);
+    enum od_status s = ask(c, old->recipe, old->model, &later, to_type, &theirs);
     if (s == OD_OK)
-        s = ask(c, c->run->recipe, mine->model, &later, &ours);
+        s = ask(c, c->run->recipe, mine->model, &later, NULL, &ours);
     if (s != OD_OK)
         return s;
     od_buf_puts(out, ",\"onLaterEvents\":{\"serving\":");
@@ -258,7 +278,7 @@ static enum od_status measure_without(struct compare *c, const struct field *fie
         s = train_part(c, run->recipe, run->recipe_spec, run->params, &part, &model);
     bool refused = s == OD_INVALID_INPUT;
     if (s == OD_OK)
-        s = ask(c, run->recipe, model.model, &c->split, &metrics);
+        s = ask(c, run->recipe, model.model, &c->split, NULL, &metrics);
     od_memory_model_done(&model);
     od_table_free(table);
     if (refused) {
@@ -335,7 +355,7 @@ static enum od_status compare_trained(struct compare *c, double seconds, struct 
         s = train_part(c, c->run->recipe, c->run->recipe_spec, c->run->params, c->split.train,
                        &mine);
         if (s == OD_OK)
-            s = ask(c, c->run->recipe, mine.model, &c->split, &metrics);
+            s = ask(c, c->run->recipe, mine.model, &c->split, NULL, &metrics);
     }
     double each = spent(c) - before;
     if (s == OD_OK)

@@ -80,13 +80,13 @@ static enum od_status write_vectors(const struct od_train_input *input, struct o
 }
 
 static enum od_status fit_catalogue(const struct od_train_input *input, const struct od_training *t,
-                                    struct od_image_writer *image, struct od_error *err)
+                                    bool all, struct od_image_writer *image, struct od_error *err)
 {
     struct od_popularity popularity = {0};
     struct od_vectors vectors = {0};
     enum od_status s = od_popularity_count(t, &popularity, err);
     if (s == OD_OK)
-        s = od_external_read(input->external, t->items, input->memory_bytes, &vectors, err);
+        s = od_external_read(input->external, t->items, all, input->memory_bytes, &vectors, err);
     if (s == OD_OK)
         s = write_vectors(input, &vectors, popularity.rank, image, err);
     if (s == OD_OK)
@@ -96,8 +96,9 @@ static enum od_status fit_catalogue(const struct od_train_input *input, const st
     return s;
 }
 
-static enum od_status fit(const struct od_train_input *input, struct od_image_writer *image,
-                          struct od_error *err)
+/* all: the input is not a part of what there is. */
+static enum od_status fit_input(const struct od_train_input *input, bool all,
+                                struct od_image_writer *image, struct od_error *err)
 {
     struct od_catalogue catalogue;
     if (!input->external.ptr)
@@ -109,9 +110,15 @@ static enum od_status fit(const struct od_train_input *input, struct od_image_wr
         s = od_catalogue_make(input->training, &catalogue, err);
     if (s != OD_OK)
         return s;
-    s = fit_catalogue(input, &catalogue.training, image, err);
+    s = fit_catalogue(input, &catalogue.training, all, image, err);
     od_catalogue_done(&catalogue);
     return s;
+}
+
+static enum od_status fit_part(const struct od_train_input *input, struct od_image_writer *image,
+                               struct od_error *err)
+{
+    return fit_input(input, false, image, err);
 }
 
 static enum od_status train(const struct od_train_input *input, struct od_image_writer *image,
@@ -121,9 +128,9 @@ static enum od_status train(const struct od_train_input *input, struct od_image_
     struct od_train_input whole = *input;
     whole.progress = od_progress_scaled(&scale, input->progress, metrics ? 0.6 : 0, 1);
     /* The whole first: a file that is wrong is told of as the user sees it. */
-    enum od_status s = fit(&whole, image, err);
+    enum od_status s = fit_input(&whole, metrics != NULL, image, err);
     return s == OD_OK
-               ? od_evaluate_fit(&od_recipe_external_vectors, input, fit, 0, 0.6, metrics, err)
+               ? od_evaluate_fit(&od_recipe_external_vectors, input, fit_part, 0, 0.6, metrics, err)
                : s;
 }
 

@@ -16,6 +16,7 @@ struct reader {
     struct od_str rest;
     uint64_t line; /* number of the line last read */
     const struct od_dict *ids;
+    bool all; /* there are no other ids in the dataset group */
     uint64_t memory_bytes;
     struct od_dict *seen; /* ids of the file */
     struct od_vectors *out;
@@ -142,7 +143,7 @@ static enum od_status check_ids(struct reader *r)
         return od_fail(r->err, OD_INVALID_INPUT,
                        "The file of item vectors holds %llu vectors; its first line says %llu.",
                        (unsigned long long)read, (unsigned long long)r->promised);
-    if (r->unknown > r->known)
+    if (r->all && r->unknown > r->known)
         return od_fail(r->err, OD_INVALID_INPUT,
                        "The file of item vectors has %u ids that are no items of the dataset "
                        "group, the first being %s, and %u that are.",
@@ -165,12 +166,13 @@ static enum od_status read_all(struct reader *r)
     return s == OD_OK ? check_ids(r) : s;
 }
 
-enum od_status od_external_read(struct od_str file, const struct od_dict *ids,
+enum od_status od_external_read(struct od_str file, const struct od_dict *ids, bool all,
                                 uint64_t memory_bytes, struct od_vectors *out, struct od_error *err)
 {
     struct od_vectors vectors = {0};
     struct reader r = {.rest = file,
                        .ids = ids,
+                       .all = all,
                        .memory_bytes = memory_bytes,
                        .seen = od_dict_new(),
                        .out = &vectors,

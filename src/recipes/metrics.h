@@ -56,8 +56,9 @@ struct od_scorer {
 struct od_recipe_scorer {
     const struct od_recipe *recipe;
     const struct od_model *model;
-    uint32_t item_count; /* of the training part */
-    uint32_t *to_model;  /* [item_count] model code or OD_NO_CODE; NULL: codes are the same */
+    uint32_t item_count;     /* of the training part */
+    uint32_t *to_model;      /* [item_count] model code or OD_NO_CODE; NULL: codes are the same */
+    const uint16_t *to_type; /* by type of the split's events; NULL: likewise. The caller's */
 };
 enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer,
                                      const struct od_recipe *recipe, const struct od_model *model,

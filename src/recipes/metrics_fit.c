@@ -146,7 +146,8 @@ enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer,
 {
     const struct od_image_dict *dict = recipe->items(model);
     const struct od_training *train = split->train;
-    *scorer = (struct od_recipe_scorer){recipe, model, train->item_count, NULL};
+    *scorer = (struct od_recipe_scorer){
+        .recipe = recipe, .model = model, .item_count = train->item_count};
     if (same_items(dict, train->items))
         return OD_OK;
     scorer->to_model = malloc(((size_t)train->item_count + 1) * sizeof *scorer->to_model);
@@ -165,7 +166,7 @@ void od_recipe_scorer_done(struct od_recipe_scorer *scorer)
 
 static uint32_t model_code(const struct od_recipe_scorer *scorer, uint32_t item)
 {
-    return item == OD_NO_CODE ? OD_NO_CODE : scorer->to_model[item];
+    return item == OD_NO_CODE || !scorer->to_model ? item : scorer->to_model[item];
 }
 
 /* The query in the model's codes, and the model's scores back in the training part's. */
@@ -180,14 +181,18 @@ static enum od_status score_mapped(const struct od_recipe_scorer *scorer,
     for (size_t i = 0; i < query->event_count; i++) {
         events[i] = query->events[i];
         events[i].item = model_code(scorer, events[i].item);
+        if (scorer->to_type && events[i].type != OD_NO_TYPE)
+            events[i].type = scorer->to_type[events[i].type];
     }
     struct od_query mapped = *query;
     mapped.events = events;
     mapped.item = model_code(scorer, query->item);
     bool personal;
     enum od_status s = scorer->recipe->score(scorer->model, &mapped, scratch, own, &personal, err);
-    for (uint32_t i = 0; s == OD_OK && i < scorer->item_count; i++)
-        scores[i] = scorer->to_model[i] == OD_NO_CODE ? -INFINITY : own[scorer->to_model[i]];
+    for (uint32_t i = 0; s == OD_OK && i < scorer->item_count; i++) {
+        uint32_t code = model_code(scorer, i);
+        scores[i] = code == OD_NO_CODE ? -INFINITY : own[code];
+    }
     return s;
 }
 
@@ -195,7 +200,7 @@ static enum od_status score(void *context, const struct od_query *query, struct 
                             float *scores, struct od_error *err)
 {
     const struct od_recipe_scorer *scorer = context;
-    if (scorer->to_model)
+    if (scorer->to_model || scorer->to_type)
         return score_mapped(scorer, query, scratch, scores, err);
     bool personal;
     return scorer->recipe->score(scorer->model, query, scratch, scores, &personal, err);

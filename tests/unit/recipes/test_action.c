@@ -357,8 +357,8 @@ static void the_period_has_its_effect(void **state)
     world_done(&w);
 }
 
-/* One view in twenty-one ends in a take, within minutes; of the rest nobody says anything. The offers
- * of the last two weeks still run: by them one in ten would seem to be taken. */
+/* One view in twenty-one ends in a take, within minutes; of the rest nobody says anything. The
+ * offers of the last two weeks still run: by them one in ten would seem to be taken. */
 static void who_has_not_answered_yet_does_not_raise_the_probability(void **state)
 {
     (void)state;

@@ -14,7 +14,7 @@ static struct od_vectors read_good(const char *text)
     struct od_dict *ids = shelf_ids(4);
     struct od_vectors v;
     struct od_error err = {0};
-    if (od_external_read(od_str_c(text), ids, 0, &v, &err) != OD_OK)
+    if (od_external_read(od_str_c(text), ids, true, 0, &v, &err) != OD_OK)
         fail_msg("%s", err.message);
     od_dict_free(ids);
     return v;
@@ -25,7 +25,7 @@ static void check_bad(const char *text, uint64_t line, const char *part)
     struct od_dict *ids = shelf_ids(4);
     struct od_vectors v;
     struct od_error err = {0};
-    assert_int_equal(od_external_read(od_str_c(text), ids, 0, &v, &err), OD_INVALID_INPUT);
+    assert_int_equal(od_external_read(od_str_c(text), ids, true, 0, &v, &err), OD_INVALID_INPUT);
     assert_int_equal(err.line, line);
     if (!strstr(err.message, part))
         fail_msg("%s", err.message);
@@ -51,6 +51,13 @@ static void lines_of_ids_and_numbers_are_read(void **state)
     struct od_vectors v = read_good("i00001\t7\nstranger\t8\n"); /* one unknown, one known */
     assert_true(v.dimension == 1 && v.at[1] == 7 && v.present[0] == 2);
     od_vectors_done(&v);
+    struct od_dict *part = shelf_ids(1); /* of all that the file is for */
+    assert_int_equal(
+        od_external_read(OD_STR("i00000 1\ni00001 2\ni00002 3\n"), part, false, 0, &v, NULL),
+        OD_OK);
+    assert_true(v.rows == 1 && v.at[0] == 1);
+    od_vectors_done(&v);
+    od_dict_free(part);
 }
 
 static void faults_are_named_with_their_line(void **state)
@@ -81,8 +88,9 @@ static void more_than_memory_allows_is_refused(void **state)
     struct od_vectors v;
     struct od_error err = {0};
     const char *file = "i00000\t1 2 3 4 5 6 7 8\n";
-    assert_int_equal(od_external_read(od_str_c(file), ids, 1000 * 8 * 4 - 1, &v, &err), OD_LIMIT);
-    assert_int_equal(od_external_read(od_str_c(file), ids, 1000 * 8 * 4, &v, &err), OD_OK);
+    assert_int_equal(od_external_read(od_str_c(file), ids, true, 1000 * 8 * 4 - 1, &v, &err),
+                     OD_LIMIT);
+    assert_int_equal(od_external_read(od_str_c(file), ids, true, 1000 * 8 * 4, &v, &err), OD_OK);
     od_vectors_done(&v);
     od_dict_free(ids);
 }
