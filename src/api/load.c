@@ -18,7 +18,7 @@ struct feed {
     struct od_error *err;
 };
 
-/* What was shown with an event, told explicitly; by recommendationId it is not known any more. */
+/* What was shown with an event: told explicitly, or, by recommendationId, while that is known. */
 static enum od_status read_impression(struct feed *f, struct od_str body,
                                       struct od_live_event *live)
 {
@@ -34,6 +34,15 @@ static enum od_status read_impression(struct feed *f, struct od_str body,
     while (live->impression_count < OD_MAX_RESULTS && od_str_cut(&rest, '|', &id))
         shown[live->impression_count++] = id;
     live->impression = shown;
+    struct od_str answer = od_json_get_str(&json, "RECOMMENDATION_ID", OD_STR_NONE);
+    struct od_impression_list list;
+    if (live->impression_count || !answer.ptr ||
+        od_serve_impressions(f->app->serve, f->loading->info.group, answer, &f->arena, &list) !=
+            OD_OK ||
+        list.actions != live->action)
+        return OD_OK;
+    live->impression = list.items;
+    live->impression_count = list.count;
     return OD_OK;
 }
 

@@ -139,7 +139,8 @@ static enum od_status make_event_live(struct od_app *app, struct od_call *call, 
                                  .impression_count = in.impression->count};
     struct od_impression_list shown;
     if (!live.impression && in.recommendation_id.ptr &&
-        od_serve_impressions(app->serve, in.recommendation_id, call->arena, &shown) == OD_OK &&
+        od_serve_impressions(app->serve, call->put->target->group, in.recommendation_id,
+                             call->arena, &shown) == OD_OK &&
         shown.actions == live.action) {
         live.impression = shown.items;
         live.impression_count = shown.count;

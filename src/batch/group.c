@@ -7,6 +7,7 @@
 #include "batch/group.h"
 
 #include "base/bitmap.h"
+#include "base/limits.h"
 
 struct loading {
     const struct od_batch_job *job;
@@ -31,7 +32,7 @@ static enum od_status tell(struct loading *l, uint32_t rows)
 /* ---- events ---- */
 
 struct event_columns {
-    size_t user, session, item, type, time;
+    size_t user, session, item, type, time, shown;
 };
 
 static bool find_columns(const struct od_schema *schema, struct event_columns *out)
@@ -41,8 +42,9 @@ static bool find_columns(const struct od_schema *schema, struct event_columns *o
     out->item = od_schema_find(schema, OD_STR("ITEM_ID"));
     out->type = od_schema_find(schema, OD_STR("EVENT_TYPE"));
     out->time = od_schema_find(schema, OD_STR("TIMESTAMP"));
+    out->shown = od_schema_find(schema, OD_STR("IMPRESSION"));
     return out->user != SIZE_MAX && out->session != SIZE_MAX && out->item != SIZE_MAX &&
-           out->type != SIZE_MAX && out->time != SIZE_MAX;
+           out->type != SIZE_MAX && out->time != SIZE_MAX && out->shown != SIZE_MAX;
 }
 
 static struct od_str text_at(const struct od_chunk *chunk, size_t column, uint32_t row)
@@ -61,11 +63,17 @@ static enum od_status feed_events(struct loading *l, const struct od_schema *sch
     for (uint32_t row = 0; row < chunk->row_count; row++) {
         struct od_value time;
         od_chunk_value(chunk, at.time, row, &time);
-        struct od_str type = text_at(chunk, at.type, row);
+        struct od_str type = text_at(chunk, at.type, row), shown = text_at(chunk, at.shown, row);
+        struct od_str list[OD_MAX_RESULTS];
+        size_t count = 0;
+        while (count < OD_MAX_RESULTS && od_str_cut(&shown, '|', &list[count]))
+            count++;
         struct od_live_event event = {.user = text_at(chunk, at.user, row),
                                       .session = text_at(chunk, at.session, row),
                                       .item = text_at(chunk, at.item, row),
                                       .type = type.ptr ? type : OD_STR(""),
+                                      .impression = count ? list : NULL,
+                                      .impression_count = count,
                                       .time_s = time.integer};
         enum od_status s = od_reload_event(l->reload, &event);
         if (s != OD_OK && s != OD_LIMIT) /* one event type too many: as at the server's start */

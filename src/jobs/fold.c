@@ -31,13 +31,14 @@ static enum od_status add_event(void *context, const struct od_event *event)
 }
 
 /* What serving hears of an event, which is more than training does: an event of nobody known is its
- * session's, and a session with a user is joined to it. */
+ * session's, and a session with a user is joined to it, and what was shown with it. */
 static const char activity_schema[] =
     "{\"type\":\"record\",\"name\":\"Interactions\",\"namespace\":\"ondol\",\"fields\":["
     "{\"name\":\"USER_ID\",\"type\":\"string\"},{\"name\":\"ITEM_ID\",\"type\":\"string\"},"
     "{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
     "{\"name\":\"EVENT_TYPE\",\"type\":[\"null\",\"string\"]},"
-    "{\"name\":\"SESSION_ID\",\"type\":[\"null\",\"string\"]}],\"version\":\"1.0\"}";
+    "{\"name\":\"SESSION_ID\",\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"IMPRESSION\",\"type\":[\"null\",\"string\"]}],\"version\":\"1.0\"}";
 
 static struct od_value text_or_null(struct od_str text)
 {
@@ -48,15 +49,20 @@ static struct od_value text_or_null(struct od_str text)
 
 static enum od_status add_activity(void *context, const struct od_event *event)
 {
+    struct fold *f = context;
+    struct od_json body;
+    struct od_str shown = OD_STR_NONE;
     bool known = event->user.ptr && event->user.len;
+    od_arena_reset(&f->arena);
+    if (event->body.len && od_json_parse(&f->arena, event->body, &body, NULL) == OD_OK)
+        shown = od_json_get_str(&body, "IMPRESSION", OD_STR_NONE);
     struct od_value values[] = {
         text_or_null(known ? event->user : event->session),   text_or_null(event->item),
         {.kind = OD_VALUE_INTEGER, .integer = event->time_s}, text_or_null(event->type),
-        text_or_null(known ? event->session : OD_STR_NONE),
+        text_or_null(known ? event->session : OD_STR_NONE),   text_or_null(shown),
     };
     if (values[0].kind == OD_VALUE_NULL || values[1].kind == OD_VALUE_NULL)
         return OD_OK;
-    struct fold *f = context;
     return add_row(f, values);
 }
 

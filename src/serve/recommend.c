@@ -68,8 +68,9 @@ enum od_status od_serve_warm(struct od_serve *serve, struct od_str campaign_arn,
     return status;
 }
 
-enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
-                                    struct od_arena *arena, struct od_impression_list *out)
+enum od_status od_serve_impressions(struct od_serve *serve, struct od_str group_arn,
+                                    struct od_str recommendation_id, struct od_arena *arena,
+                                    struct od_impression_list *out)
 {
     uint8_t rid[OD_RID_BYTES];
     struct od_shown_answer shown;
@@ -78,6 +79,10 @@ enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recomm
     enum od_status status = od_shown_find(&serve->shown, rid, arena, &shown);
     if (status != OD_OK)
         return status;
+    if (!od_str_eq(shown.group->arn, group_arn)) {
+        od_live_unref(shown.group);
+        return OD_NOT_FOUND;
+    }
     struct od_str *items = OD_NEW_ARRAY(arena, struct od_str, shown.count);
     float *propensities = OD_NEW_ARRAY(arena, float, shown.count);
     status = items && propensities ? OD_OK : OD_NO_MEMORY;

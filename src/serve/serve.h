@@ -232,8 +232,9 @@ enum od_status od_segments_find(const struct od_segments *segments,
                                 struct od_str **out, size_t *out_count,
                                 struct od_error *err) OD_MUST_USE;
 
-/* What an answer showed, found by its recommendation id: implicit impressions and attribution.
- * OD_NOT_FOUND when the id is unknown or forgotten (OD_SHOWN_BYTES). All output lives in arena. */
+/* What an answer to a campaign or recommender of the group showed, found by its recommendation id:
+ * implicit impressions. OD_NOT_FOUND when the id is unknown, forgotten (OD_SHOWN_BYTES) or of
+ * another group. All output lives in arena. */
 struct od_impression_list {
     struct od_str campaign_arn;
     bool actions;               /* GetActionRecommendations: items are actions */
@@ -242,8 +243,8 @@ struct od_impression_list {
                                    chance, and for actions, whose chances are not known */
     size_t count;
 };
-enum od_status od_serve_impressions(struct od_serve *serve, struct od_str recommendation_id,
-                                    struct od_arena *arena,
+enum od_status od_serve_impressions(struct od_serve *serve, struct od_str group_arn,
+                                    struct od_str recommendation_id, struct od_arena *arena,
                                     struct od_impression_list *out) OD_MUST_USE;
 
 /* ---- metric attributions: any thread ---- */

@@ -279,11 +279,13 @@ static void activity_keeps_sessions_and_gives_anonymous_events_to_theirs(void **
     assert_int_equal(access(path.ptr, F_OK), -1);
     append(f, event(NULL, "s1", "i1", 1));
     append(f, event(NULL, "s2", "i2", 2));
-    append(f, event("u1", "s1", "i3", 3));
+    struct od_event shown = event("u1", "s1", "i3", 3);
+    shown.body = OD_STR("{\"DEVICE\":\"tv\",\"IMPRESSION\":\"i3|i4\"}");
+    append(f, shown);
     ok(f, od_fold_activity(io, reader(f), DATASET, 3, path, &count, &f->err));
     assert_int_equal(count, 3);
     assert_string_equal(segment_text(f, path, NULL),
-                        "u1:i1:1:view:s1: s2:i2:2:view:-: u1:i3:3:view:s1: ");
+                        "u1:i1:1:view:s1:-: s2:i2:2:view:-:-: u1:i3:3:view:s1:i3|i4: ");
 }
 
 static void fold_ends_at_its_mark(void **state)

@@ -209,9 +209,9 @@ static void lists_shown_are_of_actions(void **state)
     struct od_recommend_query query = query_of("u", 2);
     event(f, "u", NULL, "i0", "view", 10); /* rows of items and actions differ */
     answer(f, &query);
-    assert_int_equal(
-        od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id), &f->arena, &shown),
-        OD_OK);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, od_str_c(f->answer.recommendation_id),
+                                          &f->arena, &shown),
+                     OD_OK);
     assert_true(shown.actions && shown.count == 2);
     assert_true(od_str_eq_c(shown.items[0], "a1") && od_str_eq_c(shown.items[1], "a2"));
     struct od_live_event live = event_of("u", NULL, "a2", "Viewed", 20);

@@ -290,9 +290,9 @@ static void a_querys_own_seed_decides_and_is_not_remembered(void **state)
     query.seed = &seed;
     recommend(f, &query);
     snprintf(first, sizeof first, "%s %s", f->answer.recommendation_id, ids(f));
-    assert_int_equal(
-        od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id), &f->arena, &shown),
-        OD_NOT_FOUND);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, od_str_c(f->answer.recommendation_id),
+                                          &f->arena, &shown),
+                     OD_NOT_FOUND);
     recommend(f, &query);
     snprintf(second, sizeof second, "%s %s", f->answer.recommendation_id, ids(f));
     assert_string_equal(first, second);
@@ -313,8 +313,9 @@ static void propensities_are_kept_with_the_answer(void **state)
     for (int q = 0; q < 400; q++) {
         od_arena_reset(&f->arena);
         recommend(f, &query);
-        assert_int_equal(od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id),
-                                              &f->arena, &shown),
+        assert_int_equal(od_serve_impressions(f->serve, GROUP,
+                                              od_str_c(f->answer.recommendation_id), &f->arena,
+                                              &shown),
                          OD_OK);
         assert_int_equal(shown.count, 10);
         for (size_t i = 0; i < 10; i++) {
@@ -332,9 +333,9 @@ static void propensities_are_kept_with_the_answer(void **state)
     assert_true(sum / explored > 0.1 / 60 && sum / explored < 0.1 / 4);
     campaign(f, "aws-user-personalization", ITEMS, 0.05F, 1, 0);
     recommend(f, &query);
-    assert_int_equal(
-        od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id), &f->arena, &shown),
-        OD_OK);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, od_str_c(f->answer.recommendation_id),
+                                          &f->arena, &shown),
+                     OD_OK);
     for (size_t i = 0; i < 10; i++)
         assert_true(shown.propensities[i] == 1); /* nothing is left to chance */
 }

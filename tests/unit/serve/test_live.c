@@ -281,9 +281,9 @@ static void removing_a_group_forgets_it(void **state)
     struct od_recommend_query query = query_of("u", 2);
     recommend(f, &query);
     struct od_str rid = od_str_c(f->answer.recommendation_id);
-    assert_int_equal(od_serve_impressions(f->serve, rid, &f->arena, &list), OD_OK);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, rid, &f->arena, &list), OD_OK);
     od_serve_group_remove(f->serve, GROUP);
-    assert_int_equal(od_serve_impressions(f->serve, rid, &f->arena, &list), OD_NOT_FOUND);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, rid, &f->arena, &list), OD_NOT_FOUND);
     struct od_live_event live = event_of("u", NULL, "i", NULL, 1);
     assert_int_equal(od_serve_event(f->serve, GROUP, &live), OD_NOT_FOUND);
     od_serve_group_remove(f->serve, GROUP);

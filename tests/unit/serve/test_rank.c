@@ -62,9 +62,9 @@ static void only_unknown_items_keep_their_order(void **state)
     rank(f, &query);
     assert_string_equal(ids(f), "z a m");
     struct od_impression_list shown;
-    assert_int_equal(
-        od_serve_impressions(f->serve, od_str_c(f->answer.recommendation_id), &f->arena, &shown),
-        OD_OK);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, od_str_c(f->answer.recommendation_id),
+                                          &f->arena, &shown),
+                     OD_OK);
     assert_int_equal(shown.count, 0);
 }
 

@@ -122,14 +122,18 @@ static void recommendation_ids_are_new_each_time_and_remember_the_list(void **st
     assert_int_equal(first[18], '4');
     recommend(f, &query);
     assert_string_not_equal(first, f->answer.recommendation_id);
-    assert_int_equal(od_serve_impressions(f->serve, od_str_c(first), &f->arena, &list), OD_OK);
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, od_str_c(first), &f->arena, &list),
+                     OD_OK);
     assert_int_equal(list.count, 3);
     assert_true(od_str_eq(list.items[2], OD_STR("i002")));
     assert_true(od_str_eq(list.campaign_arn, CAMPAIGN));
+    assert_int_equal(
+        od_serve_impressions(f->serve, OD_STR("arn:other"), od_str_c(first), &f->arena, &list),
+        OD_NOT_FOUND);
     first[39] = first[39] == '0' ? '1' : '0';
-    assert_int_equal(od_serve_impressions(f->serve, od_str_c(first), &f->arena, &list),
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, od_str_c(first), &f->arena, &list),
                      OD_NOT_FOUND);
-    assert_int_equal(od_serve_impressions(f->serve, OD_STR("RID-x"), &f->arena, &list),
+    assert_int_equal(od_serve_impressions(f->serve, GROUP, OD_STR("RID-x"), &f->arena, &list),
                      OD_NOT_FOUND);
 }
 

@@ -58,7 +58,8 @@ static void *ask(void *context)
         }
         if (od_serve_recommend(serve, &query, &arena, &answer, &err) != OD_OK ||
             !is_whole(&answer, 10) ||
-            od_serve_impressions(serve, od_str_c(answer.recommendation_id), &arena, &list) != OD_OK)
+            od_serve_impressions(serve, GROUP, od_str_c(answer.recommendation_id), &arena, &list) !=
+                OD_OK)
             atomic_fetch_add(&stage->failures, 1);
         atomic_fetch_add(&stage->answers, 1);
         od_arena_reset(&arena);
@@ -84,7 +85,7 @@ static void *ask_actions(void *context)
             query.filter_arn = ACTION_FILTER;
         if (od_serve_actions(serve, &query, &arena, &answer, &err) != OD_OK ||
             (i % 2 == 0 && answer.count != ACTIONS - 1) ||
-            od_serve_impressions(serve, od_str_c(answer.recommendation_id), &arena, &list) !=
+            od_serve_impressions(serve, GROUP, od_str_c(answer.recommendation_id), &arena, &list) !=
                 OD_OK ||
             !list.actions)
             atomic_fetch_add(&stage->failures, 1);
