@@ -6,7 +6,8 @@
  * - NDCG: relevant are the actions taken in the held-out part, standard form; users who took one.
  * - precision, recall: an action is recommended to a user when it is among the first five; of those
  *   recommendations, and of the users who took it, the share where both hold; mean over actions.
- * - auc: of all held-out offers, by the probability at the time of the question; scored actions.
+ * - auc: of all held-out offers, one a user and action, by the probability at the time of the question;
+ *   taken where any event of it is; scored actions.
  * - coverage: actions in a list of 25 among all actions. */
 #include <math.h>
 #include <stdlib.h>
@@ -176,6 +177,22 @@ static double area(struct offer *list, size_t count)
     return taken_all > 0 && not_all > 0 ? sum / (taken_all * not_all) : (double)NAN;
 }
 
+/* Whether event k is the first held-out one of its user with its action, and whether any takes it.
+ */
+static bool first_of(const struct evaluation *e, uint32_t i, uint64_t k, bool *out_taken)
+{
+    uint64_t end = e->full->user_start[e->test[i] + 1];
+    *out_taken = false;
+    for (uint64_t j = e->input_end[i]; j < end; j++) {
+        if (e->full->item[j] != e->full->item[k] || e->type[e->full->type[j]] == OD_ACTION_OTHER)
+            continue;
+        if (j < k)
+            return false;
+        *out_taken |= e->offers[j].taken;
+    }
+    return true;
+}
+
 static enum od_status add_area(struct evaluation *e, struct od_metrics *metrics)
 {
     struct offer *list = malloc((e->full->event_count + 1) * sizeof *list);
@@ -184,9 +201,9 @@ static enum od_status add_area(struct evaluation *e, struct od_metrics *metrics)
         return OD_NO_MEMORY;
     for (uint32_t i = 0; i < e->test_count; i++)
         for (uint64_t k = e->input_end[i]; k < e->full->user_start[e->test[i] + 1]; k++)
-            if (!isnan(e->offers[k].probability) && e->type[e->full->type[k]] != OD_ACTION_VIEWED &&
-                e->type[e->full->type[k]] != OD_ACTION_OTHER)
-                list[count++] = e->offers[k];
+            if (!isnan(e->offers[k].probability) && e->type[e->full->type[k]] != OD_ACTION_OTHER &&
+                first_of(e, i, k, &list[count].taken))
+                list[count++].probability = e->offers[k].probability;
     double auc = area(list, count);
     free(list);
     if (!isnan(auc))

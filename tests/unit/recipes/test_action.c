@@ -413,6 +413,32 @@ static void metrics_find_what_can_be_found(void **state)
     world_done(&w);
 }
 
+/* Nobody declines; a view that stays one is a no. */
+static void views_alone_tell_what_is_not_taken(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, 600, true);
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 600; u++)
+        for (unsigned k = 0; k < 3; k++) {
+            act(b, u, u % 2, "Viewed", k * 15 * DAY);
+            act(b, u, 1 - u % 2, "Viewed", k * 15 * DAY + 50);
+            act(b, u, u % 2, "Taken", k * 15 * DAY + 100);
+        }
+    for (unsigned u = 0; u < 600; u++) /* the newest tenth: what is not for them, then what is */
+        for (unsigned a = 0; a < 2; a++)
+            act(b, u, a, a == u % 2 ? "Taken" : "Viewed", 46 * DAY + a);
+    od_training_free(w.actions);
+    w.input.actions = w.actions = toy_finish(b);
+    struct od_memory_model m = model_of(&w);
+    const double *auc = od_metrics_find(&trained, "auc");
+    assert_non_null(auc);
+    assert_true(*auc > .8);
+    od_memory_model_done(&m);
+    world_done(&w);
+}
+
 static void threads_give_the_same_image_and_metrics(void **state)
 {
     (void)state;
@@ -552,6 +578,7 @@ int main(void)
         cmocka_unit_test(the_period_has_its_effect),
         cmocka_unit_test(who_has_not_answered_yet_does_not_raise_the_probability),
         cmocka_unit_test(metrics_find_what_can_be_found),
+        cmocka_unit_test(views_alone_tell_what_is_not_taken),
         cmocka_unit_test(threads_give_the_same_image_and_metrics),
         cmocka_unit_test(no_action_at_all_is_refused),
         cmocka_unit_test(hostile_images_are_refused),
