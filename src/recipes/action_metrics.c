@@ -6,8 +6,8 @@
  * - NDCG: relevant are the actions taken in the held-out part, standard form; users who took one.
  * - precision, recall: an action is recommended to a user when it is among the first five; of those
  *   recommendations, and of the users who took it, the share where both hold; mean over actions.
- * - auc: of all held-out offers, one a user and action, by the probability at the time of the question;
- *   taken where any event of it is; scored actions.
+ * - auc: of all held-out offers, one a user and action, by the probability at the time of the
+ * question; taken where any event of it is; scored actions.
  * - coverage: actions in a list of 25 among all actions. */
 #include <math.h>
 #include <stdlib.h>
