@@ -19,6 +19,7 @@
 #include "data/image.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +369,43 @@ enum od_status od_image_array(const struct od_image *image, const char *name, ui
                        name, bytes.len, (unsigned long long)count, size);
     *out = bytes.ptr;
     return OD_OK;
+}
+
+static enum od_status check_finite(const char *name, bool finite, struct od_error *err)
+{
+    return finite
+               ? OD_OK
+               : od_fail(err, OD_CORRUPT,
+                         "Section %s of the model image holds a number that is not finite.", name);
+}
+
+enum od_status od_image_floats(const struct od_image *image, const char *name, uint64_t count,
+                               const float **out, struct od_error *err)
+{
+    const void *p;
+    bool finite = true;
+    enum od_status st = od_image_array(image, name, count, sizeof **out, &p, err);
+    if (st != OD_OK)
+        return st;
+    *out = p;
+    for (uint64_t i = 0; i < count; i++)
+        finite &= isfinite((*out)[i]) != 0;
+    return check_finite(name, finite, err);
+}
+
+enum od_status od_image_halves(const struct od_image *image, const char *name, uint64_t count,
+                               const uint16_t **out, struct od_error *err)
+{
+    const uint16_t exponent = 0x7c00; /* all its bits set: infinite, or no number */
+    const void *p;
+    bool finite = true;
+    enum od_status st = od_image_array(image, name, count, sizeof **out, &p, err);
+    if (st != OD_OK)
+        return st;
+    *out = p;
+    for (uint64_t i = 0; i < count; i++)
+        finite &= ((*out)[i] & exponent) != exponent;
+    return check_finite(name, finite, err);
 }
 
 /* --- dictionaries --- */

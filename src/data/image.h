@@ -51,6 +51,11 @@ struct od_str od_image_section_name(const struct od_image *image, uint32_t index
 /* A section that must be an array of count elements of size bytes; OD_CORRUPT otherwise. */
 enum od_status od_image_array(const struct od_image *image, const char *name, uint64_t count,
                               size_t size, const void **out, struct od_error *err) OD_MUST_USE;
+/* The same of finite numbers, in single and in half precision. */
+enum od_status od_image_floats(const struct od_image *image, const char *name, uint64_t count,
+                               const float **out, struct od_error *err) OD_MUST_USE;
+enum od_status od_image_halves(const struct od_image *image, const char *name, uint64_t count,
+                               const uint16_t **out, struct od_error *err) OD_MUST_USE;
 
 /* A dictionary section read in place: code to text by offset, text to code by binary search when
  * the texts are in byte order (training dictionaries are). */

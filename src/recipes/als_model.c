@@ -145,42 +145,6 @@ static bool valid(const struct header *h)
            within(c->ease_ridge, 0, 1e9f);
 }
 
-static enum od_status check_finite(const char *name, const float *x, size_t count,
-                                   struct od_error *err)
-{
-    for (size_t k = 0; k < count; k++)
-        if (!isfinite(x[k]))
-            return od_fail(err, OD_CORRUPT, "Section %s is not finite at entry %zu.", name, k);
-    return OD_OK;
-}
-
-/* A half is infinite or no number when all its exponent bits are set. */
-static enum od_status check_halves(const char *name, const uint16_t *x, size_t count,
-                                   struct od_error *err)
-{
-    bool good = true;
-    for (size_t k = 0; k < count; k++)
-        good &= (x[k] & 0x7c00) != 0x7c00;
-    return good ? OD_OK : od_fail(err, OD_CORRUPT, "Section %s is not finite.", name);
-}
-
-static enum od_status read_pair(const struct od_image *image, const char *halves, uint64_t count,
-                                const char *floats, uint64_t float_count, const uint16_t **out_half,
-                                const float **out_float, struct od_error *err)
-{
-    const void *half = NULL, *whole = NULL;
-    enum od_status st = od_image_array(image, halves, count, sizeof **out_half, &half, err);
-    if (st == OD_OK)
-        st = od_image_array(image, floats, float_count, sizeof **out_float, &whole, err);
-    if (st == OD_OK)
-        st = check_halves(halves, half, count, err);
-    if (st == OD_OK)
-        st = check_finite(floats, whole, float_count, err);
-    *out_half = half;
-    *out_float = whole;
-    return st;
-}
-
 enum od_status od_als_model_read(const struct od_image *image, uint32_t item_count,
                                  struct od_als_model *out, struct od_error *err)
 {
@@ -200,10 +164,16 @@ enum od_status od_als_model_read(const struct od_image *image, uint32_t item_cou
         return od_fail(err, OD_CORRUPT, "Section als is not valid.");
     struct od_als_model m = {.config = header.config, .items = item_count, .scale = header.scale};
     uint64_t n = item_count, dims = header.config.dims;
-    st = header.config.kind == OD_ALS_EASE
-             ? read_pair(image, "als.row", n * n, "als.row_scale", n, &m.row, &m.row_scale, err)
-             : read_pair(image, "als.item", panels_of(item_count) * dims * OD_ALS_PANEL, "als.gram",
-                         dims * dims, &m.panel, &m.gram, err);
+    if (header.config.kind == OD_ALS_EASE) {
+        st = od_image_halves(image, "als.row", n * n, &m.row, err);
+        if (st == OD_OK)
+            st = od_image_floats(image, "als.row_scale", n, &m.row_scale, err);
+    } else {
+        st = od_image_halves(image, "als.item", panels_of(item_count) * dims * OD_ALS_PANEL,
+                             &m.panel, err);
+        if (st == OD_OK)
+            st = od_image_floats(image, "als.gram", dims * dims, &m.gram, err);
+    }
     if (st == OD_OK)
         *out = m;
     return st;

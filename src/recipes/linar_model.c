@@ -91,16 +91,6 @@ static enum od_status read_header(const struct od_image *image, const char *pref
     return good ? OD_OK : od_fail(err, OD_CORRUPT, "Section %s is not valid.", prefix);
 }
 
-static enum od_status read_plane(const struct od_image *image, const char *name, uint32_t items,
-                                 const float **out, struct od_error *err)
-{
-    const void *p;
-    enum od_status st = od_image_array(image, name, items, sizeof(float), &p, err);
-    if (st == OD_OK)
-        *out = p;
-    return st;
-}
-
 static enum od_status read_model(const struct od_image *image, const char *prefix, uint32_t items,
                                  struct od_linar_model *m, struct od_error *err)
 {
@@ -111,9 +101,9 @@ static enum od_status read_model(const struct od_image *image, const char *prefi
     if (items != m->header.items)
         return od_fail(err, OD_CORRUPT, "Section %s has %u items, the dictionary %u.", prefix,
                        m->header.items, items);
-    st = read_plane(image, od_linar_name(name, prefix, "constant"), items, &m->constant, err);
+    st = od_image_floats(image, od_linar_name(name, prefix, "constant"), items, &m->constant, err);
     if (st == OD_OK)
-        st = read_plane(image, od_linar_name(name, prefix, "damp"), items, &m->damp, err);
+        st = od_image_floats(image, od_linar_name(name, prefix, "damp"), items, &m->damp, err);
     if (st != OD_OK)
         return st;
     od_linar_kernels_init(&m->kernels, m->header.gamma, m->header.kernels, m->header.window, 0);

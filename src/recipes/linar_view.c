@@ -2,8 +2,6 @@
  * request path adds rows without a branch on the data. See linar_rows.h. */
 #include "recipes/linar_rows.h"
 
-#include <math.h>
-
 static enum od_status check_sparse(const struct od_linar_view *view, const char *prefix,
                                    uint64_t rows, struct od_error *err)
 {
@@ -45,11 +43,9 @@ static enum od_status open_sparse(struct od_linar_view *out, const struct od_ima
     if (st != OD_OK)
         return st;
     out->column = p;
-    st = od_image_array(image, od_linar_name(name, prefix, "value"), entries, sizeof *out->value,
-                        &p, err);
+    st = od_image_halves(image, od_linar_name(name, prefix, "value"), entries, &out->value, err);
     if (st != OD_OK)
         return st;
-    out->value = p;
     return check_sparse(out, prefix, rows, err);
 }
 
@@ -59,21 +55,14 @@ enum od_status od_linar_view_open(struct od_linar_view *out, const struct od_ima
 {
     struct od_linar_view view = {.items = items, .kernels = kernels};
     uint64_t rows = (uint64_t)items * kernels;
-    const void *p;
     struct od_str section;
     char name[OD_IMAGE_NAME];
-    enum od_status st = od_image_array(image, od_linar_name(name, prefix, "scale"), rows,
-                                       sizeof *view.scale, &p, err);
+    enum od_status st =
+        od_image_floats(image, od_linar_name(name, prefix, "scale"), rows, &view.scale, err);
     if (st != OD_OK)
         return st;
-    view.scale = p;
-    for (uint64_t r = 0; r < rows; r++)
-        if (!isfinite(view.scale[r]))
-            return od_fail(err, OD_CORRUPT, "Section %s.scale is not finite at row %llu.", prefix,
-                           (unsigned long long)r);
     if (od_image_section(image, od_linar_name(name, prefix, "rows"), &section)) {
-        st = od_image_array(image, name, rows * items, sizeof *view.rectangle, &p, err);
-        view.rectangle = p;
+        st = od_image_halves(image, name, rows * items, &view.rectangle, err);
     } else {
         st = open_sparse(&view, image, prefix, rows, err);
     }

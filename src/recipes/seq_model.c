@@ -124,30 +124,19 @@ static enum od_status open_weights(const struct od_image *image, struct od_seq_v
     return st == OD_OK ? od_nn_params_read(&v->params, bytes, err) : od_fail(err, st, NULL);
 }
 
-static bool finite_halves(const uint16_t *half, size_t count)
-{
-    const uint16_t exponent = 0x7c00;
-    bool good = true;
-    for (size_t i = 0; i < count; i++)
-        good &= (half[i] & exponent) != exponent;
-    return good;
-}
-
 static enum od_status open_planes(const struct od_image *image, struct od_seq_view *v,
                                   struct od_error *err)
 {
-    const void *p;
-    size_t width = v->shape.width, count = v->items * width;
-    enum od_status st = od_image_array(image, "seq.planes", count, sizeof(uint16_t), &p, err);
+    const uint16_t *p;
+    size_t width = v->shape.width;
+    enum od_status st = od_image_halves(image, "seq.planes", v->items * width, &p, err);
     if (st != OD_OK)
         return st;
-    if (!finite_halves(p, count))
-        return od_fail(err, OD_CORRUPT, "Section seq.planes holds a number that is not finite.");
     v->plane = malloc(width * sizeof *v->plane);
     if (!v->plane)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (size_t c = 0; c < width; c++)
-        v->plane[c] = (const uint16_t *)p + c * v->items;
+        v->plane[c] = p + c * v->items;
     return OD_OK;
 }
 

@@ -585,7 +585,13 @@ static void damaged_images_are_refused(void **state)
     bad.rest = UINT32_MAX; /* one step more would be none: no bound on the rows of a query */
     assert_int_equal(open_with(&made, "linar", 0, &bad, sizeof bad), OD_CORRUPT);
     float infinite = INFINITY;
+    const uint16_t none = 0x7e00; /* a half that is no number */
     assert_int_equal(open_with(&made, "linar.scale", 4, &infinite, 4), OD_CORRUPT);
+    assert_int_equal(open_with(&made, "linar.constant", 4, &infinite, 4), OD_CORRUPT);
+    assert_int_equal(open_with(&made, "linar.damp", 4, &infinite, 4), OD_CORRUPT);
+    const char *values =
+        od_image_section(&made.model.image, "linar.value", &any) ? "linar.value" : "linar.rows";
+    assert_int_equal(open_with(&made, values, 2, &none, 2), OD_CORRUPT);
     if (od_image_section(&made.model.image, "linar.column", &any)) {
         uint32_t column = header.items;
         uint64_t offset = UINT64_MAX;
