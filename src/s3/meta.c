@@ -46,6 +46,17 @@ static struct od_str without_chunked(struct od_str value)
     return value;
 }
 
+/* Tabs become spaces, as they were signed: an answer's header may have none. */
+static struct od_str without_tabs(struct od_s3_call *call, struct od_str value)
+{
+    if (od_str_find(value, '\t', 0) == SIZE_MAX)
+        return value;
+    char *copy = OD_NEW_ARRAY(call->arena, char, value.len);
+    for (size_t i = 0; copy && i < value.len; i++)
+        copy[i] = value.ptr[i] == '\t' ? ' ' : value.ptr[i];
+    return (struct od_str){copy, copy ? value.len : 0};
+}
+
 enum od_status od_s3_meta_of_request(struct od_s3_call *call, struct od_s3_meta *out)
 {
     const struct od_http_request *request = call->request;
@@ -64,6 +75,9 @@ enum od_status od_s3_meta_of_request(struct od_s3_call *call, struct od_s3_meta 
             header.value = without_chunked(header.value);
         if (!header.value.ptr)
             continue;
+        header.value = without_tabs(call, header.value);
+        if (!header.value.ptr)
+            return od_s3_no_memory(call);
         if (od_utf8_check(header.value) != header.value.len)
             return od_s3_fail(call, OD_S3_INVALID_ARGUMENT, "The header %.*s is not valid UTF-8.",
                               OD_STR_ARG(header.name));

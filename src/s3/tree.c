@@ -215,6 +215,15 @@ static enum od_status check_place(struct od_s3_call *call, struct od_str path, b
         s = stat_at(call, path, stat, out_there);
     if (s != OD_OK || !*out_there || stat->kind == (marker ? OD_IO_FOLDER : OD_IO_FILE))
         return s;
+    if (stat->kind == OD_IO_FOLDER) {
+        struct od_str folder = od_arena_printf(call->arena, "%.*s/", OD_STR_ARG(call->key));
+        struct od_s3_object *kept;
+        if (!folder.ptr)
+            return od_s3_no_memory(call);
+        s = od_s3_look(call, call->bucket, folder, &kept);
+        if (s != OD_OK || kept)
+            return s == OD_OK ? conflict(call, folder, "an object already") : s;
+    }
     if (stat->kind == OD_IO_FOLDER && call->io->remove(call->io, path.ptr, NULL) == OD_OK) {
         *out_there = false;
         return OD_OK;

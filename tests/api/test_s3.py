@@ -314,8 +314,17 @@ def test_folders_put_as_objects(s3, bucket):
     assert keys(s3, bucket) == ["folder/"], "it does not go with the last object in it"
     with refused("InvalidArgument", "no bytes"):
         s3.put_object(Bucket=bucket, Key="other/", Body=b"x")
+    with refused("InvalidArgument", "folder/", "an object already"):
+        s3.put_object(Bucket=bucket, Key="folder", Body=b"x")
+    assert keys(s3, bucket) == ["folder/"], "nor with an object of its name"
     s3.delete_object(Bucket=bucket, Key="folder/")
     assert keys(s3, bucket) == []
+
+
+def test_a_tab_in_metadata_is_a_space(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", Metadata={"note": "a\tb"}, ContentDisposition="inline;\tx")
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert got["Metadata"] == {"note": "a b"} and got["ContentDisposition"] == "inline; x"
 
 
 def test_nothing_is_reached_through_links(server, s3, bucket):
