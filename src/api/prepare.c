@@ -268,20 +268,13 @@ static enum od_status add_table(struct segment_list *list, const struct dataset_
     return s;
 }
 
-enum od_status od_prepare_dataset(struct segment_list *list, const char *key,
-                                  const struct dataset_sources *d)
+static enum od_status add_dataset(struct segment_list *list, const struct dataset_sources *d)
 {
     int64_t event_mark, record_mark;
-    if (!d->info.arn.ptr)
-        return OD_OK;
     enum od_status s =
         od_events_last_seq(list->app->reader, d->info.arn, &event_mark, &record_mark, list->err);
     if (s != OD_OK)
         return s;
-    add_key(list->spec, key);
-    od_buf_char(list->spec, '{');
-    add_text(list->spec, "schema", d->info.schema_text);
-    add_text(list->spec, "domain", d->info.domain_name);
     add_key(list->spec, "segments");
     list->any = false;
     if (list->for_serving && d->info.type == OD_INTERACTIONS)
@@ -289,6 +282,25 @@ enum od_status od_prepare_dataset(struct segment_list *list, const char *key,
     s = od_dataset_of_events(d->info.type) ? add_interactions(list, d, event_mark)
                                            : add_table(list, d, record_mark);
     od_buf_puts(list->spec, list->any ? "]}" : "[]}");
+    return s;
+}
+
+enum od_status od_prepare_dataset(struct segment_list *list, const char *key,
+                                  const struct dataset_sources *d)
+{
+    bool held = !od_dataset_of_events(d->info.type);
+    if (!d->info.arn.ptr)
+        return OD_OK;
+    add_key(list->spec, key);
+    od_buf_char(list->spec, '{');
+    add_text(list->spec, "schema", d->info.schema_text);
+    add_text(list->spec, "domain", d->info.domain_name);
+    enum od_status s = held ? od_store_reader_hold(list->app->reader, list->err) : OD_OK;
+    if (s != OD_OK)
+        return s;
+    s = add_dataset(list, d);
+    if (held)
+        od_store_reader_release(list->app->reader);
     return s;
 }
 

@@ -32,13 +32,19 @@ struct od_runner {
 
 /* A deletion of users has its dataset group to itself: it waits for the jobs asked for before it,
  * and those asked for after it wait for it. So no import or training that began with a user's data
- * ends after they were deleted. Job ids say the order, hence two never wait for each other. */
+ * ends after they were deleted. Imports land in the order they were asked for: a FULL one that
+ * ended late would take away what later ones brought. Job ids say the order, hence two never wait
+ * for each other. */
+static bool keeps_order(const struct running *earlier, const struct running *r)
+{
+    return strcmp(r->kind, OD_DELETION_KIND) == 0 || strcmp(earlier->kind, OD_DELETION_KIND) == 0 ||
+           (strcmp(r->kind, "import") == 0 && strcmp(earlier->kind, "import") == 0);
+}
+
 static bool must_wait(const struct running *list, const struct running *r)
 {
-    bool alone = strcmp(r->kind, OD_DELETION_KIND) == 0;
     for (const struct running *o = list; o; o = o->next)
-        if (o->id < r->id && r->group[0] && strcmp(o->group, r->group) == 0 &&
-            (alone || strcmp(o->kind, OD_DELETION_KIND) == 0))
+        if (o->id < r->id && r->group[0] && strcmp(o->group, r->group) == 0 && keeps_order(o, r))
             return true;
     return false;
 }

@@ -2,13 +2,24 @@
  *
  * A read goes in pages of PAGE_ROWS, each its own short look at the database: a reader that took
  * its time over one long look would keep SQLite's log from being reset while the writer fills it.
- * Rows are only ever added at the end or removed all at once, so the pages fit together. Where the
+ * Events are only ever added at the end or removed all at once, so the pages fit together (records
+ * are replaced: whoever reads those holds the reader). Where the
  * read ends is fixed when it begins, or a busy writer could keep it going for ever.
  *
  * Users: an event without one takes the user its session is linked to now (events.c). */
 #include "store/internal.h"
 
 #define PAGE_ROWS 4096
+
+enum od_status od_store_reader_hold(struct od_store_reader *reader, struct od_error *err)
+{
+    return od_sql_execute(reader->sql, "BEGIN", err);
+}
+
+void od_store_reader_release(struct od_store_reader *reader)
+{
+    reader->sql->driver->rollback(reader->sql); /* it has changed nothing */
+}
 
 static enum od_status last_seq(struct od_store_reader *reader, const char *text, int64_t dataset,
                                int64_t *out, struct od_error *err)

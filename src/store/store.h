@@ -278,6 +278,12 @@ struct od_store_reader;
 enum od_status od_store_reader_open(const struct od_io *io, const char *folder,
                                     struct od_store_reader **out, struct od_error *err) OD_MUST_USE;
 void od_store_reader_close(struct od_store_reader *reader);
+/* Between the two, every read sees the database as it was at the first of them. Records need that,
+ * which are replaced where they stand: by pages, one that is put meanwhile is in none. It keeps the
+ * write-ahead log from being reset, so not for long. */
+enum od_status od_store_reader_hold(struct od_store_reader *reader,
+                                    struct od_error *err) OD_MUST_USE;
+void od_store_reader_release(struct od_store_reader *reader);
 /* Events with seq in (after_seq, up_to_seq] in order (up_to_seq 0: to the end, as it is now). user
  * is the user, or the user linked to the session, or absent when it was never linked. Views die
  * when the callback returns; it stops the read by a status other than OD_OK, which is then

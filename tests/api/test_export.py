@@ -296,6 +296,25 @@ def test_older_versions_of_a_record_are_in_bulk(server):
     assert rows[1:] == [("a", "3", "KR"), ("b", "2", "DE")]
 
 
+def test_imports_land_in_the_order_they_were_asked_for(tmp_path):
+    """A large FULL import and a small one after it, with a worker for each."""
+    server = Server(tmp_path / "data", "--jobs", "2")
+    try:
+        dataset = new_dataset(server, new_group(server), "ITEMS", WIDE_ITEMS)
+        names = [f["name"] for f in WIDE_ITEMS["fields"]]
+        row = lambda item: (item, "x", "1.5", "", "", "", "", "", "5")  # noqa: E731
+        load(server, dataset, csv_text(names, [row("first")]))
+        large = put_object(server, "large.csv", csv_text(names, [row(f"item-{n:06d}") for n in range(300000)]))
+        small = put_object(server, "small.csv", csv_text(names, [row("late")]))
+        jobs = [start_import(server, dataset, large, "FULL"), start_import(server, dataset, small, "INCREMENTAL")]
+        assert [finish_import(server, job)["status"] for job in jobs] == ["ACTIVE", "ACTIVE"]
+        _, rows = exported(server, dataset, "BULK")
+        items = {row[0] for row in rows}
+        assert "late" in items and "item-299999" in items and "first" not in items
+    finally:
+        server.stop()
+
+
 def test_rows_older_than_a_field_are_null_in_it(server):
     dataset = new_dataset(server, new_group(server), "USERS")
     load(server, dataset, csv_text(["USER_ID", "AGE", "COUNTRY"], [("a", 1, "KR")]))

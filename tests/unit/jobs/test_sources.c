@@ -331,6 +331,29 @@ static void records_of_a_span_are_folded(void **state)
     assert_string_equal(segment_text(f, path, NULL), "inside:a|b:-2: ");
 }
 
+/* The record as it was when the reading began, not none. */
+static void a_record_put_while_others_are_folded_is_not_missed(void **state)
+{
+    struct fixture *f = *state;
+    struct od_store_reader *own;
+    struct od_str path = path_of(f, "r.seg");
+    struct od_source span = {.upto_ms = 1000};
+    int64_t event_mark, record_mark;
+    uint64_t count;
+    put(f, "a", "{\"PRICE\":1}", 100);
+    put(f, "b", "{\"PRICE\":2}", 100);
+    ok(f, od_store_reader_open(io, f->folder, &own, &f->err));
+    ok(f, od_store_reader_hold(own, &f->err));
+    ok(f, od_events_last_seq(own, DATASET, &event_mark, &record_mark, &f->err));
+    put(f, "a", "{\"PRICE\":3}", 200);
+    ok(f, od_fold_records(io, own, DATASET, &span, record_mark, schema_of(f, items_text), path,
+                          &count, &f->err));
+    od_store_reader_release(own);
+    assert_int_equal(count, 2);
+    assert_string_equal(segment_text(f, path, NULL), "a:-:1: b:-:2: ");
+    od_store_reader_close(own);
+}
+
 /* The id is that of the dataset's type; another's name is a field like any. */
 static void actions_and_their_events_are_folded(void **state)
 {
@@ -389,6 +412,7 @@ int main(void)
         TEST(fold_ends_at_its_mark),
         TEST(event_that_does_not_fit_fails_the_fold_and_leaves_no_file),
         TEST(records_of_a_span_are_folded),
+        TEST(a_record_put_while_others_are_folded_is_not_missed),
         TEST(actions_and_their_events_are_folded),
         TEST(more_events_than_a_chunk_holds_make_several),
     };
