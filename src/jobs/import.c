@@ -47,6 +47,9 @@ static enum od_status run_blocks(struct od_import *im, struct od_error *err)
 static enum od_status judge(const struct od_import *im, struct od_error *err)
 {
     const struct od_import_findings *found = &im->found;
+    enum od_status s = od_import_unchanged(im, err);
+    if (s != OD_OK)
+        return s;
     if (found->bad_rows)
         return od_import_refuse(im, err);
     if (found->rows == 0)

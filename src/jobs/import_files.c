@@ -114,7 +114,12 @@ static enum od_status plan_file(struct od_import *im, struct od_import_file *fil
 {
     int fd;
     struct od_error inner = {0};
+    bool there = im->io->stat(im->io, file->path, &file->seen, &inner) == OD_OK;
     enum od_status s = im->io->open(im->io, file->path, OD_OPEN_READ, &fd, &inner);
+    if (s == OD_OK && !there) { /* it has just come */
+        im->io->close(im->io, fd);
+        s = OD_IO;
+    }
     if (s != OD_OK)
         return od_import_fail(im, err, s,
                               "Insufficient privileges for accessing data in Amazon S3. (%s)",
@@ -147,6 +152,24 @@ enum od_status od_import_plan(struct od_import *im, struct od_error *err)
     }
     free(bytes);
     return s;
+}
+
+enum od_status od_import_unchanged(const struct od_import *im, struct od_error *err)
+{
+    for (size_t i = 0; i < im->file_count; i++) {
+        const struct od_import_file *file = &im->files[i];
+        struct od_io_stat now = {0};
+        struct od_error inner;
+        if (im->io->stat(im->io, file->path, &now, &inner) == OD_OK &&
+            now.bytes == file->seen.bytes && now.modified_ns == file->seen.modified_ns &&
+            now.inode == file->seen.inode)
+            continue;
+        enum od_status s =
+            od_import_fail(im, err, OD_IO, "The input was changed while it was read.");
+        name_file(im, file, err);
+        return s;
+    }
+    return OD_OK;
 }
 
 const struct od_import_file *od_import_file_of(const struct od_import *im, size_t block)

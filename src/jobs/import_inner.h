@@ -24,7 +24,8 @@ struct od_import_column {
 
 struct od_import_file {
     const char *path;
-    struct od_str name; /* the path's last part */
+    struct od_str name;     /* the path's last part */
+    struct od_io_stat seen; /* before it was read */
     uint64_t size;
     uint64_t data_at; /* behind the header */
     uint64_t data_line;
@@ -104,6 +105,9 @@ struct od_import {
 /* --- import_files.c --- */
 /* Sizes, headers and blocks of all files. */
 enum od_status od_import_plan(struct od_import *im, struct od_error *err);
+/* After the last block: OD_IO when another file has taken a planned one's place, of which some
+ * blocks may have been read. */
+enum od_status od_import_unchanged(const struct od_import *im, struct od_error *err);
 const struct od_import_file *od_import_file_of(const struct od_import *im, size_t block);
 /* "Failed to create a data import job for <TYPE> dataset. <text>" */
 OD_PRINTF(4, 5)

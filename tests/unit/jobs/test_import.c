@@ -433,6 +433,38 @@ static void progress_rises_to_one_and_may_stop_the_work(void **state)
     nothing_is_left();
 }
 
+static enum od_status replace(void *context, double fraction)
+{
+    int *calls = context;
+    if (++*calls == 20) /* another file of the same size takes the name, as PutObject does it */
+        assert_int_equal(rename(path_of("other.csv"), path_of("in.csv")), 0);
+    return fraction >= 0 ? OD_OK : OD_STOPPED;
+}
+
+static void a_file_that_is_replaced_while_it_is_read_fails_the_job(void **state)
+{
+    (void)state;
+    struct od_buf csv;
+    struct od_import_result r;
+    struct od_error err = {0};
+    int calls = 0;
+    many_rows(20000, 4, &csv, NULL);
+    put_file("in.csv", od_buf_view(&csv));
+    put_file("other.csv", od_buf_view(&csv));
+    od_buf_done(&csv);
+    struct od_str file = od_str_c(path_of("in.csv"));
+    struct od_import_spec spec = spec_of(EVENTS, OD_INTERACTIONS, &file, 1);
+    (void)unlink(path_of("out.seg"));
+    spec.progress = replace;
+    spec.progress_context = &calls;
+    spec.block_bytes = 1000;
+    spec.threads = 1;
+    assert_int_equal(od_import_run(&spec, &od_io_real, &r, &err), OD_IO);
+    assert_true(calls > 20);
+    assert_non_null(strstr(err.message, "changed while it was read"));
+    nothing_is_left();
+}
+
 /* A disk on which the n-th call of read_at, write_at, sync or rename fails. */
 struct faulty {
     struct od_io io;
@@ -536,6 +568,7 @@ int main(void)
         cmocka_unit_test(threads_change_no_byte_and_blocks_no_row),
         cmocka_unit_test(reports_are_the_same_whatever_threads_and_blocks),
         cmocka_unit_test(progress_rises_to_one_and_may_stop_the_work),
+        cmocka_unit_test(a_file_that_is_replaced_while_it_is_read_fails_the_job),
         cmocka_unit_test(any_disk_fault_fails_the_job_and_leaves_nothing),
         cmocka_unit_test(a_missing_file_is_told_as_documented),
     };
