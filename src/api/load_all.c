@@ -53,18 +53,19 @@ static enum od_status add_group(struct od_call *call, const struct od_resource *
     return od_serve_group_add(call->app->serve, group->arn, &call->err);
 }
 
-static enum od_status add_dataset(struct od_call *call, const struct od_resource *dataset)
+static enum od_status add_dataset(struct od_call *call, const struct od_resource *dataset,
+                                  bool of_events)
 {
     struct od_dataset_info info;
     struct od_loading loading;
     struct od_bulk *bulk;
     size_t count;
-    enum od_status s = od_attach_dataset(call, dataset);
-    if (s == OD_OK)
-        s = od_dataset_info(call, dataset, &info);
-    if (s != OD_OK)
+    enum od_status s = od_dataset_info(call, dataset, &info);
+    if (s != OD_OK || od_dataset_of_events(info.type) != of_events)
         return s;
-    s = od_bulk_list(call->app->store, dataset->arn, call->arena, &bulk, &count, &call->err);
+    s = od_attach_dataset(call, dataset);
+    if (s == OD_OK)
+        s = od_bulk_list(call->app->store, dataset->arn, call->arena, &bulk, &count, &call->err);
     if (s == OD_OK)
         s = od_load_begin(call->app, &info, bulk, count, call->arena, &loading, &call->err);
     return s == OD_OK ? od_load_end(call->app, &loading, &call->err) : s;
@@ -73,16 +74,12 @@ static enum od_status add_dataset(struct od_call *call, const struct od_resource
 /* Events name items in lists of what was shown, records or not: so the records come first. */
 static enum od_status add_records(struct od_call *call, const struct od_resource *dataset)
 {
-    struct od_dataset_info info;
-    enum od_status s = od_dataset_info(call, dataset, &info);
-    return s == OD_OK && !od_dataset_of_events(info.type) ? add_dataset(call, dataset) : s;
+    return add_dataset(call, dataset, false);
 }
 
 static enum od_status add_events(struct od_call *call, const struct od_resource *dataset)
 {
-    struct od_dataset_info info;
-    enum od_status s = od_dataset_info(call, dataset, &info);
-    return s == OD_OK && od_dataset_of_events(info.type) ? add_dataset(call, dataset) : s;
+    return add_dataset(call, dataset, true);
 }
 
 static enum od_status add_campaign(struct od_call *call, const struct od_resource *campaign)

@@ -1,7 +1,7 @@
 /* Solutions: a recipe and its configuration for a dataset group. */
-#include "api/attach.h"
 #include "api/solution.h"
 
+#include "api/attach.h"
 #include "api/files.h"
 #include "api/quota.h"
 

@@ -142,32 +142,6 @@ enum od_status od_training_data_check(struct od_call *call,
     return s;
 }
 
-static bool names_column(const struct od_api_strings_map *map, struct od_str column, bool *out_any)
-{
-    bool found = false;
-    *out_any = false;
-    for (size_t i = 0; i < map->count; i++) {
-        if (!od_str_eq_nocase(map->items[i].key, OD_STR("ITEMS")))
-            continue;
-        *out_any = true;
-        for (size_t c = 0; c < map->items[i].value.count; c++)
-            found |= od_str_eq(map->items[i].value.items[c], column);
-    }
-    return found;
-}
-
-/* Whether a column of Items is not trained on. */
-static bool leaves_out(const struct od_personalize_training_data_config *config,
-                       struct od_str column)
-{
-    bool any;
-    if (!config)
-        return false;
-    if (names_column(&config->excluded_dataset_columns, column, &any))
-        return true;
-    return !names_column(&config->included_dataset_columns, column, &any) && any;
-}
-
 /* One numeric column of Items without nulls (recipes.md section 3); with OFF nothing is asked of
  * it.
  */
@@ -194,7 +168,8 @@ static enum od_status check_objective(struct od_call *call,
                        "optimizationObjective: %.*s is not a numeric column of the Items dataset "
                        "that cannot be null.",
                        OD_STR_ARG(name));
-    if (leaves_out(in->solution_config->training_data_config, name))
+    const struct od_personalize_solution_version trained = {.solution_config = in->solution_config};
+    if (od_training_leaves_out(&trained, "ITEMS", name))
         return od_fail(&call->err, OD_INVALID_INPUT,
                        "optimizationObjective: itemAttribute %.*s is a column that "
                        "trainingDataConfig leaves out.",

@@ -5,7 +5,8 @@
  * temperature is the model's (1 when it has none), since two trainings on nearly the same data may
  * differ in the scale of their scores. beta is the largest under which accuracy, NDCG at 25 on
  * users kept out of training and of the final metrics, falls by no more than the sensitivity
- * allows: LOW 1 %, MEDIUM 3 %, HIGH 10 %; where too few users can be asked, ten times that. The
+ * allows: LOW 1 %, MEDIUM 3 %, HIGH 10 %; where too few users can be asked,
+ * beta is ten times that share. The
  * image holds beta * z as "objective", float [items]; the server multiplies it by the temperature
  * when it opens a model (serve/campaign.c). */
 #ifndef OD_JOBS_OBJECTIVE_H
