@@ -567,8 +567,9 @@ class World:
 
     def put(self, user, items, kind="view", session="s", when=None):
         """Events of a user (None: anonymous), a second apart, one request each ten. Unless told when the first was,
-        the last is now: an event of the future would count as popular only once its time has come."""
-        when = when or int(time.time()) - len(items) + 1
+        the last was a second ago: what is of a question's own second is not before it, and would count as popular
+        from the next second on."""
+        when = when or int(time.time()) - len(items)
         who = {"userId": user} if user else {}
         batch = [{"eventType": kind, "itemId": item, "sentAt": when + i} for i, item in enumerate(items)]
         for at in range(0, len(batch), 10):
