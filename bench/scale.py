@@ -20,8 +20,8 @@ their records are told in words.
                 where only cold items are ranked): the mean reciprocal rank, or for users the recall in the top
                 1 %
 
-Writes scale.json and scale.svg (both axes logarithmic) to --out, by default BUILD/scale. BUILD is `build`
-unless the environment says otherwise.
+Writes scale.json and scale.svg (both axes logarithmic) to --out after every training, by default BUILD/scale.
+BUILD is `build` unless the environment says otherwise.
 """
 import argparse
 import csv
@@ -173,8 +173,8 @@ def main():
                 print(f"{recipe:28} {f['events']:12,} {f['training_seconds']:12.1f} {f['above_mib']:11.0f} "
                       f"{f['process_mib']:13.0f} {f['image_mib']:11.0f} {f['figure']:7.4f} {f['beside']:8.4f}",
                       flush=True)
-    (given.out / "scale.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (given.out / "scale.svg").write_text(picture(figures))
+                (given.out / "scale.json").write_text(json.dumps(figures, indent=1) + "\n")
+                (given.out / "scale.svg").write_text(picture(figures))
     print(f"{given.out / 'scale.svg'}, {given.out / 'scale.json'}")
 
 

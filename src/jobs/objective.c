@@ -95,8 +95,7 @@ enum od_status od_objective_values(struct od_run *run, const struct od_objective
 
 struct shifted {
     struct od_scorer inner;
-    const float *z;
-    uint32_t count;
+    const float *z; /* [inner.item_count] */
     double beta, unit;
 };
 
@@ -105,9 +104,18 @@ static enum od_status score_shifted(void *context, const struct od_query *query,
 {
     const struct shifted *s = context;
     enum od_status status = s->inner.score(s->inner.context, query, scratch, scores, err);
-    for (uint32_t i = 0; status == OD_OK && i < s->count; i++)
+    for (uint32_t i = 0; status == OD_OK && i < s->inner.item_count; i++)
         scores[i] += (float)(s->beta * s->unit * (double)s->z[i]);
     return status;
+}
+
+/* shifted must stay where it is. */
+static struct od_scorer shifted_scorer(struct shifted *shifted)
+{
+    struct od_scorer scorer = shifted->inner;
+    scorer.score = score_shifted;
+    scorer.context = shifted;
+    return scorer;
 }
 
 /* A model trained on a split's training part, ready to be asked. */
@@ -143,11 +151,10 @@ static enum od_status open_judged(struct od_run *run, const struct od_train_inpu
     if (s == OD_OK)
         s = od_recipe_scorer_init(&out->scorer, run->recipe, out->model.model, split, run->err);
     if (s == OD_OK)
-        s = od_objective_values(run, objective, split->train->items, &out->z);
+        s = od_objective_values(run, objective, out->scorer.items, &out->z);
     if (s == OD_OK)
-        out->shifted =
-            (struct shifted){od_recipe_scorer_of(&out->scorer), out->z, split->train->item_count,
-                             objective->beta, unit_of(run->recipe, out->model.model)};
+        out->shifted = (struct shifted){od_recipe_scorer_of(&out->scorer), out->z, objective->beta,
+                                        unit_of(run->recipe, out->model.model)};
     return s;
 }
 
@@ -162,8 +169,8 @@ static enum od_status accuracy(struct od_run *run, struct judged *j, const struc
                                unsigned threads, double beta, double *out)
 {
     struct od_metrics metrics = {0};
-    struct od_scorer scorer = {score_shifted, &j->shifted};
     j->shifted.beta = beta;
+    struct od_scorer scorer = shifted_scorer(&j->shifted);
     enum od_status s = od_run_report(run, 0, "weighing the objective");
     if (s == OD_OK)
         s = od_evaluate(&scorer, split, threads, &metrics, run->err);
@@ -249,14 +256,15 @@ static int compare_codes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The distinct held-out items that the training part knows. */
-static size_t relevant_of(const struct od_split *split, uint32_t index, uint32_t *out)
+/* The distinct held-out items that the scorer knows. */
+static size_t relevant_of(const struct od_split *split, const uint32_t *item_map, uint32_t index,
+                          uint32_t *out)
 {
     uint64_t end = split->full->user_start[split->test_user[index] + 1];
     size_t count = 0, kept = 0;
     for (uint64_t e = split->input_end[index]; e < end; e++)
-        if (split->item_map[split->full->item[e]] != OD_NO_CODE)
-            out[count++] = split->item_map[split->full->item[e]];
+        if (item_map[split->full->item[e]] != OD_NO_CODE)
+            out[count++] = item_map[split->full->item[e]];
     qsort(out, count, sizeof *out, compare_codes);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || out[i] != out[kept - 1])
@@ -276,8 +284,9 @@ static enum od_status reward_of(struct od_run *run, const struct judged *j,
                                 const struct od_split *split, const float *reward, uint32_t index,
                                 struct reward_bench *b, double *out)
 {
+    const struct od_scorer *inner = &j->shifted.inner;
     struct od_query query;
-    od_split_query(split, index, b->events, &query);
+    od_split_query(split, inner->item_map, index, b->events, &query);
     od_arena_reset(&b->arena);
     enum od_status s = od_query_at(split->full, split->test_user[index], split->input_end[index],
                                    &b->arena, &query);
@@ -285,9 +294,9 @@ static enum od_status reward_of(struct od_run *run, const struct judged *j,
         s = score_shifted((void *)&j->shifted, &query, &b->arena, b->scores, run->err);
     if (s != OD_OK)
         return s;
-    size_t listed = od_topk(od_kernels_best(), b->scores, split->train->item_count, NULL,
-                            OD_EVAL_TOP, b->topk, b->listed);
-    size_t relevant = relevant_of(split, index, b->relevant);
+    size_t listed = od_topk(od_kernels_best(), b->scores, inner->item_count, NULL, OD_EVAL_TOP,
+                            b->topk, b->listed);
+    size_t relevant = relevant_of(split, inner->item_map, index, b->relevant);
     *out = od_objective_reward(b->listed, listed, b->relevant, relevant, reward);
     return OD_OK;
 }
@@ -296,7 +305,7 @@ static enum od_status add_rewards(struct od_run *run, const struct judged *j,
                                   const struct od_split *split, const float *reward,
                                   struct od_metrics *metrics)
 {
-    size_t items = (size_t)split->train->item_count + 1, events = split->most_events + 1;
+    size_t items = (size_t)j->shifted.inner.item_count + 1, events = split->most_events + 1;
     struct reward_bench b = {.scores = malloc(items * sizeof(float)),
                              .events = malloc(events * sizeof *b.events),
                              .relevant = malloc(events * sizeof *b.relevant),
@@ -352,12 +361,12 @@ enum od_status od_objective_measure(struct od_run *run, const struct od_train_in
     float *reward = NULL;
     enum od_status s = od_split_users(input->training, input->seed, &split, run->err);
     if (s == OD_OK && split.test_count) {
-        struct od_scorer scorer = {score_shifted, &judged.shifted};
         s = open_judged(run, input, objective, &split, &judged);
+        struct od_scorer scorer = shifted_scorer(&judged.shifted);
         if (s == OD_OK)
             s = od_evaluate(&scorer, &split, input->threads, metrics, run->err);
         if (s == OD_OK)
-            s = make_rewards(run, objective, split.train->items, &reward);
+            s = make_rewards(run, objective, judged.scorer.items, &reward);
         if (s == OD_OK)
             s = add_rewards(run, &judged, &split, reward, metrics);
         close_judged(&judged);

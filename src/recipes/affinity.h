@@ -120,7 +120,7 @@ void od_affinity_catalogue_done(struct od_affinity_catalogue *catalogue);
 /* Whether the item table has a column that can be asked for: not an id, a time or a text. */
 bool od_affinity_has_attribute(const struct od_training *training);
 
-/* Items (training codes) by attribute value, and the values of each item; text is no attribute. */
+/* Items by attribute value, and the values of each item; text is no attribute. */
 struct od_affinity_sets {
     uint32_t count, item_count;
     uint64_t *at;     /* [count + 1] */
@@ -128,9 +128,10 @@ struct od_affinity_sets {
     uint64_t *set_at; /* [item_count + 1] */
     uint32_t *set;    /* ascending within an item */
 };
+/* Of items with events, by training codes, or of all (cold_too), by the model's. */
 enum od_status od_affinity_sets_init(struct od_affinity_sets *out,
                                      const struct od_affinity_catalogue *catalogue,
-                                     uint32_t item_count) OD_MUST_USE;
+                                     bool cold_too) OD_MUST_USE;
 void od_affinity_sets_done(struct od_affinity_sets *sets);
 
 /* --- affinity_mix.c: p(items | user) --- */

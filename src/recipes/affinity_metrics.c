@@ -33,7 +33,6 @@ struct evaluation {
     const struct od_recipe *recipe;
     const struct od_model *model;
     const struct od_affinity_sets *sets; /* NULL: queries are items */
-    const uint32_t *code;                /* training item to model item */
     uint32_t user_count, k, query_count;
     const struct pair *pairs;
     size_t *first;                   /* [query_count + 1] where a query's pairs begin */
@@ -63,8 +62,9 @@ static bool add_pair(struct pairs *pairs, uint32_t query, uint32_t user)
     return true;
 }
 
-/* Held-out events as pairs; user codes are those of the training part, whose users keep order. */
-static bool list_pairs(const struct od_training *full, const uint64_t *keep, const uint32_t *map,
+/* Held-out events as pairs; user codes are those of the training part, whose users keep order, and
+ * item codes those of the model: [full->item_count], OD_NO_CODE for what it does not know. */
+static bool list_pairs(const struct od_training *full, const uint64_t *keep, const uint32_t *code,
                        const struct od_affinity_sets *sets, struct pairs *out)
 {
     bool room = true;
@@ -72,7 +72,7 @@ static bool list_pairs(const struct od_training *full, const uint64_t *keep, con
     for (uint32_t u = 0; room && u < full->user_count; u++) {
         uint64_t start = full->user_start[u];
         for (uint64_t e = start + keep[u]; room && e < full->user_start[u + 1]; e++) {
-            uint32_t item = map[full->item[e]];
+            uint32_t item = code[full->item[e]];
             if (item == OD_NO_CODE || !keep[u])
                 continue;
             if (!sets)
@@ -98,11 +98,11 @@ static bool list_pairs(const struct od_training *full, const uint64_t *keep, con
 static void set_items(const struct evaluation *e, uint32_t query, uint64_t *bitmap)
 {
     if (!e->sets) {
-        od_bitmap_set(bitmap, e->code[query]);
+        od_bitmap_set(bitmap, query);
         return;
     }
     for (uint64_t k = e->sets->at[query]; k < e->sets->at[query + 1]; k++)
-        od_bitmap_set(bitmap, e->code[e->sets->item[k]]);
+        od_bitmap_set(bitmap, e->sets->item[k]);
 }
 
 static int compare_users(const void *key, const void *pair)
@@ -220,27 +220,33 @@ static enum od_status ask_all(struct evaluation *e, const struct od_training *fu
 
 static enum od_status evaluate(const struct od_recipe *recipe, const struct od_train_input *part,
                                const struct od_training *full, const uint64_t *keep,
-                               const uint32_t *map, const struct od_memory_model *model,
-                               struct od_metrics *metrics, struct od_error *err)
+                               const struct od_memory_model *model, struct od_metrics *metrics,
+                               struct od_error *err)
 {
+    const struct od_image_dict *items = recipe->items(model->model); /* coded as the catalogue is */
     struct od_affinity_catalogue catalogue = {0};
     struct od_affinity_sets sets = {0};
     struct pairs pairs = {0};
-    bool by_attribute = recipe == &od_recipe_item_attribute_affinity;
+    bool by_attribute = strcmp(recipe->name, od_recipe_item_attribute_affinity.name) == 0;
     enum od_status s = od_affinity_catalogue_init(&catalogue, part->training, part->threads, err);
     if (s != OD_OK)
         return s;
-    if (by_attribute)
-        s = od_affinity_sets_init(&sets, &catalogue, part->training->item_count);
-    if (s == OD_OK && !list_pairs(full, keep, map, by_attribute ? &sets : NULL, &pairs))
+    uint32_t *code = malloc(((size_t)full->item_count + 1) * sizeof *code);
+    if (!code)
+        s = OD_NO_MEMORY;
+    for (uint32_t i = 0; s == OD_OK && i < full->item_count; i++)
+        code[i] = od_image_dict_find(items, od_dict_text(full->items, i));
+    if (s == OD_OK && by_attribute)
+        s = od_affinity_sets_init(&sets, &catalogue, true);
+    if (s == OD_OK && !list_pairs(full, keep, code, by_attribute ? &sets : NULL, &pairs))
         s = OD_NO_MEMORY;
     struct evaluation e = {.recipe = recipe,
                            .model = model->model,
                            .sets = by_attribute ? &sets : NULL,
-                           .code = catalogue.code,
                            .user_count = part->training->user_count};
     if (s == OD_OK)
         s = ask_all(&e, full, &pairs, part->threads, metrics);
+    free(code);
     free(pairs.list);
     od_affinity_sets_done(&sets);
     od_affinity_catalogue_done(&catalogue);
@@ -263,19 +269,17 @@ enum od_status od_affinity_evaluate(const struct od_recipe *recipe, od_fit *fit,
     struct od_train_input part = *input;
     struct od_training *train = NULL;
     struct od_memory_model model = {0};
-    uint32_t *map = NULL;
     part.progress = od_progress_scaled(&scale, input->progress, 0, to);
-    enum od_status s = od_training_subset(full, keep, &train, &map, err);
+    enum od_status s = od_training_subset(full, keep, &train, NULL, err);
     part.training = train;
     if (s == OD_OK)
         s = od_memory_model_fit(recipe, fit, &part, &model, err);
     if (s == OD_OK)
         s = od_progress_report(&part.progress, 1, "evaluating", err);
     if (s == OD_OK)
-        s = evaluate(recipe, &part, full, keep, map, &model, metrics, err);
+        s = evaluate(recipe, &part, full, keep, &model, metrics, err);
     od_memory_model_done(&model);
     od_training_free(train);
-    free(map);
     free(keep);
     return s;
 }

@@ -109,8 +109,9 @@ bool od_affinity_has_attribute(const struct od_training *training)
 
 /* --- sets --- */
 
-/* set[column]: its place among the sets, OD_NO_CODE for words and values without events. */
-static uint32_t number_columns(const struct od_features *f, const uint32_t *events, uint32_t *set)
+/* set[column]: its place among the sets, OD_NO_CODE for words and values that none of the items
+ * carries. */
+static uint32_t number_columns(const struct od_features *f, const uint32_t *carriers, uint32_t *set)
 {
     uint32_t count = 0;
     for (uint32_t c = 0; c < f->columns; c++)
@@ -118,14 +119,15 @@ static uint32_t number_columns(const struct od_features *f, const uint32_t *even
     for (uint32_t k = 0; k < f->field_count; k++)
         for (uint32_t c = 0; !f->fields[k].text && c < f->fields[k].column_count; c++) {
             uint32_t column = f->fields[k].first + c;
-            if (events[column] && count < SETS_MOST)
+            if (carriers[column] && count < SETS_MOST)
                 set[column] = count++;
         }
     return count;
 }
 
+/* code: rows of the features by item; NULL: the same. */
 static enum od_status fill_sets(struct od_affinity_sets *s, const struct od_affinity_catalogue *c,
-                                const uint32_t *set)
+                                const uint32_t *code, const uint32_t *set)
 {
     uint64_t most = c->features.at[c->features.rows];
     s->at = calloc((size_t)s->count + 2, sizeof *s->at);
@@ -136,7 +138,7 @@ static enum od_status fill_sets(struct od_affinity_sets *s, const struct od_affi
         return OD_NO_MEMORY;
     uint64_t count = 0;
     for (uint32_t i = 0; i < s->item_count; i++) {
-        uint32_t row = c->code[i];
+        uint32_t row = code ? code[i] : i;
         for (uint64_t k = c->features.at[row]; k < c->features.at[row + 1]; k++)
             if (set[c->features.column[k]] != OD_NO_CODE) {
                 s->set[count++] = set[c->features.column[k]];
@@ -153,23 +155,26 @@ static enum od_status fill_sets(struct od_affinity_sets *s, const struct od_affi
 }
 
 enum od_status od_affinity_sets_init(struct od_affinity_sets *out,
-                                     const struct od_affinity_catalogue *catalogue,
-                                     uint32_t item_count)
+                                     const struct od_affinity_catalogue *catalogue, bool cold_too)
 {
     const struct od_features *f = &catalogue->features;
-    struct od_affinity_sets s = {.item_count = item_count};
+    const uint32_t *code = cold_too ? NULL : catalogue->code;
+    struct od_affinity_sets s = {.item_count = od_dict_count(catalogue->items) -
+                                               (cold_too ? 0 : catalogue->cold)};
     uint32_t *set = malloc(((size_t)f->columns + 1) * sizeof *set);
-    uint32_t *events = calloc((size_t)f->columns + 1, sizeof *events);
-    enum od_status st = set && events ? OD_OK : OD_NO_MEMORY;
-    for (uint32_t i = 0; st == OD_OK && i < item_count; i++)
-        for (uint64_t k = f->at[catalogue->code[i]]; k < f->at[catalogue->code[i] + 1]; k++)
-            events[f->column[k]]++;
+    uint32_t *carriers = calloc((size_t)f->columns + 1, sizeof *carriers);
+    enum od_status st = set && carriers ? OD_OK : OD_NO_MEMORY;
+    for (uint32_t i = 0; st == OD_OK && i < s.item_count; i++) {
+        uint32_t row = code ? code[i] : i;
+        for (uint64_t k = f->at[row]; k < f->at[row + 1]; k++)
+            carriers[f->column[k]]++;
+    }
     if (st == OD_OK) {
-        s.count = number_columns(f, events, set);
-        st = fill_sets(&s, catalogue, set);
+        s.count = number_columns(f, carriers, set);
+        st = fill_sets(&s, catalogue, code, set);
     }
     free(set);
-    free(events);
+    free(carriers);
     if (st == OD_OK)
         *out = s;
     else

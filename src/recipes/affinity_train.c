@@ -251,7 +251,7 @@ enum od_status od_affinity_write(const struct od_train_input *input, bool by_att
     od_math_init();
     enum od_status s = od_affinity_catalogue_init(&catalogue, t, input->threads, err);
     if (s == OD_OK && by_attribute &&
-        (s = od_affinity_sets_init(&sets, &catalogue, t->item_count)) != OD_OK)
+        (s = od_affinity_sets_init(&sets, &catalogue, false)) != OD_OK)
         od_fail(err, s, NULL);
     if (s == OD_OK)
         s = fit_all(input, end, &catalogue, sets.count ? &sets : NULL, question, image, err);

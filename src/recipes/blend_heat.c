@@ -38,11 +38,11 @@ struct heat {
     double *likelihood; /* [asked][GRID]; 0 for a user whose target is unknown */
 };
 
-static bool thread_open(struct heat_thread *t, const struct od_split *split)
+static bool thread_open(struct heat_thread *t, const struct od_split *split, uint32_t items)
 {
     if (t->ready)
         return true;
-    t->scores = malloc(((size_t)split->train->item_count + 1) * sizeof *t->scores);
+    t->scores = malloc(((size_t)items + 1) * sizeof *t->scores);
     t->events = malloc((split->most_events + 1) * sizeof *t->events);
     od_arena_init(&t->arena, SIZE_MAX);
     t->ready = true;
@@ -67,22 +67,23 @@ static enum od_status ask_user(void *context, size_t index, unsigned thread)
 {
     struct heat *heat = context;
     const struct od_split *split = heat->split;
+    const struct od_scorer *scorer = heat->scorer;
     struct heat_thread *t = &heat->thread[thread];
     uint32_t user = (uint32_t)((uint64_t)index * split->test_count / heat->asked);
-    uint32_t target = split->item_map[split->full->item[split->input_end[user]]];
+    uint32_t target = scorer->item_map[split->full->item[split->input_end[user]]];
     if (target == OD_NO_CODE)
         return OD_OK;
-    if (!thread_open(t, split))
+    if (!thread_open(t, split, scorer->item_count))
         return OD_NO_MEMORY;
     struct od_query query;
-    od_split_query(split, user, t->events, &query);
+    od_split_query(split, scorer->item_map, user, t->events, &query);
     enum od_status st =
         od_query_at(split->full, split->test_user[user], split->input_end[user], &t->arena, &query);
     if (st == OD_OK)
-        st = heat->scorer->score(heat->scorer->context, &query, &t->arena, t->scores, NULL);
+        st = scorer->score(scorer->context, &query, &t->arena, t->scores, NULL);
     od_arena_reset(&t->arena);
     if (st == OD_OK)
-        likelihoods(t->scores, split->train->item_count, target, heat->likelihood + index * GRID);
+        likelihoods(t->scores, scorer->item_count, target, heat->likelihood + index * GRID);
     return st;
 }
 
@@ -114,7 +115,7 @@ static enum od_status ask_all(struct heat *heat, unsigned threads, float *out)
 enum od_status od_blend_heat(const struct od_scorer *scorer, const struct od_split *split,
                              unsigned threads, float *out, struct od_error *err)
 {
-    uint32_t items = split->train->item_count ? split->train->item_count : 1;
+    uint32_t items = scorer->item_count ? scorer->item_count : 1;
     uint32_t most = MOST_SCORES / items;
     most = most < LEAST_ASKED ? LEAST_ASKED : most > MOST_ASKED ? MOST_ASKED : most;
     threads = threads ? threads : od_cpu_count();

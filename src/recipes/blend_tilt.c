@@ -78,9 +78,9 @@ static enum od_status ask(const struct tilting *g, struct tilt_thread *t, size_t
     uint32_t which = (uint32_t)((uint64_t)index * split->test_count / g->asked);
     uint32_t user = split->test_user[which];
     uint64_t event = split->full->user_start[user];
-    uint32_t target = split->item_map[split->full->item[event]];
-    float *p = t->memory, *rates = p + g->items;
     const struct od_scorer *scorer = &g->model->scorer;
+    uint32_t target = scorer->item_map[split->full->item[event]];
+    float *p = t->memory, *rates = p + g->items;
     struct od_query query = {.item = OD_NO_CODE,
                              .now_s = od_blend_stale(split->full->time[event], index)};
     if (target == OD_NO_CODE)
@@ -140,7 +140,7 @@ enum od_status od_blend_tilt_fit(const struct od_newcomer_model *model,
                                  const struct od_split *split, unsigned threads,
                                  struct od_blend_newcomers *out, struct od_error *err)
 {
-    uint32_t items = model->items, most = MOST_SCORES / (items + 1);
+    uint32_t items = model->scorer.item_count, most = MOST_SCORES / (items + 1);
     uint32_t able = split ? split->test_count : 0;
     most = most < LEAST_ASKED ? LEAST_ASKED : most > MOST_ASKED ? MOST_ASKED : most;
     threads = threads ? threads : od_cpu_count();

@@ -233,7 +233,9 @@ static enum od_status fit_tilt(struct blend_run *run, const struct learning *l,
     if (st != OD_OK)
         return st;
     const struct od_newcomer_model asked = {
-        {ask_model, model}, rates_of_model, run->header.items, od_blend_temperature(model)};
+        {ask_model, model, run->header.items, split ? split->item_map : NULL},
+        rates_of_model,
+        od_blend_temperature(model)};
     st = od_blend_tilt_fit(&asked, split, l->input->threads, &run->header.newcomers, err);
     if (run->header.newcomers.tilt > 0)
         run->header.part[p].serves = 1;
@@ -302,9 +304,10 @@ static enum od_status finish_header(struct blend_run *run, struct learning *l,
     enum od_status st = assemble(run, l, &model, err);
     if (st != OD_OK)
         return st;
-    struct od_scorer scorer = {ask_model, model};
-    if (split)
+    if (split) {
+        struct od_scorer scorer = od_scorer_of_part(ask_model, model, split);
         st = od_blend_heat(&scorer, split, l->input->threads, &header->temperature, err);
+    }
     if (st == OD_OK)
         st = fit_away(run, l, model, err);
     if (st == OD_OK)
@@ -321,7 +324,7 @@ static enum od_status measure(const struct blend_run *run, const struct learning
     enum od_status st = assemble(run, l, &model, err);
     if (st != OD_OK)
         return st;
-    struct od_scorer scorer = {ask_model, model};
+    struct od_scorer scorer = od_scorer_of_part(ask_model, model, split);
     st = od_evaluate(&scorer, split, l->input->threads, metrics, err);
     od_blend_close(model);
     return st;

@@ -158,14 +158,13 @@ enum od_status od_blend_newcomers_fit(const struct od_blend_facts *facts,
 /* That answer as of the end of the data, for models without a blend: scores[items]. */
 enum od_status od_blend_newcomers_at_end(const struct od_training *training, float temperature,
                                          float *scores, struct od_error *err) OD_MUST_USE;
-/* A model that answers newcomers, as a fit of its tilt asks it, by the codes of the training part.
- */
+/* A model that answers newcomers, as a fit of its tilt asks it. */
 struct od_newcomer_model {
     struct od_scorer scorer; /* temperature * log p, not tilted yet */
-    /* Rates of who asks (part.h), of the scorer's context; *out_any false: they say nothing. */
+    /* Rates of who asks (part.h) for the scorer's items, of its context; *out_any false: they say
+     * nothing. */
     enum od_status (*rates)(void *context, const struct od_query *query, struct od_arena *scratch,
                             float *out, bool *out_any);
-    uint32_t items;
     float temperature;
 };
 /* How much records and context tilt the answer to newcomers (blend_tilt.c): fills in tilt,

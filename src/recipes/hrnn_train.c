@@ -323,7 +323,7 @@ static enum od_status fit_tilt(struct od_recipe_scorer *scorer, const struct od_
 {
     struct od_blend_newcomers newcomers = {0};
     const struct od_newcomer_model model = {od_recipe_scorer_of(scorer), rates_of,
-                                            scorer->item_count, untilted.temperature};
+                                            untilted.temperature};
     enum od_status st = od_blend_tilt_fit(&model, split, threads, &newcomers, err);
     *out_tilt = newcomers.tilt;
     return st;

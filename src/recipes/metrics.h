@@ -39,26 +39,39 @@ struct od_gain {
 double od_metric_gain_ndcg(const uint32_t *ranked, size_t ranked_count, const struct od_gain *gains,
                            size_t gain_count, size_t k);
 /* What od_metric_gain_ndcg wants for a test user, by the type weights of the split's full set
- * (which has them); items as codes of the training part. out has room for split->most_events. */
-size_t od_split_gains(const struct od_split *split, uint32_t index, struct od_gain *out);
+ * (which has them); items by item_map, as a scorer has it. out has room for split->most_events. */
+size_t od_split_gains(const struct od_split *split, const uint32_t *item_map, uint32_t index,
+                      struct od_gain *out);
 
 /* --- a model against a split --- */
 
-/* Scores every item of the split's training part for one test user: scores[train->item_count]. */
+/* scores[item_count] of a scorer, for one test user; context is shared by threads. */
+typedef enum od_status od_score(void *context, const struct od_query *query,
+                                struct od_arena *scratch, float *scores, struct od_error *err);
+/* Items are those of the split's training part, by their codes there, and behind them whatever else
+ * the model knows. */
 struct od_scorer {
-    enum od_status (*score)(void *context, const struct od_query *query, struct od_arena *scratch,
-                            float *scores, struct od_error *err);
-    void *context; /* shared by threads */
+    od_score *score;
+    void *context;
+    uint32_t item_count;
+    const uint32_t *item_map; /* [full->item_count] the full set's items; OD_NO_CODE: not scored */
 };
+/* One that knows the items of the training part alone. */
+struct od_scorer od_scorer_of_part(od_score *score, void *context, const struct od_split *split);
 
-/* A scorer of an opened model, whose items may be coded differently or be fewer than those of the
- * split's training part (missing ones are scored -INFINITY). recipe and model must outlive it. */
+/* A scorer of an opened model, whose items may be coded differently, fewer than those of the
+ * split's training part (missing ones are scored -INFINITY), or more: some recipes know items by
+ * their records alone. recipe, model and split must outlive it. */
 struct od_recipe_scorer {
     const struct od_recipe *recipe;
     const struct od_model *model;
-    uint32_t item_count;     /* of the training part */
-    uint32_t *to_model;      /* [item_count] model code or OD_NO_CODE; NULL: codes are the same */
-    const uint16_t *to_type; /* by type of the split's events; NULL: likewise. The caller's */
+    uint32_t item_count;         /* as in od_scorer */
+    const uint32_t *item_map;    /* likewise */
+    const struct od_dict *items; /* [item_count] their ids */
+    uint32_t *to_model;          /* [item_count] model code or OD_NO_CODE; NULL: the same codes */
+    const uint16_t *to_type;     /* by type of the split's events; NULL: likewise. The caller's */
+    uint32_t *own_map;           /* NULL: the split's */
+    struct od_dict *own_items;
 };
 enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer,
                                      const struct od_recipe *recipe, const struct od_model *model,

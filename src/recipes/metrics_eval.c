@@ -42,6 +42,11 @@ struct bench {
     uint64_t *topk_scratch;
 };
 
+struct od_scorer od_scorer_of_part(od_score *score, void *context, const struct od_split *split)
+{
+    return (struct od_scorer){score, context, split->train->item_count, split->item_map};
+}
+
 static uint32_t test_index(const struct evaluation *e, uint32_t i)
 {
     return (uint32_t)((uint64_t)i * e->split->test_count / e->user_count);
@@ -53,10 +58,10 @@ static int compare_codes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The distinct items after the input, as codes of the training part; those it does not know are
- * counted but not listed. */
-static size_t relevant_items(const struct od_split *split, uint32_t index, uint32_t *out,
-                             size_t *out_distinct)
+/* The distinct items after the input, by item_map; those it does not know are counted but not
+ * listed. */
+static size_t relevant_items(const struct od_split *split, const uint32_t *item_map, uint32_t index,
+                             uint32_t *out, size_t *out_distinct)
 {
     const struct od_training *full = split->full;
     uint64_t from = split->input_end[index], end = full->user_start[split->test_user[index] + 1];
@@ -71,8 +76,8 @@ static size_t relevant_items(const struct od_split *split, uint32_t index, uint3
     uint32_t last = OD_NO_CODE;
     for (size_t i = 0; i < count; i++) {
         uint32_t item = out[i];
-        if (item != last && split->item_map[item] != OD_NO_CODE)
-            out[known++] = split->item_map[item];
+        if (item != last && item_map[item] != OD_NO_CODE)
+            out[known++] = item_map[item];
         last = item;
     }
     *out_distinct = distinct;
@@ -82,10 +87,11 @@ static size_t relevant_items(const struct od_split *split, uint32_t index, uint3
 static enum od_status ask_user(const struct evaluation *e, struct bench *bench, uint32_t i,
                                struct od_error *err)
 {
-    uint32_t index = test_index(e, i), items = e->split->train->item_count;
+    const uint32_t *item_map = e->scorer->item_map;
+    uint32_t index = test_index(e, i);
     struct figures *f = &e->figures[i];
     struct od_query query;
-    od_split_query(e->split, index, bench->events, &query);
+    od_split_query(e->split, item_map, index, bench->events, &query);
     od_arena_reset(&bench->arena);
     enum od_status s = od_query_at(e->split->full, e->split->test_user[index],
                                    e->split->input_end[index], &bench->arena, &query);
@@ -94,10 +100,10 @@ static enum od_status ask_user(const struct evaluation *e, struct bench *bench, 
     s = e->scorer->score(e->scorer->context, &query, &bench->arena, bench->scores, err);
     if (s != OD_OK)
         return s;
-    f->listed_count = (uint32_t)od_topk(e->kernels, bench->scores, items, NULL, OD_EVAL_TOP,
-                                        bench->topk_scratch, f->listed);
+    f->listed_count = (uint32_t)od_topk(e->kernels, bench->scores, e->scorer->item_count, NULL,
+                                        OD_EVAL_TOP, bench->topk_scratch, f->listed);
     size_t distinct;
-    size_t known = relevant_items(e->split, index, bench->relevant, &distinct);
+    size_t known = relevant_items(e->split, item_map, index, bench->relevant, &distinct);
     f->reciprocal_rank =
         od_metric_reciprocal_rank(f->listed, f->listed_count, bench->relevant, known, OD_EVAL_TOP);
     for (int k = 0; k < LENGTHS; k++) {
@@ -108,7 +114,7 @@ static enum od_status ask_user(const struct evaluation *e, struct bench *bench, 
     }
     if (!bench->gains)
         return OD_OK;
-    size_t gains = od_split_gains(e->split, index, bench->gains);
+    size_t gains = od_split_gains(e->split, item_map, index, bench->gains);
     for (int k = 0; k < LENGTHS; k++)
         f->weighted[k] =
             od_metric_gain_ndcg(f->listed, f->listed_count, bench->gains, gains, lengths[k]);
@@ -125,11 +131,11 @@ static void bench_done(struct bench *bench)
     free(bench->topk_scratch);
 }
 
-static enum od_status bench_init(struct bench *bench, const struct od_split *split)
+static enum od_status bench_init(struct bench *bench, const struct od_split *split, uint32_t items)
 {
     size_t events = split->most_events + 1;
     od_arena_init(&bench->arena, SIZE_MAX);
-    bench->scores = malloc(((size_t)split->train->item_count + 1) * sizeof *bench->scores);
+    bench->scores = malloc(((size_t)items + 1) * sizeof *bench->scores);
     bench->events = malloc(events * sizeof *bench->events);
     bench->relevant = malloc(events * sizeof *bench->relevant);
     bench->topk_scratch = malloc(od_topk_scratch(OD_EVAL_TOP) * sizeof *bench->topk_scratch);
@@ -144,7 +150,7 @@ static enum od_status ask_block(void *context, size_t block, unsigned thread)
     (void)thread;
     const struct evaluation *e = context;
     struct bench bench;
-    enum od_status s = bench_init(&bench, e->split);
+    enum od_status s = bench_init(&bench, e->split, e->scorer->item_count);
     if (s != OD_OK)
         od_fail(&e->errors[block], s, NULL);
     for (uint32_t i = 0; s == OD_OK && i < BLOCK; i++) {
@@ -183,7 +189,7 @@ static uint64_t catalogue_size(const struct od_training *full)
 static enum od_status add_coverage(const struct evaluation *e, struct od_metrics *metrics,
                                    struct od_error *err)
 {
-    uint32_t items = e->split->train->item_count;
+    uint32_t items = e->scorer->item_count;
     uint64_t *seen = calloc(od_bitmap_words(items) + 1, sizeof *seen);
     if (!seen)
         return od_fail(err, OD_NO_MEMORY, NULL);

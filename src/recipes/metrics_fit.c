@@ -140,28 +140,73 @@ static bool same_items(const struct od_image_dict *dict, const struct od_dict *i
     return true;
 }
 
+static bool knows_more(const struct od_image_dict *dict, const struct od_dict *items)
+{
+    for (uint32_t i = 0; i < dict->count; i++)
+        if (od_dict_find(items, od_image_dict_text(dict, i)) == OD_NO_CODE)
+            return true;
+    return false;
+}
+
+/* The model's items that the training part has not, behind those it has. */
+static enum od_status widen(struct od_recipe_scorer *scorer, const struct od_image_dict *dict,
+                            const struct od_split *split)
+{
+    const struct od_dict *items = split->train->items, *all = split->full->items;
+    struct od_dict *own = scorer->own_items = od_dict_new();
+    scorer->own_map = malloc(((size_t)split->full->item_count + 1) * sizeof *scorer->own_map);
+    enum od_status s = own && scorer->own_map ? OD_OK : OD_NO_MEMORY;
+    uint32_t code;
+    for (uint32_t i = 0; s == OD_OK && i < od_dict_count(items); i++)
+        s = od_dict_add(own, od_dict_text(items, i), &code);
+    for (uint32_t i = 0; s == OD_OK && i < dict->count; i++)
+        s = od_dict_add(own, od_image_dict_text(dict, i), &code);
+    for (uint32_t i = 0; s == OD_OK && i < split->full->item_count; i++)
+        scorer->own_map[i] = od_dict_find(own, od_dict_text(all, i));
+    scorer->items = own;
+    scorer->item_map = scorer->own_map;
+    scorer->item_count = s == OD_OK ? od_dict_count(own) : 0;
+    return s;
+}
+
+static enum od_status recode(struct od_recipe_scorer *scorer, const struct od_image_dict *dict)
+{
+    scorer->to_model = malloc(((size_t)scorer->item_count + 1) * sizeof *scorer->to_model);
+    if (!scorer->to_model)
+        return OD_NO_MEMORY;
+    for (uint32_t i = 0; i < scorer->item_count; i++)
+        scorer->to_model[i] = od_image_dict_find(dict, od_dict_text(scorer->items, i));
+    return OD_OK;
+}
+
 enum od_status od_recipe_scorer_init(struct od_recipe_scorer *scorer,
                                      const struct od_recipe *recipe, const struct od_model *model,
                                      const struct od_split *split, struct od_error *err)
 {
     const struct od_image_dict *dict = recipe->items(model);
     const struct od_training *train = split->train;
-    *scorer = (struct od_recipe_scorer){
-        .recipe = recipe, .model = model, .item_count = train->item_count};
-    if (same_items(dict, train->items))
-        return OD_OK;
-    scorer->to_model = malloc(((size_t)train->item_count + 1) * sizeof *scorer->to_model);
-    if (!scorer->to_model)
-        return od_fail(err, OD_NO_MEMORY, NULL);
-    for (uint32_t i = 0; i < train->item_count; i++)
-        scorer->to_model[i] = od_image_dict_find(dict, od_dict_text(train->items, i));
-    return OD_OK;
+    struct od_recipe_scorer own = {.recipe = recipe,
+                                   .model = model,
+                                   .item_count = train->item_count,
+                                   .item_map = split->item_map,
+                                   .items = train->items};
+    enum od_status s = OD_OK;
+    if (!same_items(dict, train->items)) {
+        s = knows_more(dict, train->items) ? widen(&own, dict, split) : OD_OK;
+        s = s == OD_OK ? recode(&own, dict) : s;
+    }
+    if (s != OD_OK)
+        od_recipe_scorer_done(&own);
+    *scorer = own;
+    return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
 }
 
 void od_recipe_scorer_done(struct od_recipe_scorer *scorer)
 {
     free(scorer->to_model);
-    scorer->to_model = NULL;
+    free(scorer->own_map);
+    od_dict_free(scorer->own_items);
+    *scorer = (struct od_recipe_scorer){0};
 }
 
 static uint32_t model_code(const struct od_recipe_scorer *scorer, uint32_t item)
@@ -169,7 +214,7 @@ static uint32_t model_code(const struct od_recipe_scorer *scorer, uint32_t item)
     return item == OD_NO_CODE || !scorer->to_model ? item : scorer->to_model[item];
 }
 
-/* The query in the model's codes, and the model's scores back in the training part's. */
+/* The query in the model's codes, and the model's scores back in the scorer's. */
 static enum od_status score_mapped(const struct od_recipe_scorer *scorer,
                                    const struct od_query *query, struct od_arena *scratch,
                                    float *scores, struct od_error *err)
@@ -208,7 +253,7 @@ static enum od_status score(void *context, const struct od_query *query, struct 
 
 struct od_scorer od_recipe_scorer_of(struct od_recipe_scorer *scorer)
 {
-    return (struct od_scorer){score, scorer};
+    return (struct od_scorer){score, scorer, scorer->item_count, scorer->item_map};
 }
 
 /* --- split, fit, ask --- */

@@ -48,11 +48,12 @@ double od_metric_gain_ndcg(const uint32_t *ranked, size_t ranked_count, const st
     return ideal > 0 ? sum / ideal : 0;
 }
 
-size_t od_split_gains(const struct od_split *split, uint32_t index, struct od_gain *out)
+size_t od_split_gains(const struct od_split *split, const uint32_t *item_map, uint32_t index,
+                      struct od_gain *out)
 {
     size_t count = collect(split, index, out);
     for (size_t i = 0; i < count; i++)
-        out[i].item = split->item_map[out[i].item];
+        out[i].item = item_map[out[i].item];
     qsort(out, count, sizeof *out, compare_gains);
     return count;
 }

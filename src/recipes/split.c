@@ -87,8 +87,8 @@ enum od_status od_split_users(const struct od_training *full, uint64_t seed, str
     return s;
 }
 
-void od_split_query(const struct od_split *split, uint32_t index, struct od_past_event *events,
-                    struct od_query *out)
+void od_split_query(const struct od_split *split, const uint32_t *item_map, uint32_t index,
+                    struct od_past_event *events, struct od_query *out)
 {
     const struct od_training *full = split->full;
     assert(index < split->test_count);
@@ -96,7 +96,7 @@ void od_split_query(const struct od_split *split, uint32_t index, struct od_past
     uint64_t end = split->input_end[index];
     for (uint64_t i = start; i < end; i++)
         events[i - start] = (struct od_past_event){
-            .item = split->item_map[full->item[i]],
+            .item = item_map[full->item[i]],
             .type = full->type[i],
             .time = full->time[i],
         };

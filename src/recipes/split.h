@@ -1,8 +1,7 @@
 /* Splits of a training set: what a model learns from and what it is asked.
  *
  * A split borrows the full set, which must outlive it, and owns the training part. Read-only after
- * it is made, so threads share it. Item codes of queries and relevant items are those of the
- * training part (OD_NO_CODE: an item no training event has). */
+ * it is made, so threads share it. */
 #ifndef OD_RECIPES_SPLIT_H
 #define OD_RECIPES_SPLIT_H
 
@@ -37,10 +36,11 @@ enum od_status od_split_users(const struct od_training *full, uint64_t seed, str
 void od_split_done(struct od_split *split);
 
 /* The query of test user number index: events filled from input_end backwards (all of them), item
- * = the last input item, the time as split->clock says. events has room for split->most_events.
- * Context and record are not given: od_query_at adds them. */
-void od_split_query(const struct od_split *split, uint32_t index, struct od_past_event *events,
-                    struct od_query *out);
+ * = the last input item, the time as split->clock says. Items are coded by item_map
+ * [full->item_count], split->item_map or that of a scorer who knows more (metrics.h). events has
+ * room for split->most_events. Context and record are not given: od_query_at adds them. */
+void od_split_query(const struct od_split *split, const uint32_t *item_map, uint32_t index,
+                    struct od_past_event *events, struct od_query *out);
 
 /* Gives a query the context of an event of the set and the record of its user, as a request at that
  * moment would carry them. What is not borrowed from the set lives in arena. */

@@ -48,7 +48,6 @@ static bool read_name(struct od_str text, struct name *out)
 
 static enum od_status read_all(struct od_words *w, struct od_error *err)
 {
-    size_t edges = 0;
     for (uint32_t i = 0; i < od_dict_count(w->names); i++) {
         struct name name;
         if (!read_name(od_dict_text(w->names, i), &name))
@@ -58,10 +57,11 @@ static enum od_status read_all(struct od_words *w, struct od_error *err)
             continue;
         if (last && last->first + last->count == i && od_str_eq(last->field, name.field)) {
             last->count++;
-            w->edge[edges++] = name.from;
         } else {
-            w->bins[w->bin_count++] = (struct od_words_bins){name.field, i, 1, edges};
+            w->bins[w->bin_count++] = (struct od_words_bins){name.field, i, 1};
         }
+        w->from[i] = name.from;
+        w->to[i] = name.to;
     }
     return OD_OK;
 }
@@ -71,8 +71,10 @@ enum od_status od_words_init(struct od_words *out, struct od_dict *names, struct
     size_t n = od_dict_count(names);
     struct od_words w = {.names = names,
                          .bins = malloc((n + 1) * sizeof *w.bins),
-                         .edge = malloc((n + 1) * sizeof *w.edge)};
-    enum od_status st = w.bins && w.edge ? read_all(&w, err) : od_fail(err, OD_NO_MEMORY, NULL);
+                         .from = malloc((n + 1) * sizeof *w.from),
+                         .to = malloc((n + 1) * sizeof *w.to)};
+    enum od_status st =
+        w.bins && w.from && w.to ? read_all(&w, err) : od_fail(err, OD_NO_MEMORY, NULL);
     if (st == OD_OK)
         *out = w;
     else
@@ -105,7 +107,8 @@ void od_words_done(struct od_words *words)
 {
     od_dict_free(words->names);
     free(words->bins);
-    free(words->edge);
+    free(words->from);
+    free(words->to);
     *words = (struct od_words){0};
 }
 
@@ -121,10 +124,10 @@ uint32_t od_words_number(const struct od_words *w, char letter, struct od_str fi
         const struct od_words_bins *bins = &w->bins[b];
         if (!is_field(bins->field, letter, field))
             continue;
-        uint32_t bin = 0;
-        while (bin + 1 < bins->count && number >= w->edge[bins->edge + bin])
+        uint32_t bin = bins->first, last = bin + bins->count - 1;
+        while (bin < last && number >= w->from[bin + 1])
             bin++;
-        return bins->first + bin;
+        return bin < last && number >= w->to[bin] ? OD_NO_CODE : bin;
     }
     return OD_NO_CODE;
 }

@@ -17,14 +17,13 @@ struct od_word {
 struct od_words_bins {
     struct od_str field; /* with its letter and colon; points into names */
     uint32_t first, count;
-    size_t edge; /* where its count - 1 inner edges begin */
 };
 
 struct od_words {
     struct od_dict *names; /* owned */
     struct od_words_bins *bins;
     size_t bin_count;
-    double *edge;
+    double *from, *to; /* of the column with this number, if it is a bin */
 };
 
 /* Takes names, also when it fails: OD_CORRUPT where a name is none. Read-only afterwards. */
@@ -36,7 +35,8 @@ enum od_status od_words_open(struct od_words *words, const struct od_image *imag
 void od_words_done(struct od_words *words);
 
 /* The column, counted among the named ones, of a field's value; OD_NO_CODE when it has none. A
- * number below the first edge is in the first bin, above the last one in the last. */
+ * number below the first bin is in the first, above the last in the last; between two, where a bin
+ * that too few had is no column, it has none, as in training. */
 uint32_t od_words_text(const struct od_words *words, char letter, struct od_str field,
                        struct od_str value);
 uint32_t od_words_number(const struct od_words *words, char letter, struct od_str field,

@@ -231,6 +231,37 @@ static void metrics_are_those_of_the_definition(void **state)
     od_training_free(t);
 }
 
+static void values_of_items_that_are_new_in_the_held_out_part_are_asked_for(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 200; u++)
+        for (unsigned k = 0; k < 5; k++) /* the fifth is held out: item 7, of user 1 item 0 */
+            toy_add(b, u, k < 4 ? k : u == 1 ? 0 : 7, k);
+    struct od_training *t = toy_finish(b);
+    struct shelf shelf;
+    shelf_init(&shelf, GENRES);
+    for (unsigned i = 0; i < 9; i++) { /* the catalogue's codes; nobody takes 8 */
+        char id[8];
+        const char *cell = i < 4 ? "comedy" : i < 7 ? "drama" : "war";
+        snprintf(id, sizeof id, "i%05u", i);
+        shelf_put(&shelf, id, &cell);
+    }
+    t->item_table = shelf.table;
+    struct od_train_input input = input_of(t, "aws-item-attribute-affinity", 2);
+    struct od_recipe fake = od_recipe_item_attribute_affinity;
+    fake.segment = fake_segment;
+    struct od_metrics metrics = {0};
+    assert_int_equal(od_affinity_evaluate(&fake, fit_attributes, &input, 1, &metrics, NULL), OD_OK);
+    /* K = 2. Comedy: actual user 1, listed 0 and 1: 1 hit of 1. War: 199 actual users, listed 7 and
+     * 8: 2 hits of 2. */
+    assert_true(*od_metrics_find(&metrics, "hits_at_1_percent") == 1.5);
+    assert_true(*od_metrics_find(&metrics, "recall_at_1_percent") == 1);
+    assert_true(fabs(*od_metrics_find(&metrics, "coverage") - 4 / 200.0) < 1e-12);
+    shelf_done(&shelf);
+    od_training_free(t);
+}
+
 static void threads_give_the_same_image_and_metrics(void **state)
 {
     (void)state;
@@ -444,6 +475,7 @@ int main(void)
         cmocka_unit_test(an_item_without_events_is_for_those_who_like_its_like),
         cmocka_unit_test(attributes_need_a_column_and_are_asked_for),
         cmocka_unit_test(metrics_are_those_of_the_definition),
+        cmocka_unit_test(values_of_items_that_are_new_in_the_held_out_part_are_asked_for),
         cmocka_unit_test(threads_give_the_same_image_and_metrics),
         cmocka_unit_test(the_dimension_is_the_parameter_the_items_or_the_memory),
         cmocka_unit_test(an_image_forgets_users),

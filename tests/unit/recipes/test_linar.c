@@ -632,7 +632,7 @@ static void the_temperature_is_the_most_likely_one(void **state)
     struct od_split split;
     assert_int_equal(od_split_users(t, 1, &split, NULL), OD_OK);
     assert_true(split.test_count > 500);
-    struct od_scorer scorer = {planted, NULL};
+    struct od_scorer scorer = od_scorer_of_part(planted, NULL, &split);
     float one = 0, two = 0;
     assert_int_equal(od_blend_heat(&scorer, &split, 1, &one, NULL), OD_OK);
     assert_int_equal(od_blend_heat(&scorer, &split, 2, &two, NULL), OD_OK);

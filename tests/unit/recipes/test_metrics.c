@@ -90,7 +90,7 @@ static void an_evaluation_worked_out_by_hand(void **state)
         od_split_done(&split);
     } while (seed < 100);
     assert_int_equal(split.test_count, 2);
-    struct od_scorer scorer = {by_code, &split.train->item_count};
+    struct od_scorer scorer = od_scorer_of_part(by_code, &split.train->item_count, &split);
     struct od_metrics m = {0};
     assert_int_equal(od_evaluate(&scorer, &split, 2, &m, NULL), OD_OK);
     assert_int_equal(m.count, 8);
@@ -129,7 +129,7 @@ static void threads_do_not_change_the_figures(void **state)
     struct od_split split;
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
     struct od_metrics one = {0}, four = {0};
-    struct od_scorer scorer = {by_history, &split.train->item_count};
+    struct od_scorer scorer = od_scorer_of_part(by_history, &split.train->item_count, &split);
     assert_int_equal(od_evaluate(&scorer, &split, 1, &one, NULL), OD_OK);
     assert_int_equal(od_evaluate(&scorer, &split, 4, &four, NULL), OD_OK);
     assert_int_equal(one.count, 8);
@@ -172,7 +172,7 @@ static void weighted_figures_follow_the_rule(void **state)
     struct od_metrics metrics = {0};
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
     assert_int_equal(split.test_count, 1);
-    struct od_scorer scorer = {by_code, &split.train->item_count};
+    struct od_scorer scorer = od_scorer_of_part(by_code, &split.train->item_count, &split);
     assert_int_equal(od_evaluate(&scorer, &split, 1, &metrics, NULL), OD_OK);
     /* codes: a 0, b 1, c 2; by_code ranks a, b, c; gains: b 1.5, a 0.5 */
     const double *got =
@@ -272,7 +272,7 @@ static void a_model_with_fewer_items_is_asked_in_its_own_codes(void **state)
     float scores[16];
     struct od_past_event events[8];
     struct od_query query;
-    od_split_query(&split, 1, events, &query); /* user 1: 51, 30, 90 */
+    od_split_query(&split, split.item_map, 1, events, &query); /* user 1: 51, 30, 90 */
     assert_int_equal(ask.score(ask.context, &query, &arena, scores, NULL), OD_OK);
     uint32_t i30 = od_dict_find(split.train->items, OD_STR("i00030"));
     uint32_t i51 = od_dict_find(split.train->items, OD_STR("i00051"));
@@ -280,6 +280,42 @@ static void a_model_with_fewer_items_is_asked_in_its_own_codes(void **state)
     assert_true(scores[i30] == 0 && scores[i90] == -1);
     assert_true(scores[i51] == -INFINITY);
     od_arena_done(&arena);
+    od_recipe_scorer_done(&scorer);
+    od_memory_model_done(&m);
+    od_split_done(&split);
+    od_training_free(t);
+}
+
+static void a_model_that_knows_more_items_is_asked_about_all(void **state)
+{
+    (void)state;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (unsigned u = 0; u < 10; u++) {
+        toy_add(b, u, 50 + u, 0);
+        toy_add(b, u, u % 2 ? 30 : 90, 1);
+        toy_add(b, u, u % 2 ? 90 : 95, 2);
+        toy_add(b, u, u % 2 ? 95 : 30, 3); /* each the next of the frequent ones */
+    }
+    struct od_training *t = toy_finish(b);
+    struct od_split split;
+    toy_leave_one_out(t, &split);
+    struct od_train_input input = {.training = t}; /* as if 95 had a record */
+    struct od_memory_model m;
+    struct od_recipe_scorer scorer;
+    struct od_metrics metrics = {0};
+    assert_int_equal(od_memory_model_fit(&frequent, write_frequent, &input, &m, NULL), OD_OK);
+    assert_int_equal(dict_of(m.model)->count, 3);
+    assert_int_equal(od_recipe_scorer_init(&scorer, &frequent, m.model, &split, NULL), OD_OK);
+    uint32_t part = split.train->item_count, i95 = od_dict_find(t->items, OD_STR("i00095"));
+    assert_int_equal(split.item_map[i95], OD_NO_CODE);
+    assert_int_equal(scorer.item_count, part + 1);
+    assert_int_equal(scorer.item_map[i95], part);
+    assert_string_equal(od_dict_text(scorer.items, part).ptr, "i00095");
+    struct od_scorer ask = od_recipe_scorer_of(&scorer);
+    assert_int_equal(od_evaluate(&ask, &split, 2, &metrics, NULL), OD_OK);
+    /* the last item of the history too may be one that only the model knows */
+    assert_true(*od_metrics_find(&metrics, "mean_reciprocal_rank_at_25") == 1);
+    CLOSE(*od_metrics_find(&metrics, "coverage"), 3.0 / 13);
     od_recipe_scorer_done(&scorer);
     od_memory_model_done(&m);
     od_split_done(&split);
@@ -302,7 +338,7 @@ static void a_failing_scorer_fails_the_evaluation_with_its_words(void **state)
     struct od_training *t = toy_random(100, 20, 5, 5);
     struct od_split split;
     assert_int_equal(od_split_users(t, 3, &split, NULL), OD_OK);
-    struct od_scorer scorer = {fails, NULL};
+    struct od_scorer scorer = od_scorer_of_part(fails, NULL, &split);
     struct od_metrics m = {0};
     struct od_error err = {0};
     assert_int_equal(od_evaluate(&scorer, &split, 2, &m, &err), OD_CORRUPT);
@@ -323,6 +359,7 @@ int main(void)
         cmocka_unit_test(gains_weigh_places),
         cmocka_unit_test(weighted_figures_follow_the_rule),
         cmocka_unit_test(a_model_with_fewer_items_is_asked_in_its_own_codes),
+        cmocka_unit_test(a_model_that_knows_more_items_is_asked_about_all),
         cmocka_unit_test(a_failing_scorer_fails_the_evaluation_with_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -321,6 +321,46 @@ static void categories_of_a_context_are_words(void **state)
     world_done(&w);
 }
 
+static void a_number_in_a_bin_without_a_column_says_nothing(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"C:NIGHTS in [1, 2)", "C:NIGHTS in [5, 7)",
+                                        "C:NIGHTS in [7, 9]", "U:AGE in [-inf, 30)",
+                                        "U:AGE in [30, inf]"};
+    static const struct {
+        char letter;
+        const char *field;
+        double number;
+        uint32_t column;
+    } asked[] = {
+        {'C', "NIGHTS", 0, 0},
+        {'C', "NIGHTS", 1, 0},
+        {'C', "NIGHTS", 2, OD_NO_CODE},
+        {'C', "NIGHTS", 4.9, OD_NO_CODE},
+        {'C', "NIGHTS", 5, 1},
+        {'C', "NIGHTS", 7, 2},
+        {'C', "NIGHTS", 9, 2},
+        {'C', "NIGHTS", 99, 2},
+        {'U', "NIGHTS", 1, OD_NO_CODE},
+        {'U', "AGE", -1e9, 3},
+        {'U', "AGE", 30, 4},
+    };
+    struct od_dict *dict = od_dict_new();
+    struct od_words words;
+    uint32_t code;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(od_dict_add(dict, od_str_c(names[i]), &code), OD_OK);
+    assert_int_equal(od_words_init(&words, dict, NULL), OD_OK);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        assert_int_equal(
+            od_words_number(&words, asked[i].letter, od_str_c(asked[i].field), asked[i].number),
+            asked[i].column);
+    /* what was learnt of bins elsewhere goes by their middles */
+    assert_int_equal(od_words_like(&words, OD_STR("C:NIGHTS in [5, 8)")), 1);
+    assert_int_equal(od_words_like(&words, OD_STR("C:NIGHTS in [2, 5)")), OD_NO_CODE);
+    od_words_done(&words);
+}
+
 static void a_foreign_lesson_is_refused(void **state)
 {
     (void)state;
@@ -517,6 +557,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_says_nothing),
         cmocka_unit_test(records_that_tell_nothing_know_nobody),
         cmocka_unit_test(categories_of_a_context_are_words),
+        cmocka_unit_test(a_number_in_a_bin_without_a_column_says_nothing),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(newcomers_are_told_apart),
         cmocka_unit_test(what_tells_nothing_changes_nothing),

@@ -96,7 +96,7 @@ static void a_query_does_not_know_the_target_and_its_time_unless_asked_to(void *
     struct od_past_event events[8];
     struct od_query query;
     assert_true(split.most_events <= 8);
-    od_split_query(&split, 0, events, &query);
+    od_split_query(&split, split.item_map, 0, events, &query);
     assert_int_equal(query.event_count, 4);
     assert_int_equal(query.events[0].item, od_dict_find(split.train->items, OD_STR("i00001")));
     assert_int_equal(query.events[0].time, 10);
@@ -104,7 +104,7 @@ static void a_query_does_not_know_the_target_and_its_time_unless_asked_to(void *
     assert_int_equal(query.item, OD_NO_CODE);
     assert_int_equal(query.now_s, 13); /* the last input's time, not the target's */
     split.clock = OD_CLOCK_TARGET;
-    od_split_query(&split, 0, events, &query);
+    od_split_query(&split, split.item_map, 0, events, &query);
     assert_int_equal(query.now_s, 14);
     od_split_done(&split);
     od_training_free(t);
