@@ -13,6 +13,8 @@
 #include "s3/s3.h"
 #include "wire/aws_error.h"
 
+#define ANSWER_BYTES (256u * 1024) /* of a request's memory, at least */
+
 static void add_header(struct od_http_response *response, struct od_str name, struct od_str value)
 {
     if (value.ptr && response->extra_count < sizeof response->extra / sizeof *response->extra)
@@ -73,18 +75,31 @@ static enum od_status find_operation(struct od_call *call, const struct od_http_
                    OD_STR_ARG(request->method), OD_STR_ARG(od_str_sub(request->path, 0, 200)));
 }
 
-static enum od_status read_input(struct od_call *call, const struct od_http_request *request)
+/* What is read leaves room for an answer, be it that it was too much. */
+static enum od_status parse(struct od_call *call, struct od_str body, void *in)
 {
     struct od_json json;
+    struct od_arena *arena = call->arena;
+    size_t most = arena->max;
+    arena->max -= ANSWER_BYTES;
+    enum od_status s = od_json_parse(arena, body, &json, &call->err);
+    if (s == OD_OK)
+        s = od_api_bind(call->op->input, &json, arena, in, &call->err);
+    if (s == OD_NO_MEMORY && arena->full)
+        s = od_fail(&call->err, OD_TOO_LARGE, "The request has too many values.");
+    arena->max = most;
+    return s;
+}
+
+static enum od_status read_input(struct od_call *call, const struct od_http_request *request)
+{
     struct od_str body = request->body.len ? request->body : OD_STR("{}");
     void *in = od_arena_alloc(call->arena, call->op->input->size);
     call->out = call->op->output ? od_arena_alloc(call->arena, call->op->output->size) : NULL;
     if (!in || (call->op->output && !call->out))
         return od_fail(&call->err, OD_NO_MEMORY, NULL);
     call->in = in;
-    enum od_status s = od_json_parse(call->arena, body, &json, &call->err);
-    if (s == OD_OK)
-        s = od_api_bind(call->op->input, &json, call->arena, in, &call->err);
+    enum od_status s = parse(call, body, in);
     return s == OD_OK && call->control ? od_tags_check(call) : s;
 }
 

@@ -17,8 +17,15 @@
 #define MAX_PATH        512
 #define MAX_DESCRIPTION 1000
 #define MAX_DOCUMENT    131072
-#define MAX_ATTACHED    20 /* (AWS) managed policies of a role, raised */
+#define MAX_TRUST       8192  /* (AWS) of a role, as far as it can be raised; without white space */
+#define MAX_INLINE      10240 /* (AWS) all inline policies of a role, likewise */
+#define MAX_POLICY      6144  /* (AWS) of a managed policy, likewise */
+#define MAX_ATTACHED    20    /* (AWS) managed policies of a role, raised */
+#define MAX_BOUNDARY    2048
+#define MAX_TAG_KEY     128
+#define MAX_TAG_VALUE   256
 #define MAX_ITEMS       100
+#define MAX_PAGE_BYTES  (1u << 20) /* of a list; as in IAM, a page may have fewer than MaxItems */
 
 static struct od_str field(const struct od_query *query, const char *name)
 {
@@ -65,7 +72,17 @@ static enum od_status read_path(struct od_query *query, struct od_str *out)
                 : invalid(query, "path", path, "Member must begin and end with '/' and be ASCII");
 }
 
-static enum od_status read_document(struct od_query *query, const char *member, struct od_str *out)
+/* What counts of a document. */
+static size_t size_of(struct od_str document)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < document.len; i++)
+        size += !strchr(" \t\r\n", document.ptr[i]);
+    return size;
+}
+
+static enum od_status read_document(struct od_query *query, const char *member, size_t most,
+                                    struct od_str *out)
 {
     struct od_json json;
     struct od_str text = field(query, member);
@@ -74,6 +91,10 @@ static enum od_status read_document(struct od_query *query, const char *member, 
     if (od_json_parse(query->arena, text, &json, NULL) != OD_OK || json.kind != OD_JSON_OBJECT)
         return od_query_fail(query, 400, "MalformedPolicyDocument",
                              "The policy is not a JSON object.");
+    if (size_of(text) > most)
+        return od_query_fail(query, 409, "LimitExceeded",
+                             "Cannot exceed quota for %s: %zu characters without white space.",
+                             member, most);
     *out = text;
     return OD_OK;
 }
@@ -101,9 +122,12 @@ static enum od_status read_tags(struct od_query *query, struct od_iam_list *out)
         if (i > OD_IAM_MAX_PAIRS)
             return od_query_fail(query, 409, "LimitExceeded", "At most %d tags are allowed.",
                                  OD_IAM_MAX_PAIRS);
-        struct od_str text = field(query, value);
-        out->items[out->count++] =
-            (struct od_iam_pair){field(query, key), text.ptr ? text : OD_STR("")};
+        struct od_str name = field(query, key), text = field(query, value);
+        if (!name.len || od_utf8_count(name) > MAX_TAG_KEY)
+            return invalid(query, key, name, "Member must have 1 to 128 characters");
+        if (od_utf8_count(text) > MAX_TAG_VALUE)
+            return invalid(query, value, text, "Member must have at most 256 characters");
+        out->items[out->count++] = (struct od_iam_pair){name, text.ptr ? text : OD_STR("")};
     }
     return out->items ? OD_OK : od_fail(&query->err, OD_NO_MEMORY, NULL);
 }
@@ -194,28 +218,52 @@ static void put_role(struct od_buf *out, const char *element, const struct od_ia
     od_buf_printf(out, "</%s>", element);
 }
 
-/* All roles, read once for all policies of an answer. */
-struct roles {
-    struct od_iam_thing *items;
-    size_t count;
+/* The ARNs of policies, each once for every role that it is attached to. */
+struct attached {
+    struct od_query *query;
+    struct od_str *items;
+    size_t count, cap;
 };
 
-static enum od_status load_roles(struct od_query *query, struct roles *out)
+static enum od_status note_attached(void *context, const struct od_iam_thing *role, bool *out_end)
 {
-    return od_iam_list(query, false, OD_STR(""), 0, &out->items, &out->count);
+    struct attached *to = context;
+    struct od_arena *arena = to->query->arena;
+    (void)out_end;
+    for (size_t i = 0; i < role->attached.count; i++) {
+        if (to->count == to->cap) {
+            size_t cap = to->cap ? to->cap * 2 : 64;
+            struct od_str *items = OD_NEW_ARRAY(arena, struct od_str, cap);
+            if (!items)
+                return od_fail(&to->query->err, OD_NO_MEMORY, NULL);
+            for (size_t k = 0; k < to->count; k++)
+                items[k] = to->items[k];
+            to->items = items;
+            to->cap = cap;
+        }
+        to->items[to->count] = od_arena_str(arena, role->attached.items[i].name);
+        if (!to->items[to->count++].ptr)
+            return od_fail(&to->query->err, OD_NO_MEMORY, NULL);
+    }
+    return OD_OK;
 }
 
-static size_t count_attached(const struct roles *roles, struct od_str arn)
+static enum od_status load_attached(struct od_query *query, struct attached *out)
 {
-    size_t attached = 0;
-    for (size_t r = 0; r < roles->count; r++)
-        for (size_t i = 0; i < roles->items[r].attached.count; i++)
-            attached += od_str_eq(roles->items[r].attached.items[i].name, arn);
-    return attached;
+    *out = (struct attached){.query = query};
+    return od_iam_each(query, false, OD_STR(""), note_attached, out);
+}
+
+static size_t count_attached(const struct attached *attached, struct od_str arn)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < attached->count; i++)
+        count += od_str_eq(attached->items[i], arn);
+    return count;
 }
 
 static void put_policy(struct od_query *query, const char *element,
-                       const struct od_iam_thing *policy, const struct roles *roles)
+                       const struct od_iam_thing *policy, const struct attached *attached)
 {
     struct od_buf *out = &query->result;
     od_buf_printf(out, "<%s>", element);
@@ -227,7 +275,7 @@ static void put_policy(struct od_query *query, const char *element,
                   "<DefaultVersionId>v1</DefaultVersionId><AttachmentCount>%zu</AttachmentCount>"
                   "<PermissionsBoundaryUsageCount>0</PermissionsBoundaryUsageCount>"
                   "<IsAttachable>true</IsAttachable>",
-                  count_attached(roles, policy->arn));
+                  count_attached(attached, policy->arn));
     put_date(out, "CreateDate", policy->created_ms);
     put_date(out, "UpdateDate", policy->created_ms);
     od_xml_put(out, "Description", policy->description);
@@ -280,7 +328,11 @@ static enum od_status create_role(struct od_query *query)
     struct od_iam_thing role = {.boundary = field(query, "PermissionsBoundary")};
     enum od_status s = read_name(query, "RoleName", MAX_ROLE_NAME, &role.name);
     if (s == OD_OK)
-        s = read_document(query, "AssumeRolePolicyDocument", &role.document);
+        s = read_document(query, "AssumeRolePolicyDocument", MAX_TRUST, &role.document);
+    if (s == OD_OK && role.boundary.ptr &&
+        (role.boundary.len < 20 || role.boundary.len > MAX_BOUNDARY))
+        s = invalid(query, "permissionsBoundary", role.boundary,
+                    "Member must have 20 to 2048 characters");
     if (s == OD_OK)
         s = read_session(query, &role.session_s);
     if (s == OD_OK)
@@ -340,44 +392,55 @@ static enum od_status read_wanted(struct od_query *query, bool policies, struct 
     return OD_OK;
 }
 
-static bool is_wanted(const struct wanted *wanted, const struct od_iam_thing *thing,
-                      const struct roles *roles)
+/* A page of a list as it is written. */
+struct listing {
+    struct od_query *query;
+    struct wanted wanted;
+    struct attached attached;
+    size_t given, max;
+    char last[MAX_NAME + 1]; /* given */
+    bool policies, more;
+};
+
+static bool is_wanted(const struct listing *l, const struct od_iam_thing *thing)
 {
-    return !wanted->none && (!wanted->prefix.len || od_str_starts(thing->path, wanted->prefix)) &&
-           (!wanted->attached || count_attached(roles, thing->arn));
+    return (!l->wanted.prefix.len || od_str_starts(thing->path, l->wanted.prefix)) &&
+           (!l->wanted.attached || count_attached(&l->attached, thing->arn));
+}
+
+static enum od_status list_one(void *context, const struct od_iam_thing *thing, bool *out_end)
+{
+    struct listing *l = context;
+    if (!is_wanted(l, thing))
+        return OD_OK;
+    *out_end = l->more = l->given == l->max || (l->given && l->query->result.len >= MAX_PAGE_BYTES);
+    if (l->more)
+        return OD_OK;
+    if (l->policies)
+        put_policy(l->query, "member", thing, &l->attached);
+    else
+        put_role(&l->query->result, "member", thing, false);
+    snprintf(l->last, sizeof l->last, "%.*s", OD_STR_ARG(thing->name));
+    l->given++;
+    return OD_OK;
 }
 
 static enum od_status list_things(struct od_query *query, bool policies)
 {
-    struct od_iam_thing *things;
-    struct roles roles = {0};
-    struct wanted wanted;
-    struct od_str after, last = OD_STR_NONE;
-    size_t count, max = 0, given = 0, i = 0;
-    enum od_status s = read_page(query, &after, &max);
+    struct listing l = {.query = query, .policies = policies};
+    struct od_str after;
+    enum od_status s = read_page(query, &after, &l.max);
     if (s == OD_OK)
-        s = read_wanted(query, policies, &wanted);
-    if (s == OD_OK)
-        s = od_iam_list(query, policies, after, 0, &things, &count);
+        s = read_wanted(query, policies, &l.wanted);
     if (s == OD_OK && policies)
-        s = load_roles(query, &roles);
+        s = load_attached(query, &l.attached);
     if (s != OD_OK)
         return s;
     od_buf_puts(&query->result, policies ? "<Policies>" : "<Roles>");
-    for (; i < count; i++) {
-        if (!is_wanted(&wanted, &things[i], &roles))
-            continue;
-        if (given == max)
-            break;
-        if (policies)
-            put_policy(query, "member", &things[i], &roles);
-        else
-            put_role(&query->result, "member", &things[i], false);
-        last = things[i].name;
-        given++;
-    }
+    if (!l.wanted.none)
+        s = od_iam_each(query, policies, after, list_one, &l);
     od_buf_puts(&query->result, policies ? "</Policies>" : "</Roles>");
-    put_more(query, i < count, last);
+    put_more(query, l.more, od_str_c(l.last));
     return s;
 }
 
@@ -519,6 +582,21 @@ static enum od_status list_attached_role_policies(struct od_query *query)
     return OD_OK;
 }
 
+/* White space is kept but not counted, so what is kept has a limit too. */
+static enum od_status check_inline(struct od_query *query, const struct od_iam_thing *role)
+{
+    size_t size = 0, bytes = 0;
+    for (size_t i = 0; i < role->inline_policies.count; i++) {
+        size += size_of(role->inline_policies.items[i].value);
+        bytes += role->inline_policies.items[i].value.len;
+    }
+    if (size <= MAX_INLINE && bytes <= MAX_DOCUMENT)
+        return OD_OK;
+    return od_query_fail(query, 409, "LimitExceeded",
+                         "Maximum policy size of %d bytes exceeded for role %.*s", MAX_INLINE,
+                         OD_STR_ARG(role->name));
+}
+
 static enum od_status put_role_policy(struct od_query *query)
 {
     struct od_iam_thing role;
@@ -527,9 +605,11 @@ static enum od_status put_role_policy(struct od_query *query)
     if (s == OD_OK)
         s = read_name(query, "PolicyName", MAX_NAME, &name);
     if (s == OD_OK)
-        s = read_document(query, "PolicyDocument", &document);
+        s = read_document(query, "PolicyDocument", MAX_INLINE, &document);
     if (s == OD_OK)
         s = set_pair(query, &role.inline_policies, OD_IAM_MAX_PAIRS, name, document);
+    if (s == OD_OK)
+        s = check_inline(query, &role);
     return s == OD_OK ? od_iam_save(query, &role) : s;
 }
 
@@ -590,10 +670,10 @@ static enum od_status list_role_policies(struct od_query *query)
 
 static enum od_status answer_policy(struct od_query *query, const struct od_iam_thing *policy)
 {
-    struct roles roles;
-    enum od_status s = load_roles(query, &roles);
+    struct attached attached;
+    enum od_status s = load_attached(query, &attached);
     if (s == OD_OK)
-        put_policy(query, "Policy", policy, &roles);
+        put_policy(query, "Policy", policy, &attached);
     return s;
 }
 
@@ -602,7 +682,7 @@ static enum od_status create_policy(struct od_query *query)
     struct od_iam_thing policy = {.is_policy = true};
     enum od_status s = read_name(query, "PolicyName", MAX_NAME, &policy.name);
     if (s == OD_OK)
-        s = read_document(query, "PolicyDocument", &policy.document);
+        s = read_document(query, "PolicyDocument", MAX_POLICY, &policy.document);
     if (s == OD_OK)
         s = finish_new(query, &policy);
     return s == OD_OK ? answer_policy(query, &policy) : s;
@@ -641,11 +721,11 @@ static enum od_status list_policies(struct od_query *query)
 static enum od_status delete_policy(struct od_query *query)
 {
     struct od_iam_thing policy;
-    struct roles roles;
+    struct attached attached;
     enum od_status s = need_policy(query, &policy);
     if (s == OD_OK)
-        s = load_roles(query, &roles);
-    if (s == OD_OK && count_attached(&roles, policy.arn))
+        s = load_attached(query, &attached);
+    if (s == OD_OK && count_attached(&attached, policy.arn))
         s = od_query_fail(query, 409, "DeleteConflict",
                           "Cannot delete a policy attached to entities.");
     return s == OD_OK ? od_iam_remove(query, &policy) : s;

@@ -29,9 +29,12 @@ struct od_iam_thing {
 /* *out_there false: there is none of this name (any case). */
 enum od_status od_iam_load(struct od_query *query, bool is_policy, struct od_str name,
                            struct od_iam_thing *out, bool *out_there) OD_MUST_USE;
-/* One after another by name, from behind after. */
-enum od_status od_iam_list(struct od_query *query, bool is_policy, struct od_str after,
-                           size_t limit, struct od_iam_thing **out, size_t *out_count) OD_MUST_USE;
+/* One after another by name, from behind after, until one of them ends it. A thing is there while
+ * it is shown. */
+enum od_status od_iam_each(struct od_query *query, bool is_policy, struct od_str after,
+                           enum od_status (*show)(void *context, const struct od_iam_thing *thing,
+                                                  bool *out_end),
+                           void *context) OD_MUST_USE;
 /* In a transaction of its own. */
 enum od_status od_iam_save(struct od_query *query, const struct od_iam_thing *thing) OD_MUST_USE;
 enum od_status od_iam_remove(struct od_query *query, const struct od_iam_thing *thing) OD_MUST_USE;

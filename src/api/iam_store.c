@@ -5,6 +5,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#define PAGE       20 /* things read at once: each has up to 0.3 MB of documents */
+#define PAGE_BYTES (64u << 20)
+
 static struct od_str setting_of(struct od_query *query, bool is_policy, struct od_str name)
 {
     struct od_str text = od_arena_printf(query->arena, "iam/%s/%.*s", is_policy ? "policy" : "role",
@@ -52,12 +55,11 @@ static void write_thing(const struct od_iam_thing *t, struct od_buf *out)
     od_buf_char(out, '}');
 }
 
-static bool read_list(struct od_query *query, const struct od_json *json, const char *key,
+static bool read_list(struct od_arena *arena, const struct od_json *json, const char *key,
                       struct od_iam_list *out)
 {
     const struct od_json *list = od_json_get(json, od_str_c(key));
-    *out = (struct od_iam_list){
-        OD_NEW_ARRAY(query->arena, struct od_iam_pair, OD_IAM_MAX_PAIRS + 1), 0};
+    *out = (struct od_iam_list){OD_NEW_ARRAY(arena, struct od_iam_pair, OD_IAM_MAX_PAIRS + 1), 0};
     for (size_t i = 0; out->items && list && i < list->count && i < OD_IAM_MAX_PAIRS; i++)
         if (list->items[i].count == 2)
             out->items[out->count++] =
@@ -65,11 +67,11 @@ static bool read_list(struct od_query *query, const struct od_json *json, const 
     return out->items != NULL;
 }
 
-static enum od_status read_thing(struct od_query *query, bool is_policy, struct od_str text,
-                                 struct od_iam_thing *out)
+static enum od_status read_thing(struct od_arena *arena, bool is_policy, struct od_str text,
+                                 struct od_iam_thing *out, struct od_error *err)
 {
     struct od_json json;
-    enum od_status s = od_json_parse(query->arena, text, &json, &query->err);
+    enum od_status s = od_json_parse(arena, text, &json, err);
     if (s != OD_OK)
         return s;
     *out = (struct od_iam_thing){
@@ -84,11 +86,11 @@ static enum od_status read_thing(struct od_query *query, bool is_policy, struct 
         .created_ms = od_json_get_i64(&json, "created", 0),
         .session_s = od_json_get_i64(&json, "session", 3600),
     };
-    return read_list(query, &json, "inline", &out->inline_policies) &&
-                   read_list(query, &json, "attached", &out->attached) &&
-                   read_list(query, &json, "tags", &out->tags)
+    return read_list(arena, &json, "inline", &out->inline_policies) &&
+                   read_list(arena, &json, "attached", &out->attached) &&
+                   read_list(arena, &json, "tags", &out->tags)
                ? OD_OK
-               : od_fail(&query->err, OD_NO_MEMORY, NULL);
+               : od_fail(err, OD_NO_MEMORY, NULL);
 }
 
 enum od_status od_iam_load(struct od_query *query, bool is_policy, struct od_str name,
@@ -100,28 +102,40 @@ enum od_status od_iam_load(struct od_query *query, bool is_policy, struct od_str
     enum od_status s =
         od_settings_get(query->app->store, setting, query->arena, &text, &query->err);
     *out_there = s == OD_OK && text.ptr;
-    return *out_there ? read_thing(query, is_policy, text, out) : s;
+    return *out_there ? read_thing(query->arena, is_policy, text, out, &query->err) : s;
 }
 
-enum od_status od_iam_list(struct od_query *query, bool is_policy, struct od_str after,
-                           size_t limit, struct od_iam_thing **out, size_t *out_count)
+enum od_status od_iam_each(struct od_query *query, bool is_policy, struct od_str after,
+                           enum od_status (*show)(void *context, const struct od_iam_thing *thing,
+                                                  bool *out_end),
+                           void *context)
 {
-    struct od_str *texts;
-    size_t count;
     struct od_str prefix = is_policy ? OD_STR("iam/policy/") : OD_STR("iam/role/");
     struct od_str from = after.len ? setting_of(query, is_policy, after) : OD_STR("");
-    if (!from.ptr)
-        return od_fail(&query->err, OD_NO_MEMORY, NULL);
-    enum od_status s = od_settings_list(query->app->store, prefix, from, limit, query->arena,
-                                        &texts, &count, &query->err);
-    if (s != OD_OK)
-        return s;
-    *out = OD_NEW_ARRAY(query->arena, struct od_iam_thing, count);
-    if (!*out)
-        return od_fail(&query->err, OD_NO_MEMORY, NULL);
-    for (size_t i = 0; s == OD_OK && i < count; i++)
-        s = read_thing(query, is_policy, texts[i], &(*out)[i]);
-    *out_count = count;
+    struct od_arena arena;
+    enum od_status s = from.ptr ? OD_OK : od_fail(&query->err, OD_NO_MEMORY, NULL);
+    bool end = false;
+    od_arena_init(&arena, PAGE_BYTES);
+    while (s == OD_OK && !end) {
+        struct od_str *texts;
+        struct od_iam_thing thing;
+        size_t count;
+        od_arena_reset(&arena);
+        s = od_settings_list(query->app->store, prefix, from, PAGE, &arena, &texts, &count,
+                             &query->err);
+        if (s != OD_OK || !count)
+            break;
+        for (size_t i = 0; s == OD_OK && !end && i < count; i++) {
+            s = read_thing(&arena, is_policy, texts[i], &thing, &query->err);
+            if (s == OD_OK)
+                s = show(context, &thing, &end);
+        }
+        if (s == OD_OK && !end) {
+            from = setting_of(query, is_policy, thing.name);
+            s = from.ptr ? OD_OK : od_fail(&query->err, OD_NO_MEMORY, NULL);
+        }
+    }
+    od_arena_done(&arena);
     return s;
 }
 

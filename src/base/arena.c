@@ -45,6 +45,7 @@ void od_arena_reset(struct od_arena *arena)
         arena->head->used = 0;
     }
     arena->used = 0;
+    arena->full = false;
 }
 
 static struct od_arena_block *grow(struct od_arena *arena, size_t size)
@@ -67,8 +68,10 @@ void *od_arena_alloc(struct od_arena *arena, size_t size)
     if (size > SIZE_MAX - 16)
         return NULL;
     size = size ? (size + 15) & ~(size_t)15 : 16;
-    if (size > arena->max || arena->used > arena->max - size)
+    if (size > arena->max || arena->used > arena->max - size) {
+        arena->full = true;
         return NULL;
+    }
     struct od_arena_block *block = arena->head;
     if (!block || block->size - block->used < size) {
         block = grow(arena, size);

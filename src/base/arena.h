@@ -14,6 +14,7 @@ struct od_arena {
     struct od_arena_block *head; /* newest block */
     size_t used;                 /* bytes handed out since init or reset */
     size_t max;                  /* od_arena_alloc gives NULL beyond */
+    bool full;                   /* and has done so since init or reset */
 };
 
 void od_arena_init(struct od_arena *arena, size_t max_bytes);

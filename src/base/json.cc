@@ -131,6 +131,8 @@ extern "C" enum od_status od_json_parse(struct od_arena *arena, struct od_str te
     od_json tree;
     memset(&tree, 0, sizeof tree);
     copy.value(root, &tree);
+    if (copy.out_of_memory && arena->full)
+        return od_fail(err, OD_TOO_LARGE, "The JSON text has too many values.");
     if (copy.out_of_memory)
         return od_fail(err, OD_NO_MEMORY, nullptr);
     *out = tree;

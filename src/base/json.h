@@ -42,7 +42,8 @@ struct od_json_member {
 };
 
 /* The whole text must be one value (white space around it allowed). Depth is bounded by
- * OD_MAX_JSON_DEPTH. Failures: OD_SERIALIZATION (err says what), OD_NO_MEMORY. */
+ * OD_MAX_JSON_DEPTH. Failures: OD_SERIALIZATION (err says what), OD_TOO_LARGE (more than the arena
+ * may hold), OD_NO_MEMORY. */
 enum od_status od_json_parse(struct od_arena *arena, struct od_str text, struct od_json *out,
                              struct od_error *err) OD_MUST_USE;
 

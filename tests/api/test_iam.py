@@ -82,7 +82,7 @@ def test_many_policies_are_listed_beside_many_roles(iam):
     document = json.dumps({**POLICY, "Id": "x" * 5000})
     arns = [iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"] for name in policies]
     for name in roles:
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({**TRUST, "Id": "x" * 20_000}))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST) + " " * 120_000)
         for arn in arns[:3]:
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     counts = {p["Arn"]: p["AttachmentCount"] for page in iam.get_paginator("list_policies").paginate(Scope="Local") for p in page["Policies"]}
@@ -90,6 +90,7 @@ def test_many_policies_are_listed_beside_many_roles(iam):
     attached = [p["Arn"] for page in iam.get_paginator("list_policies").paginate(OnlyAttached=True) for p in page["Policies"]]
     assert set(arns) & set(attached) == set(arns[:3])
     assert iam.list_policies(Scope="AWS")["Policies"] == [], "AWS's own are not kept here"
+    assert set(roles) <= {r["RoleName"] for page in iam.get_paginator("list_roles").paginate() for r in page["Roles"]}
 
 
 def test_what_is_wrong_is_named(iam):
@@ -101,6 +102,39 @@ def test_what_is_wrong_is_named(iam):
         iam.get_policy(PolicyArn="arn:aws:iam::1234567890:nonsense")
     with refused("InvalidAction", "CreateUser"):
         iam.create_user(UserName="u")
+
+
+def sized(characters):
+    """A document of so many characters, white space not counted."""
+    return '{"Id": "' + "x" * (characters - len('{"Id":""}')) + '" }'
+
+
+def test_sizes_have_limits(server, iam):
+    name = unique("Sized")
+    with refused("LimitExceeded", "8192", status=409):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=sized(8193))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=sized(8192))
+    with refused("LimitExceeded", "6144", status=409):
+        iam.create_policy(PolicyName=name, PolicyDocument=sized(6145))
+    iam.put_role_policy(RoleName=name, PolicyName="a", PolicyDocument=sized(6000))
+    with refused("LimitExceeded", "10240", name, status=409):
+        iam.put_role_policy(RoleName=name, PolicyName="b", PolicyDocument=sized(4241))
+    iam.put_role_policy(RoleName=name, PolicyName="b", PolicyDocument=sized(4240))
+    iam.put_role_policy(RoleName=name, PolicyName="a", PolicyDocument=sized(100) + " " * 100_000)
+    with refused("LimitExceeded", status=409):
+        iam.put_role_policy(RoleName=name, PolicyName="b", PolicyDocument=sized(100) + " " * 100_000)
+    assert [len(iam.get_role_policy(RoleName=name, PolicyName=p)["PolicyDocument"]["Id"]) for p in "ab"] == [91, 4231]
+    other = {"RoleName": unique("Role"), "AssumeRolePolicyDocument": "{}"}
+    raw = server.client("iam", parameter_validation=False)
+    for tag in ({"Key": "", "Value": "v"}, {"Key": "k" * 129, "Value": "v"}, {"Key": "k", "Value": "v" * 257}):
+        with refused("ValidationError"):
+            raw.create_role(**other, Tags=[tag])
+    for boundary in ("short", "a" * 2049):
+        with refused("ValidationError", "permissionsBoundary"):
+            raw.create_role(**other, PermissionsBoundary=boundary)
+    boundary = f"arn:aws:iam::{ACCOUNT}:policy/b"
+    made = iam.create_role(**other, PermissionsBoundary=boundary, Tags=[{"Key": "k" * 128, "Value": "é" * 256}])["Role"]
+    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary and made["Tags"][0]["Value"] == "é" * 256
 
 
 def test_lists_are_paged(iam):

@@ -403,6 +403,15 @@ def test_a_body_over_the_limit_is_refused(server):
     assert server.call("ListSchemas", {}).status == 200
 
 
+@pytest.mark.parametrize("body", ['{"maxResults": [%s]}' % ",".join(["1"] * 2_000_000), '{%s}' % ",".join(['"a":{}'] * 800_000)],
+                         ids=["numbers", "objects"])
+def test_a_body_of_too_many_values_is_refused(server, body):
+    answer = server.call("ListSchemas", body.encode())
+    assert (answer.status, answer.code) == (413, "RequestEntityTooLarge"), answer
+    assert "too many values" in answer.json["message"]
+    assert server.call("ListSchemas", {}).status == 200
+
+
 def test_a_big_body_within_the_limit_is_read(server):
     padding = {"padding": "x" * 900_000}
     assert server.call("ListSchemas", padding).status == 200

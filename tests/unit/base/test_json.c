@@ -93,7 +93,8 @@ static void a_full_arena_is_a_status(void **state)
     struct od_json root;
     od_arena_init(&small, 64);
     assert_int_equal(od_json_parse(&small, OD_STR("[1,2,3,4,5,6,7,8,9]"), &root, NULL),
-                     OD_NO_MEMORY);
+                     OD_TOO_LARGE);
+    assert_true(small.full);
     od_arena_done(&small);
 }
 
