@@ -321,6 +321,23 @@ static enum od_status last_words(struct od_app *app, void *context, struct od_er
     return od_capacity_save(app, true, err);
 }
 
+/* What runs now will run again, and whoever stops a server in good order takes none of its
+ * attempts. By now the store is this thread's alone. */
+static void put_back_jobs(struct od_app *app)
+{
+    struct od_error err;
+    enum od_status s = od_store_begin(app->store, &err);
+    if (s == OD_OK) {
+        s = od_jobs_put_back(app->store, &err);
+        if (s == OD_OK)
+            s = od_store_commit(app->store, &err);
+        else
+            od_store_rollback(app->store);
+    }
+    if (s != OD_OK)
+        fprintf(stderr, "ondol: %s\n", err.message);
+}
+
 /* The order matters: no new work, then no new jobs, then no children, then the queues that their
  * ends were posted to. What the door left on the store queue, abandoned by its clients, is done
  * before the supervisor goes, which it may want to stop a job; and draining keeps the loader from
@@ -342,8 +359,10 @@ void od_app_stop(struct od_app *app)
     od_jobs_free(app->jobs);
     if (app->loader_running)
         od_queue_stop(&app->loader_queue);
-    if (app->store_running)
+    if (app->store_running) {
         od_queue_stop(&app->store_queue);
+        put_back_jobs(app);
+    }
     od_runner_free(app);
     if (app->serve)
         od_serve_free(app->serve);

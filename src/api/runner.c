@@ -202,7 +202,7 @@ static enum od_status note_attempt(struct od_call *call, int64_t id,
     if (resource->arn.ptr)
         s = od_catalog_update(store, resource, &call->err);
     if (s == OD_OK)
-        s = od_jobs_set_running(store, id, true, &call->err);
+        s = od_jobs_begin(store, id, &call->err);
     if (s == OD_OK)
         return od_store_commit(store, &call->err);
     od_store_rollback(store);

@@ -6,7 +6,8 @@
  *
  * 1. Until the commit that makes the resource ACTIVE or CREATE FAILED, the job row exists; that
  * commit removes it. A crash in between leaves the row, and the next start takes the job up again.
- * 2. A job during which the server ended OD_MAX_JOB_ATTEMPTS times, however, is failed instead.
+ * 2. A job during which the server ended OD_MAX_JOB_ATTEMPTS times, however, is failed instead,
+ * ends in good order not counted.
  * 3. A data deletion job never overlaps with another job of its dataset group: it waits for those
  * asked for before it, and those asked for after it wait for it.
  * 4. An import's rows become visible, and its resource ACTIVE, in one commit. */

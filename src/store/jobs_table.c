@@ -33,18 +33,24 @@ static enum od_status change_one(struct od_store *store, struct od_sql_stmt *stm
     return s;
 }
 
-enum od_status od_jobs_set_running(struct od_store *store, int64_t id, bool running,
-                                   struct od_error *err)
+enum od_status od_jobs_begin(struct od_store *store, int64_t id, struct od_error *err)
 {
     struct od_sql_stmt *stmt;
     enum od_status s = od_store_change(
-        store, "UPDATE job SET running = $1, attempts = attempts + $2 WHERE id = $3", &stmt, err);
+        store, "UPDATE job SET running = 1, attempts = attempts + 1 WHERE id = $1", &stmt, err);
     if (s != OD_OK)
         return s;
-    od_sql_i64(stmt, 1, running);
-    od_sql_i64(stmt, 2, running);
-    od_sql_i64(stmt, 3, id);
+    od_sql_i64(stmt, 1, id);
     return change_one(store, stmt, id, err);
+}
+
+enum od_status od_jobs_put_back(struct od_store *store, struct od_error *err)
+{
+    struct od_sql_stmt *stmt;
+    int64_t changes;
+    enum od_status s = od_store_change(
+        store, "UPDATE job SET running = 0, attempts = attempts - 1 WHERE running = 1", &stmt, err);
+    return s == OD_OK ? od_store_run(store, stmt, &changes, err) : s;
 }
 
 enum od_status od_jobs_set_spec(struct od_store *store, int64_t id, struct od_str spec,

@@ -113,8 +113,10 @@ struct od_job {
 };
 enum od_status od_jobs_insert(struct od_store *store, const struct od_job *job, int64_t *out_id,
                               struct od_error *err) OD_MUST_USE;
-enum od_status od_jobs_set_running(struct od_store *store, int64_t id, bool running,
-                                   struct od_error *err) OD_MUST_USE; /* true counts an attempt */
+enum od_status od_jobs_begin(struct od_store *store, int64_t id,
+                             struct od_error *err) OD_MUST_USE; /* runs from now on; an attempt */
+enum od_status od_jobs_put_back(struct od_store *store,
+                                struct od_error *err) OD_MUST_USE; /* none runs: as before begin */
 enum od_status od_jobs_set_spec(struct od_store *store, int64_t id, struct od_str spec,
                                 struct od_error *err) OD_MUST_USE;
 enum od_status od_jobs_delete(struct od_store *store, int64_t id, struct od_error *err) OD_MUST_USE;

@@ -133,3 +133,22 @@ def test_a_killed_worker_fails_its_version_and_leaves_nothing(busy):
         described = finish_version(busy, version)
         assert described["status"] == "CREATE FAILED" and "signal 9" in described["failureReason"], described
         wait_for(lambda: files(busy), lambda now: now == before, 10)
+
+
+def runs(server, version):
+    return any(job["arn"] == version and job["seconds"] > 0 for job in jobs_of(server))
+
+
+def test_only_ends_that_nobody_asked_for_count_against_a_job(busy):
+    version = start(busy)
+    for _ in range(4):
+        wait_for(lambda: runs(busy, version), bool)
+        busy.stop()
+        busy.start()
+    assert status(busy, version) in ("CREATE PENDING", "CREATE IN_PROGRESS")
+    for _ in range(3):
+        wait_for(lambda: runs(busy, version), bool)
+        busy.kill()
+        busy.start()
+    told = finish_version(busy, version)
+    assert told["status"] == "CREATE FAILED" and "ended 3 times" in told["failureReason"], told

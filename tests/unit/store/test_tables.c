@@ -250,9 +250,8 @@ static void jobs_survive_and_count_their_attempts(void **state)
     begin(f);
     ok(f, od_jobs_insert(f->store, &job, &a, &f->err));
     ok(f, od_jobs_insert(f->store, &job, &b, &f->err));
-    ok(f, od_jobs_set_running(f->store, a, true, &f->err));
-    ok(f, od_jobs_set_running(f->store, a, false, &f->err));
-    ok(f, od_jobs_set_running(f->store, a, true, &f->err));
+    ok(f, od_jobs_begin(f->store, a, &f->err));
+    ok(f, od_jobs_begin(f->store, a, &f->err));
     ok(f, od_jobs_delete(f->store, b, &f->err));
     commit(f);
     reopen(f);
@@ -272,8 +271,15 @@ static void jobs_survive_and_count_their_attempts(void **state)
     assert_true(c > b);
     assert_int_equal(od_jobs_delete(f->store, b, &f->err), OD_NOT_FOUND);
     assert_string_equal(f->err.message, "Job 2 does not exist.");
-    assert_int_equal(od_jobs_set_running(f->store, b, true, &f->err), OD_NOT_FOUND);
+    assert_int_equal(od_jobs_begin(f->store, b, &f->err), OD_NOT_FOUND);
+    ok(f, od_jobs_put_back(f->store, &f->err));
+    ok(f, od_jobs_put_back(f->store, &f->err)); /* what does not run has nothing to give back */
     commit(f);
+    ok(f, od_jobs_list(f->store, &f->arena, &list, &count, &f->err));
+    assert_int_equal(count, 2);
+    assert_false(list[0].running || list[1].running);
+    assert_int_equal(list[0].attempts, 1);
+    assert_int_equal(list[1].attempts, 0);
 }
 
 static void keys_look_like_aws_ones_and_differ(void **state)
