@@ -13,7 +13,8 @@
 #include "s3/s3.h"
 #include "wire/aws_error.h"
 
-#define ANSWER_BYTES (256u * 1024) /* of a request's memory, at least */
+#define ANSWER_BYTES   (256u * 1024) /* of a request's memory, at least */
+#define STRANGER_BYTES (64u * 1024)  /* of a body by an unknown key */
 
 static void add_header(struct od_http_response *response, struct od_str name, struct od_str value)
 {
@@ -52,8 +53,9 @@ void od_call_answer(struct od_call *call, enum od_status status, bool inside)
     add_header(response, OD_STR("Access-Control-Allow-Origin"), OD_STR("*"));
     add_header(response, OD_STR("Access-Control-Expose-Headers"),
                OD_STR("x-amzn-RequestId,x-amzn-ErrorType,Date"));
-    int64_t ns = app->io->monotonic_ns(app->io) - od_http_request(exchange)->received_ns;
-    od_door_count(app, call->op, response->status, ns);
+    int64_t since = od_http_request(exchange)->received_ns; /* 0: refused before all had come */
+    od_door_count(app, call->op, response->status,
+                  since ? app->io->monotonic_ns(app->io) - since : 0);
     if (!inside)
         od_http_finish(exchange);
 }
@@ -133,14 +135,49 @@ static bool run(struct od_call *call)
     return true;
 }
 
+struct od_call *od_door_call(struct od_app *app, struct od_http_exchange *exchange)
+{
+    struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);
+    if (!call) {
+        od_http_response(exchange)->status = 500;
+        return NULL;
+    }
+    call->app = app;
+    call->exchange = exchange;
+    call->arena = od_http_arena(exchange);
+    call->account = od_str_c(app->config.account);
+    call->now_ms = app->io->now_ms(app->io);
+    return call;
+}
+
+/* Signatures cover bodies, so a body comes before its signature is looked at; but nobody's big one
+ * is kept who does not even name a key. */
+static bool refuses_stranger(struct od_app *app, struct od_http_exchange *exchange)
+{
+    const struct od_http_request *request = od_http_request(exchange);
+    struct od_error err;
+    struct od_call *call;
+    if (app->config.no_auth || (!request->chunked && request->content_length <= STRANGER_BYTES) ||
+        od_sigv4_known(app->sigv4, request, &err) == OD_OK)
+        return false;
+    if (od_query_claims(request)) {
+        od_query_refuse(app, exchange, &err);
+    } else if ((call = od_door_call(app, exchange)) != NULL) {
+        call->control = od_http_header(request, "x-amz-target").ptr != NULL;
+        od_call_answer(call, od_error_copy(&call->err, &err), true);
+    }
+    return true;
+}
+
 enum od_http_intake od_door_begin(void *context, struct od_http_exchange *exchange)
 {
     struct od_app *app = context;
     const struct od_http_request *request = od_http_request(exchange);
     bool known = od_door_is_page(request->path) || od_query_claims(request) ||
                  od_operation_by_path(OD_STR("POST"), request->path);
-    return app->s3 && od_s3_claims(request, known) ? od_s3_begin(app->s3, exchange)
-                                                   : OD_HTTP_COLLECT;
+    if (app->s3 && od_s3_claims(request, known))
+        return od_s3_begin(app->s3, exchange);
+    return refuses_stranger(app, exchange) ? OD_HTTP_REFUSE : OD_HTTP_COLLECT;
 }
 
 bool od_door_handle(void *context, struct od_http_exchange *exchange)
@@ -156,16 +193,9 @@ bool od_door_handle(void *context, struct od_http_exchange *exchange)
         return page == OD_PAGE_WRITTEN;
     if (od_door_is_explain(request))
         return od_door_explain(app, exchange);
-    struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);
-    if (!call) {
-        od_http_response(exchange)->status = 500;
+    struct od_call *call = od_door_call(app, exchange);
+    if (!call)
         return true;
-    }
-    call->app = app;
-    call->exchange = exchange;
-    call->arena = od_http_arena(exchange);
-    call->account = od_str_c(app->config.account);
-    call->now_ms = app->io->now_ms(app->io);
     call->control = od_http_header(request, "x-amz-target").ptr != NULL;
     enum od_status s = od_door_verify(app, exchange, &call->region, &call->err);
     if (s == OD_OK)

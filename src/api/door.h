@@ -10,6 +10,9 @@ bool od_door_handle(void *context, struct od_http_exchange *exchange);
 /* The one for when a head is complete: objects take their bodies piece by piece. */
 enum od_http_intake od_door_begin(void *context, struct od_http_exchange *exchange);
 
+/* A call with what every exchange gives; NULL: out of memory, and the response says so. */
+struct od_call *od_door_call(struct od_app *app, struct od_http_exchange *exchange);
+
 /* Counters and gauges of /metrics (door_metrics.c). */
 enum od_status od_door_metrics_init(struct od_app *app, struct od_error *err) OD_MUST_USE;
 void od_door_count(struct od_app *app, const struct od_operation *op, int http_status, int64_t ns);

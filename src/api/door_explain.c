@@ -27,16 +27,9 @@ static void run(struct od_app *app, struct od_task *task)
 
 bool od_door_explain(struct od_app *app, struct od_http_exchange *exchange)
 {
-    struct od_call *call = OD_NEW(od_http_arena(exchange), struct od_call);
-    if (!call) {
-        od_http_response(exchange)->status = 500;
+    struct od_call *call = od_door_call(app, exchange);
+    if (!call)
         return true;
-    }
-    call->app = app;
-    call->exchange = exchange;
-    call->arena = od_http_arena(exchange);
-    call->account = od_str_c(app->config.account);
-    call->now_ms = app->io->now_ms(app->io);
     call->task.run = run;
     enum od_status s = od_door_verify(app, exchange, &call->region, &call->err);
     if (s == OD_OK && (!atomic_load(&app->ready) || atomic_load(&app->draining)))

@@ -192,18 +192,36 @@ static void run_on_store(struct od_app *app, struct od_task *task)
     od_http_finish(query->exchange);
 }
 
-bool od_query_handle(struct od_app *app, struct od_http_exchange *exchange)
+static struct od_query *new_query(struct od_app *app, struct od_http_exchange *exchange)
 {
     struct od_arena *arena = od_http_arena(exchange);
     struct od_query *query = OD_NEW(arena, struct od_query);
     if (!query) {
         od_http_response(exchange)->status = 500;
-        return true;
+        return NULL;
     }
     query->app = app;
     query->exchange = exchange;
     query->arena = arena;
     od_buf_init(&query->result, MAX_RESULT_BYTES);
+    return query;
+}
+
+void od_query_refuse(struct od_app *app, struct od_http_exchange *exchange,
+                     const struct od_error *why)
+{
+    struct od_query *query = new_query(app, exchange);
+    if (!query)
+        return;
+    query->service = od_sigv4_service(od_http_request(exchange));
+    answer(query, od_error_copy(&query->err, why));
+}
+
+bool od_query_handle(struct od_app *app, struct od_http_exchange *exchange)
+{
+    struct od_query *query = new_query(app, exchange);
+    if (!query)
+        return true;
     enum od_status s = authenticate(query);
     if (s == OD_OK)
         s = read_form(query);

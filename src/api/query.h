@@ -10,6 +10,9 @@
 bool od_query_claims(const struct od_http_request *request);
 /* For the door's handler: true when the answer is ready, false when it comes later. */
 bool od_query_handle(struct od_app *app, struct od_http_exchange *exchange);
+/* Answers with an error of the house instead. */
+void od_query_refuse(struct od_app *app, struct od_http_exchange *exchange,
+                     const struct od_error *why);
 
 /* A call of the query protocol; lives in the exchange's arena. */
 struct od_query {

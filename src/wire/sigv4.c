@@ -302,6 +302,18 @@ enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_r
     return verify(verifier, request, service, now_s, out, NULL, err);
 }
 
+enum od_status od_sigv4_known(struct od_sigv4 *verifier, const struct od_http_request *request,
+                              struct od_error *err)
+{
+    struct od_sigv4_words words;
+    struct od_sigv4_secret secret = {0};
+    enum od_status status = od_sigv4_parse(request, &words, err);
+    if (status == OD_OK && !verifier->lookup(verifier->context, words.key_id, &secret))
+        status = od_fail(err, OD_AUTH_UNKNOWN, NULL);
+    OPENSSL_cleanse(&secret, sizeof secret);
+    return status;
+}
+
 enum od_status od_sigv4_verify_s3(struct od_sigv4 *verifier, const struct od_http_request *request,
                                   int64_t now_s, struct od_sigv4_claim *out_claim,
                                   struct od_sigv4_chain *out_chain, struct od_error *err)

@@ -47,6 +47,11 @@ enum od_status od_sigv4_verify(struct od_sigv4 *verifier, const struct od_http_r
                                struct od_str service, int64_t now_s, struct od_sigv4_claim *out,
                                struct od_error *err) OD_MUST_USE;
 
+/* The first of these failures, without a look at scope, clock or signature: OD_OK when the request
+ * names a key that lookup gives. Enough to tell whose body is worth keeping. */
+enum od_status od_sigv4_known(struct od_sigv4 *verifier, const struct od_http_request *request,
+                              struct od_error *err) OD_MUST_USE;
+
 /* ---- S3's dialect ----
  *
  * The path is encoded once and not normalised, and the payload's hash is what x-amz-content-sha256

@@ -1,6 +1,7 @@
 """Who may ask: signatures, clocks, access keys, and the one server of a folder."""
 import os
 import re
+import socket
 import subprocess
 
 import botocore.auth
@@ -176,6 +177,39 @@ def test_one_flipped_digit_anywhere_in_the_signature(server):
         expect(server.send("POST", "/", b"{}", headers), BAD_SIGNATURE)
     headers["Authorization"] = good[:-1]
     assert server.send("POST", "/", b"{}", headers).status in (400, 403)
+
+
+BIG = [
+    ("/", {"X-Amz-Target": "AmazonPersonalize.ListSchemas", "Content-Type": JSON_1_1}, "personalize", b"UnrecognizedClientException"),
+    ("/events", {"Content-Type": "application/json"}, "personalize", b"UnrecognizedClientException"),
+    ("/ondol/explain", {"Content-Type": "application/json"}, "personalize", b"UnrecognizedClientException"),
+    ("/", {"Content-Type": "application/x-www-form-urlencoded"}, "iam", b"<Code>InvalidClientTokenId</Code>"),
+]
+
+
+@pytest.mark.parametrize("path,headers,service,code", BIG)
+@pytest.mark.parametrize("framing", ["Content-Length: 5000000", "Transfer-Encoding: chunked"])
+def test_a_strangers_big_body_is_not_waited_for(server, path, headers, service, code, framing):
+    fields = server.sign("POST", path, b"", headers, key="ODNOSUCHKEY000000000", secret="x" * 40, service=service)
+    lines = [f"{name}: {value}" for name, value in fields.items() if name.lower() != "content-length"]
+    head = f"POST {path} HTTP/1.1\r\nHost: %s:%d\r\n" % server.address + "\r\n".join([framing, *lines]) + "\r\n\r\n"
+    with socket.create_connection(server.address, 10) as sock:
+        sock.settimeout(10)
+        sock.sendall(head.encode())
+        if "chunked" in framing:
+            sock.sendall(b"0\r\n\r\n")
+        answer = b""
+        while b"\r\n\r\n" not in answer or code not in answer:
+            part = sock.recv(65536)
+            assert part, answer
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 403"), answer
+
+
+def test_a_strangers_small_body_gets_the_same_answer(server):
+    for size in (100, 60_000, 70_000, 3_000_000):
+        expect(server.call("ListSchemas", b"x" * size, key="ODNOSUCHKEY000000000"), "UnrecognizedClientException")
+        expect(server.call("ListSchemas", b"x" * size, secret="x" * 40), BAD_SIGNATURE)
 
 
 def test_the_region_of_the_signature_is_the_region_of_arns(server):
