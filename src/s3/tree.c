@@ -74,21 +74,24 @@ enum od_status od_s3_walk_parents(struct od_s3_call *call, struct od_str bucket,
                                   struct od_str *out_blocker, bool *out_missing)
 {
     enum od_status s = OD_OK;
+    struct od_arena paths; /* of one parent at a time: a key may have 500 */
+    od_arena_init(&paths, SIZE_MAX);
     key = bare(key);
     *out_blocker = OD_STR_NONE;
     *out_missing = false;
-    for (size_t i = od_str_find(key, '/', 0); s == OD_OK && i != SIZE_MAX && !*out_missing;
+    for (size_t i = od_str_find(key, '/', 0);
+         s == OD_OK && i != SIZE_MAX && !*out_missing && !out_blocker->ptr;
          i = od_str_find(key, '/', i + 1)) {
         struct od_str parent = od_str_sub(key, 0, i);
         struct od_io_stat stat;
         bool there;
-        s = stat_at(call, od_s3_path(call->s3, call->arena, bucket, parent), &stat, &there);
+        od_arena_reset(&paths);
+        s = stat_at(call, od_s3_path(call->s3, &paths, bucket, parent), &stat, &there);
         *out_missing = s == OD_OK && !there;
-        if (s == OD_OK && there && stat.kind != OD_IO_FOLDER) {
+        if (s == OD_OK && there && stat.kind != OD_IO_FOLDER)
             *out_blocker = parent;
-            return OD_OK;
-        }
     }
+    od_arena_done(&paths);
     return s;
 }
 

@@ -381,6 +381,17 @@ def test_delimiters(s3, listed, size, api, prefix, delimiter):
     assert sorted(entries) == sorted(expected), "each once"
 
 
+def test_a_page_of_the_deepest_keys(server, s3, bucket):
+    deep = "d/" * 505
+    for n in range(1000):
+        path = server.objects / bucket / deep / f"{n:04}"
+        if not n:
+            path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    assert keys(s3, bucket) == [f"{deep}{n:04}" for n in range(1000)]
+    assert keys(s3, bucket, Prefix=deep[:-1] + "/05") == [f"{deep}{n:04}" for n in range(500, 600)]
+
+
 def test_start_after_and_limits(s3, listed):
     name, made = listed
     assert keys(s3, name, StartAfter="a/1") == made[made.index("a/1") + 1 :]
