@@ -66,6 +66,15 @@ def test_boto3_unsigned(server, service, ask):
         ask(server.client(service, signature_version=botocore.UNSIGNED))
 
 
+def test_statuses_are_those_of_the_protocols(server):
+    """AWS JSON tells all that a client did wrong with 400, REST what is about signatures with 403."""
+    for more in ({"key": "ODNOSUCHKEY000000000"}, {"secret": "x" * 40}):
+        assert server.call("ListSchemas", {}, **more).status == 400
+        assert server.rest("/recommendations", {"userId": "u"}, **more).status == 403
+    assert server.send("POST", "/", b"{}", TARGET).status == 400
+    assert server.send("POST", "/recommendations", b"{}").status == 403
+
+
 @pytest.mark.parametrize("minutes", [-16, 16, -60 * 24, 60 * 24 * 365])
 @pytest.mark.parametrize("rest", [False, True])
 def test_a_clock_more_than_15_minutes_off(server, minutes, rest):
@@ -203,7 +212,7 @@ def test_a_strangers_big_body_is_not_waited_for(server, path, headers, service, 
             part = sock.recv(65536)
             assert part, answer
             answer += part
-    assert answer.startswith(b"HTTP/1.1 403"), answer
+    assert answer.startswith(b"HTTP/1.1 400" if "X-Amz-Target" in headers else b"HTTP/1.1 403"), answer
 
 
 def test_a_strangers_small_body_gets_the_same_answer(server):
