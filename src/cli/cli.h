@@ -45,6 +45,8 @@ bool od_options_read(const char *usage, struct od_option *options, size_t count,
 /* Frees what reading kept; values are gone. */
 void od_options_done(struct od_option *options, size_t count);
 const char *od_option_value(const struct od_option *options, size_t count, const char *name);
+/* Not only its default. */
+bool od_option_given(const struct od_option *options, size_t count, const char *name);
 bool od_option_flag(const struct od_option *options, size_t count, const char *name);
 /* False (after a message) when it is no whole number between min and max. */
 bool od_option_number(const struct od_option *options, size_t count, const char *name, int64_t min,

@@ -10,6 +10,7 @@
 #include "eval/report.h"
 #include "os/parallel.h"
 #include "recipes/registry.h"
+#include "recipes/unordered.h"
 
 #define REPORT_BYTES_MAX (256u << 20) /* 32 recipes with all figures take less than 1 MB */
 #define FILES_MAX        1000         /* interactions in parts */
@@ -58,6 +59,8 @@ struct command {
     char *path_text;
     struct od_event_rule rule;
     struct od_loaded data;
+    struct od_shuffled dealt;  /* the same by chance, where the data have no order */
+    struct od_io_map external; /* of ondol-external-vectors */
     struct od_test_file test;
 };
 
@@ -190,6 +193,27 @@ static bool read_numbers(struct command *c)
     return true;
 }
 
+/* What a protocol does not use would be ignored: then it must not be given. */
+static enum od_status check_options(const struct command *c, struct od_error *err)
+{
+    const struct od_protocol *p = c->plan.protocol;
+    const struct {
+        const char *name;
+        bool given, used;
+    } options[] = {
+        {"relaxed", c->plan.input.relaxed, p == &od_protocol_loo},
+        {"target-time", c->plan.input.target_time, p->targeted},
+        {"folds", od_option_given(c->options, OPTION_COUNT, "folds"), p->folded},
+        {"cut", od_option_given(c->options, OPTION_COUNT, "cut"), p == &od_protocol_time},
+        {"segment-by", option(c, "segment-by") != NULL, p->segments},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].given && !options[i].used)
+            return od_fail(err, OD_INVALID_INPUT, "--%s is not for protocol %s.", options[i].name,
+                           p->name);
+    return OD_OK;
+}
+
 static enum od_status read_plan(struct command *c, struct od_error *err)
 {
     struct od_str name = od_str_c(option(c, "protocol"));
@@ -202,11 +226,9 @@ static enum od_status read_plan(struct command *c, struct od_error *err)
     c->plan.input.segment_column = od_str_c(option(c, "segment-by"));
     if (!option(c, "interactions"))
         return od_fail(err, OD_INVALID_INPUT, "--interactions FILE is needed.");
-    if (c->plan.input.relaxed && c->plan.protocol != &od_protocol_loo)
-        return od_fail(err, OD_INVALID_INPUT, "--relaxed is for protocol loo.");
-    if (c->plan.input.target_time && !c->plan.protocol->targeted)
-        return od_fail(err, OD_INVALID_INPUT, "--target-time is not for protocol %s.",
-                       c->plan.protocol->name);
+    enum od_status s = check_options(c, err);
+    if (s != OD_OK)
+        return s;
     bool has_test = option(c, "test") != NULL;
     if (has_test != (c->plan.protocol->test != OD_TEST_NONE))
         return od_fail(err, OD_INVALID_INPUT, "--test FILE %s protocol %s.",
@@ -251,6 +273,40 @@ static enum od_status load(struct command *c, struct od_error *err)
     c->plan.input.full = c->data.training;
     c->plan.input.items = c->data.items;
     return s;
+}
+
+/* Dumps of pairs come sorted by item id: whoever is asked for the end of such histories is asked
+ * for the highest ids. The server deals them before it trains (jobs/train.c). */
+static enum od_status deal(struct command *c, struct od_error *err)
+{
+    const struct od_protocol *p = c->plan.protocol;
+    if (!p->targeted || p->timed || !od_unordered(c->data.training))
+        return OD_OK;
+    if (od_shuffled_init(&c->dealt, c->data.training, c->plan.input.seed) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    c->plan.input.full = &c->dealt.training;
+    return OD_OK;
+}
+
+/* The file of vectors, for the recipe that serves such. */
+static enum od_status map_external(struct command *c, struct od_error *err)
+{
+    for (size_t i = 0; i < c->plan.recipe_count; i++) {
+        struct od_eval_recipe *r = &c->recipes[i];
+        if (od_recipe_param_find(r->spec, OD_PARAM_ALGORITHM, OD_STR("location")) == SIZE_MAX ||
+            c->external.ptr)
+            continue;
+        struct od_str path = od_recipe_param(r->spec, r->params, "location")->text;
+        char name[4096];
+        if (!path.len || path.len >= sizeof name)
+            continue; /* the recipe says what it needs */
+        snprintf(name, sizeof name, "%.*s", OD_STR_ARG(path));
+        enum od_status s = od_io_real.map(&od_io_real, name, &c->external, err);
+        if (s != OD_OK)
+            return s;
+        r->external = (struct od_str){c->external.ptr, c->external.bytes};
+    }
+    return OD_OK;
 }
 
 static enum od_status show_progress(void *context, const char *who, double fraction,
@@ -324,10 +380,17 @@ static int run(struct command *c)
     }
     s = load(c, &err);
     if (s == OD_OK)
+        s = deal(c, &err);
+    if (s == OD_OK)
+        s = map_external(c, &err);
+    if (s == OD_OK)
         s = evaluate(c, &err);
     if (s != OD_OK)
         fprintf(stderr, "ondol: %s\n", err.message);
+    od_shuffled_done(&c->dealt);
     od_loaded_done(&c->data);
+    if (c->external.ptr)
+        od_io_real.unmap(&od_io_real, &c->external);
     od_test_file_done(&c->test);
     free(c->path_text);
     return s == OD_OK ? 0 : 1;

@@ -197,6 +197,14 @@ const char *od_option_value(const struct od_option *options, size_t count, const
     return NULL;
 }
 
+bool od_option_given(const struct od_option *options, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return options[i].rank > 0;
+    return false;
+}
+
 bool od_option_flag(const struct od_option *options, size_t count, const char *name)
 {
     const char *value = od_option_value(options, count, name);

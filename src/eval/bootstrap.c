@@ -12,12 +12,14 @@
 
 struct whole {
     float *value; /* [n] 0 where missing */
-    float *has;   /* [n] 1 or 0; NULL: nothing is missing */
+    float *has;   /* [n] 1 or 0; NULL: as many are drawn as there are, and nothing is missing */
 };
 struct bootstrap {
     const struct od_series *series;
     size_t count;
     uint32_t n;
+    const uint32_t *asker; /* NULL: everybody asked one */
+    uint32_t askers;
     uint64_t seed;
     struct whole *whole;
     double *means; /* [resample * count + series] */
@@ -37,21 +39,28 @@ static enum od_status resample(void *context, size_t index, unsigned thread)
     (void)thread;
     const struct bootstrap *b = context;
     struct od_random rng;
-    float *times = calloc((size_t)b->n + 1, sizeof *times);
-    if (!times)
+    float *drawn = calloc((size_t)b->askers + 1, sizeof *drawn);
+    float *times = b->asker ? malloc(((size_t)b->n + 1) * sizeof *times) : drawn;
+    if (!drawn || !times) {
+        free(drawn);
         return OD_NO_MEMORY;
+    }
     od_random_init2(&rng, b->seed, index);
-    for (uint32_t i = 0; i < b->n; i++)
-        times[od_random_below(&rng, b->n)] += 1;
+    for (uint32_t i = 0; i < b->askers; i++)
+        drawn[od_random_below(&rng, b->askers)] += 1;
+    for (uint32_t q = 0; b->asker && q < b->n; q++)
+        times[q] = drawn[b->asker[q]];
     for (size_t s = 0; s < b->count; s++)
         b->means[index * b->count + s] = mean_of(b, s, times);
-    free(times);
+    free(drawn);
+    if (b->asker)
+        free(times);
     return OD_OK;
 }
 
-static enum od_status fill(struct whole *whole, const float *value, uint32_t n)
+static enum od_status fill(struct whole *whole, const float *value, uint32_t n, bool uneven)
 {
-    bool missing = false;
+    bool missing = uneven;
     for (uint32_t i = 0; i < n; i++)
         missing = missing || isnan(value[i]);
     whole->value = malloc(((size_t)n + 1) * sizeof *whole->value);
@@ -131,20 +140,22 @@ static enum od_status read_off(const struct bootstrap *b, struct od_interval *ou
 }
 
 enum od_status od_bootstrap(const struct od_series *series, size_t series_count,
-                            uint32_t question_count, uint64_t seed, unsigned threads,
-                            struct od_interval *out_interval, struct od_interval *out_difference,
-                            struct od_error *err)
+                            uint32_t question_count, const uint32_t *asker, uint32_t asker_count,
+                            uint64_t seed, unsigned threads, struct od_interval *out_interval,
+                            struct od_interval *out_difference, struct od_error *err)
 {
     struct bootstrap b = {.series = series,
                           .count = series_count,
                           .n = question_count,
+                          .asker = asker,
+                          .askers = asker ? asker_count : question_count,
                           .seed = seed,
                           .whole = calloc(series_count + 1, sizeof *b.whole),
                           .means =
                               calloc(OD_BOOTSTRAP_RESAMPLES * series_count + 1, sizeof *b.means)};
     enum od_status s = b.whole && b.means ? OD_OK : OD_NO_MEMORY;
     for (size_t i = 0; s == OD_OK && i < series_count; i++)
-        s = fill(&b.whole[i], series[i].value, question_count);
+        s = fill(&b.whole[i], series[i].value, question_count, asker != NULL);
     if (s == OD_OK && question_count)
         s = od_parallel(threads, OD_BOOTSTRAP_RESAMPLES, resample, &b);
     if (s == OD_OK)

@@ -80,6 +80,7 @@ od_csv_walk(struct od_str bytes, const char *name, const struct od_csv_header *h
 struct column {
     uint64_t values; /* that are not null */
     uint64_t bytes;  /* of them */
+    size_t longest;  /* characters of one */
     bool reserved;   /* its type is known, whatever is in it */
     bool numbers, lists, many;
     struct od_dict *distinct;
@@ -102,6 +103,8 @@ static enum od_status look(void *context, const struct od_str *cells, struct od_
             continue;
         column->values++;
         column->bytes += cells[c].len;
+        size_t length = cells[c].len > column->longest ? od_utf8_count(cells[c]) : 0;
+        column->longest = length > column->longest ? length : column->longest;
         column->numbers = column->numbers && od_str_to_double(cells[c], &number);
         column->lists = column->lists || od_str_find(cells[c], '|', 0) != SIZE_MAX;
         if (column->many)
@@ -157,12 +160,12 @@ static bool says_prose(struct od_str name)
     return false;
 }
 
-/* The column of prose with most text in it, for a schema may have one such field; SIZE_MAX: none.
- */
+/* The column of prose with most text in it, for a schema of items may have one such field;
+ * SIZE_MAX: none. */
 static size_t find_prose(const struct survey *survey, enum od_dataset_type type)
 {
     size_t found = SIZE_MAX;
-    for (size_t c = 0; type != OD_INTERACTIONS && c < survey->header->column_count; c++) {
+    for (size_t c = 0; type == OD_ITEMS && c < survey->header->column_count; c++) {
         const struct column *column = &survey->columns[c];
         if (says_prose(survey->header->columns[c]) && column->values && !column->numbers &&
             (found == SIZE_MAX || column->bytes > survey->columns[found].bytes))
@@ -182,6 +185,12 @@ static const char *guess(const struct survey *survey, size_t c, size_t prose)
     if (column->lists || repeats)
         return "[\"null\",\"string\"],\"categorical\":true";
     return "[\"null\",\"string\"]";
+}
+
+/* For a field that is no prose: models could not use it, and no schema would take it. */
+static bool is_too_long(const struct column *column, bool prose)
+{
+    return !prose && !column->numbers && column->longest > OD_MAX_STRING_CHARS;
 }
 
 static size_t most_own(enum od_dataset_type type)
@@ -210,7 +219,9 @@ static void write_schema(const struct survey *survey, enum od_dataset_type type,
         struct od_str name = survey->header->columns[c];
         const char *avro = reserved_type(type, name);
         timed = timed || od_str_eq_c(name, "TIMESTAMP");
-        if (!avro && own == most_own(type)) {
+        if (!avro && survey->columns[c].values == 0)
+            continue; /* says nothing; a file beside it may have something in it */
+        if (!avro && (own == most_own(type) || is_too_long(&survey->columns[c], c == prose))) {
             dropped++;
             continue;
         }

@@ -2,10 +2,10 @@
  * name and from every value in it.
  *
  * Reserved columns have Amazon's types. Of the others: numeric when every value is a number;
- * textual when the name says that it is prose (TITLE, NAME, DESCRIPTION, TEXT, SUMMARY, ABSTRACT,
- * CONTENT, BODY or REVIEW as its last word); a categorical string when a value holds |, or values
- * repeat (at most half as many different ones as rows); else a plain string, which models do not
- * use. */
+ * textual when it is an item's and the name says that it is prose (TITLE, NAME, DESCRIPTION, TEXT,
+ * SUMMARY, ABSTRACT, CONTENT, BODY or REVIEW as its last word); a categorical string when a value
+ * holds |, or values repeat (at most half as many different ones as rows); else a plain string,
+ * which models do not use. */
 #ifndef OD_EVAL_INFER_H
 #define OD_EVAL_INFER_H
 
@@ -13,7 +13,8 @@
 #include "data/schema.h"
 
 /* bytes: a whole CSV file of that type. name is for messages. The schema lives in arena; columns it
- * leaves out (more of their own than the type may have) are counted in *out_dropped. Interactions
+ * leaves out (more of their own than the type may have, values over 1,000 characters that are no
+ * prose of items) are counted in *out_dropped, those without any value are not. Interactions
  * without TIMESTAMP get the field all the same: their order is all there is to know.
  * OD_INVALID_INPUT (file, line, message) for bad CSV or a schema that may not be. */
 enum od_status od_infer_schema(struct od_arena *arena, struct od_str bytes, const char *name,

@@ -82,8 +82,11 @@ static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
     int64_t moment;
     struct od_training *train;
     enum od_status s = od_protocol_cut(input->full, share, &moment, err);
-    if (s == OD_OK && moment == INT64_MAX)
-        s = od_fail(err, OD_INVALID_INPUT, "No event is later than %lld.", (long long)moment);
+    if (s == OD_OK && (uint64_t)input->full->last_time - (uint64_t)moment < DAY)
+        s = od_fail(err, OD_INVALID_INPUT,
+                    "Fold %u of %u begins less than a day before the last event: protocol trend "
+                    "needs more days, or fewer --folds.",
+                    fold + 1, input->folds);
     if (s == OD_OK)
         s = od_protocol_before(input->full, moment + 1, &train, err);
     if (s == OD_OK)
@@ -97,10 +100,8 @@ static enum od_status make(const struct od_protocol_input *input, uint32_t fold,
     if (s != OD_OK)
         od_fail(err, s, NULL);
     else if (!any)
-        s = od_fail(err, OD_INVALID_INPUT,
-                    "No item grew in the day after %lld (fold %u): protocol trend needs events of "
-                    "more than a day.",
-                    (long long)moment, fold);
+        s = od_fail(err, OD_INVALID_INPUT, "No item grew in the day after %lld (fold %u of %u).",
+                    (long long)moment, fold + 1, input->folds);
     if (s != OD_OK)
         od_exam_done(out);
     return s;

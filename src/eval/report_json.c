@@ -83,13 +83,14 @@ void od_report_json(const struct od_eval_result *result, struct od_buf *out)
                   (long long)full->first_time, (long long)full->last_time);
     od_buf_printf(out,
                   "\"seed\":%llu,\"threads\":%u,\"folds\":%u,\"target_time\":%s,\"relaxed\":%s,"
+                  "\"dealt\":%s,"
                   "\"trained_events\":%llu,\"questions\":%u,\"possible\":%u,\"skipped\":%u,"
                   "\"relevant\":%llu,\"repeats\":%llu,\"cold_relevant\":%llu,\"rows\":[",
                   (unsigned long long)plan->input.seed, plan->threads, result->folds,
                   plan->input.target_time ? "true" : "false",
-                  plan->input.relaxed ? "true" : "false", (unsigned long long)result->train_events,
-                  result->questions, result->possible, result->skipped,
-                  (unsigned long long)result->relevant,
+                  plan->input.relaxed ? "true" : "false", full->dealt ? "true" : "false",
+                  (unsigned long long)result->train_events, result->questions, result->possible,
+                  result->skipped, (unsigned long long)result->relevant,
                   (unsigned long long)result->rows[0].answers.repeats,
                   (unsigned long long)result->cold_relevant);
     for (size_t r = 0; r < result->row_count; r++) {

@@ -165,6 +165,10 @@ static void put_head(const struct od_eval_result *result, struct od_buf *out)
                   plan->input.target_time ? "know the time of the event to be predicted"
                                           : "do not know the time of the event to be predicted",
                   plan->input.relaxed ? "; relaxed: trained on all but the last event" : "");
+    if (full->dealt)
+        od_buf_puts(out,
+                    "the interactions come in the order of their item ids, which is none: each "
+                    "user's were dealt by chance\n");
 }
 
 static void put_costs(const struct od_eval_result *result, struct od_buf *out)

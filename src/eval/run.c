@@ -75,6 +75,7 @@ enum od_status od_eval_train(struct od_eval *run, const struct od_training *trai
     struct od_train_input input = {.training = training,
                                    .spec = row->recipe->spec,
                                    .params = row->recipe->params,
+                                   .external = row->recipe->external,
                                    .seed = plan->input.seed,
                                    .threads = plan->threads,
                                    .memory_bytes = plan->memory_bytes};
@@ -127,19 +128,25 @@ static void count_exam(struct od_eval_result *result, const struct od_exam *exam
         result->cold_relevant += !exam->known[exam->relevant[r]];
 }
 
-/* The groups of every question so far: figures of a group are made of them at the end. */
-static enum od_status keep_groups(uint32_t **groups, uint32_t had, const struct od_exam *exam)
+/* Figures of groups and their intervals are made of them at the end. */
+static enum od_status keep_questions(struct od_eval_questions *kept, uint32_t had,
+                                     const struct od_exam *exam)
 {
-    uint32_t *bigger = realloc(*groups, ((size_t)had + exam->question_count + 1) * sizeof *bigger);
-    if (!bigger)
+    size_t bytes = ((size_t)had + exam->question_count + 1) * sizeof(uint32_t);
+    uint32_t *groups = realloc(kept->groups, bytes);
+    kept->groups = groups ? groups : kept->groups;
+    uint32_t *user = realloc(kept->user, bytes);
+    kept->user = user ? user : kept->user;
+    if (!groups || !user)
         return OD_NO_MEMORY;
-    for (uint32_t q = 0; q < exam->question_count; q++)
-        bigger[had + q] = exam->questions[q].groups;
-    *groups = bigger;
+    for (uint32_t q = 0; q < exam->question_count; q++) {
+        groups[had + q] = exam->questions[q].groups;
+        user[had + q] = exam->questions[q].user;
+    }
     return OD_OK;
 }
 
-static enum od_status take_fold(struct od_eval *run, uint32_t fold, uint32_t **groups,
+static enum od_status take_fold(struct od_eval *run, uint32_t fold, struct od_eval_questions *kept,
                                 struct od_error *err)
 {
     struct od_exam exam = {0};
@@ -147,7 +154,7 @@ static enum od_status take_fold(struct od_eval *run, uint32_t fold, uint32_t **g
     enum od_status s = run->plan->protocol->make(&run->plan->input, fold, &exam, err);
     if (s != OD_OK)
         return s;
-    s = keep_groups(groups, result->questions, &exam);
+    s = keep_questions(kept, result->questions, &exam);
     if (s != OD_OK)
         od_fail(err, s, NULL);
     count_exam(result, &exam);
@@ -193,16 +200,47 @@ static enum od_status list_figures(struct od_eval_result *result)
     return OD_OK;
 }
 
+/* Users who asked to askers 0, 1, ...; *out stays NULL when everybody asked one question. */
+static enum od_status number_askers(const struct od_eval_result *result, const uint32_t *user,
+                                    uint32_t **out, uint32_t *out_count)
+{
+    uint32_t users = result->plan->input.full->user_count, count = 0;
+    uint32_t *of_user = malloc(((size_t)users + 1) * sizeof *of_user);
+    uint32_t *asker = malloc(((size_t)result->questions + 1) * sizeof *asker);
+    if (!of_user || !asker) {
+        free(of_user);
+        free(asker);
+        return OD_NO_MEMORY;
+    }
+    memset(of_user, 0xff, users * sizeof *of_user); /* OD_NO_CODE */
+    for (uint32_t q = 0; q < result->questions; q++) {
+        uint32_t known = user[q] == OD_NO_CODE ? OD_NO_CODE : of_user[user[q]];
+        asker[q] = known == OD_NO_CODE ? count++ : known;
+        if (user[q] != OD_NO_CODE)
+            of_user[user[q]] = asker[q];
+    }
+    free(of_user);
+    *out_count = count;
+    if (count < result->questions)
+        *out = asker;
+    else
+        free(asker);
+    return OD_OK;
+}
+
 /* All rows' series of all figures, then their intervals. */
-static enum od_status sum_up(struct od_eval_result *result, const uint32_t *groups,
+static enum od_status sum_up(struct od_eval_result *result, const struct od_eval_questions *kept,
                              struct od_error *err)
 {
+    uint32_t *asker = NULL, askers = 0;
     enum od_status s = list_figures(result);
     size_t per_row = s == OD_OK ? result->rows[0].figure_count : 0;
     size_t count = per_row * result->row_count, n = result->questions;
     float *values = malloc((count * n + 1) * sizeof *values);
     struct od_series *series = malloc((count + 1) * sizeof *series);
     struct od_interval *interval = malloc((2 * count + 1) * sizeof *interval);
+    if (s == OD_OK)
+        s = number_askers(result, kept->user, &asker, &askers);
     if (s != OD_OK || !values || !series || !interval) {
         s = od_fail(err, OD_NO_MEMORY, NULL);
     } else {
@@ -210,12 +248,12 @@ static enum od_status sum_up(struct od_eval_result *result, const uint32_t *grou
             struct od_eval_row *row = &result->rows[i / per_row];
             struct od_eval_figure *figure = &row->figures[i % per_row];
             size_t metric = (size_t)(figure->metric - result->plan->protocol->metrics);
-            copy_series(row, figure, metric, groups, values + i * n);
+            copy_series(row, figure, metric, kept->groups, values + i * n);
             series[i] = (struct od_series){
                 values + i * n,
                 i / per_row == OD_EVAL_LATELY ? SIZE_MAX : OD_EVAL_LATELY * per_row + i % per_row};
         }
-        s = od_bootstrap(series, count, (uint32_t)n, result->plan->input.seed,
+        s = od_bootstrap(series, count, (uint32_t)n, asker, askers, result->plan->input.seed,
                          result->plan->threads, interval, interval + count, err);
     }
     for (size_t i = 0; s == OD_OK && i < count; i++) {
@@ -228,6 +266,7 @@ static enum od_status sum_up(struct od_eval_result *result, const uint32_t *grou
     free(values);
     free(series);
     free(interval);
+    free(asker);
     return s;
 }
 
@@ -286,19 +325,20 @@ enum od_status od_eval_run(const struct od_eval_plan *plan, struct od_eval_resul
                                      .variants = plan->protocol->variants,
                                      .threads = plan->threads,
                                      .io = plan->io}};
-    uint32_t *groups = NULL;
+    struct od_eval_questions kept = {0};
     enum od_status s = list_rows(out);
     if (s != OD_OK)
         od_fail(err, s, NULL);
     if (s == OD_OK)
         s = check_recipes(plan, err);
     if (s == OD_OK && plan->protocol->segments)
-        s = od_eval_segments(&run, &groups, err);
+        s = od_eval_segments(&run, &kept, err);
     for (uint32_t fold = 0; s == OD_OK && !plan->protocol->segments && fold < out->folds; fold++)
-        s = take_fold(&run, fold, &groups, err);
+        s = take_fold(&run, fold, &kept, err);
     if (s == OD_OK)
-        s = sum_up(out, groups, err);
-    free(groups);
+        s = sum_up(out, &kept, err);
+    free(kept.groups);
+    free(kept.user);
     if (s != OD_OK)
         od_eval_done(out);
     return s;

@@ -21,7 +21,8 @@ struct od_eval_recipe {
     const struct od_recipe *recipe;
     const struct od_recipe_spec *spec;
     struct od_param_value params[OD_EVAL_PARAMS]; /* spec->param_count of them */
-    char given[512]; /* "name=value name=value", what differs from the defaults; "" */
+    char given[512];        /* "name=value name=value", what differs from the defaults; "" */
+    struct od_str external; /* the bytes of the file that parameter location names, or absent */
 };
 
 struct od_eval_plan {

@@ -5,6 +5,12 @@
 #include "eval/run.h"
 #include "recipes/metrics.h"
 
+/* Of every question so far. */
+struct od_eval_questions {
+    uint32_t *groups; /* bits, 1 << enum od_exam_group */
+    uint32_t *user;   /* code of the full set, OD_NO_CODE: nobody in particular */
+};
+
 struct od_eval {
     const struct od_eval_plan *plan;
     struct od_eval_result *result;
@@ -17,8 +23,8 @@ enum od_status od_eval_train(struct od_eval *run, const struct od_training *trai
                              struct od_eval_row *row, struct od_memory_model *out,
                              struct od_error *err) OD_MUST_USE;
 
-/* Protocol segment (run_segments.c). *out_groups, one a question, is freed with free. */
-enum od_status od_eval_segments(struct od_eval *run, uint32_t **out_groups,
+/* Protocol segment (run_segments.c). The questions are freed by the caller, with free. */
+enum od_status od_eval_segments(struct od_eval *run, struct od_eval_questions *out,
                                 struct od_error *err) OD_MUST_USE;
 
 #endif

@@ -20,7 +20,7 @@ static enum od_status take_recipe(struct od_eval *run, const struct od_segment_e
 
 static void count_exam(struct od_eval_result *result, const struct od_segment_exam *exam)
 {
-    result->catalogue = exam->train->item_count;
+    result->catalogue = od_dict_count(exam->catalogue);
     result->train_events = exam->train->event_count;
     result->questions = exam->question_count;
     result->possible = exam->possible;
@@ -29,7 +29,8 @@ static void count_exam(struct od_eval_result *result, const struct od_segment_ex
         result->relevant += exam->questions[q].user_count;
 }
 
-enum od_status od_eval_segments(struct od_eval *run, uint32_t **out_groups, struct od_error *err)
+enum od_status od_eval_segments(struct od_eval *run, struct od_eval_questions *out,
+                                struct od_error *err)
 {
     struct od_segment_exam exam;
     struct od_eval_result *result = run->result;
@@ -40,12 +41,14 @@ enum od_status od_eval_segments(struct od_eval *run, uint32_t **out_groups, stru
     if (s != OD_OK)
         return s;
     count_exam(result, &exam);
-    *out_groups = malloc(((size_t)exam.question_count + 1) * sizeof **out_groups);
-    if (*out_groups)
-        for (uint32_t q = 0; q < exam.question_count; q++)
-            (*out_groups)[q] = 1u << OD_GROUP_ALL;
-    else
+    out->groups = malloc(((size_t)exam.question_count + 1) * sizeof *out->groups);
+    out->user = malloc(((size_t)exam.question_count + 1) * sizeof *out->user);
+    if (!out->groups || !out->user)
         s = od_fail(err, OD_NO_MEMORY, NULL);
+    for (uint32_t q = 0; s == OD_OK && q < exam.question_count; q++) {
+        out->groups[q] = 1u << OD_GROUP_ALL;
+        out->user[q] = OD_NO_CODE; /* they are about items */
+    }
     if (s == OD_OK)
         s = od_segment_ask_active(&exam, 0, &rows[OD_EVAL_EVER].answers, err);
     if (s == OD_OK)

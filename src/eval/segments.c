@@ -24,7 +24,7 @@ struct asking {
     const struct od_io *io;
     struct od_answers *answers;
     uint32_t *to_model,
-        *to_train;           /* items of train to the model's; users of the model to train's */
+        *to_train;           /* the exam's items to the model's; the model's users to train's */
     struct od_error *errors; /* one a question */
     uint64_t **listed;       /* [thread] bitmap over users of train */
     int64_t *ns;             /* [question] */
@@ -110,12 +110,13 @@ static enum od_status make_maps(struct asking *a)
     const struct od_training *train = a->exam->train;
     const struct od_image_dict *items = a->recipe->items(a->model);
     const struct od_image_dict *users = a->recipe->users(a->model);
-    a->to_model = malloc(((size_t)train->item_count + 1) * sizeof *a->to_model);
+    uint32_t item_count = od_dict_count(a->exam->catalogue);
+    a->to_model = malloc(((size_t)item_count + 1) * sizeof *a->to_model);
     a->to_train = malloc(((size_t)users->count + 1) * sizeof *a->to_train);
     if (!a->to_model || !a->to_train)
         return OD_NO_MEMORY;
-    for (uint32_t i = 0; i < train->item_count; i++)
-        a->to_model[i] = od_image_dict_find(items, od_dict_text(train->items, i));
+    for (uint32_t i = 0; i < item_count; i++)
+        a->to_model[i] = od_image_dict_find(items, od_dict_text(a->exam->catalogue, i));
     for (uint32_t i = 0; i < users->count; i++)
         a->to_train[i] = od_dict_find(train->users, od_image_dict_text(users, i));
     return OD_OK;

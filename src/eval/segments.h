@@ -19,12 +19,13 @@ struct od_segment_question {
 };
 struct od_segment_exam {
     struct od_training *train;
-    uint32_t *items; /* codes of train; of one question distinct, ascending */
-    uint32_t *users; /* codes of train; the relevant ones, distinct, ascending */
+    struct od_dict *catalogue; /* train's items by their codes; of values, items by records too */
+    uint32_t *items;           /* codes of it; of one question distinct, ascending */
+    uint32_t *users;           /* codes of train; the relevant ones, distinct, ascending */
     struct od_segment_question *questions;
     uint32_t question_count, possible;
     uint32_t most;          /* K */
-    uint64_t unknown_users; /* came in the horizon for a question, but were new: not counted */
+    uint64_t unknown_users; /* came in the horizon for some question, but were new: not counted */
 };
 /* column: of the item table, a string; absent: questions are items. most_questions: spread evenly;
  * 0: all. OD_INVALID_INPUT when there is nothing to ask. */

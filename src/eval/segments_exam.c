@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "data/training_subset.h"
 #include "eval/segments.h"
 
 struct pair {
-    uint32_t item, user; /* codes of train */
+    uint32_t item, user; /* codes of the exam's catalogue, of train */
 };
 
 /* The horizon's pairs, by item: pair[at[i]] .. pair[at[i + 1]]. */
@@ -28,6 +29,7 @@ struct making {
 void od_segment_exam_done(struct od_segment_exam *exam)
 {
     od_training_free(exam->train);
+    od_dict_free(exam->catalogue);
     free(exam->items);
     free(exam->users);
     free(exam->questions);
@@ -57,6 +59,22 @@ static enum od_status cut(const struct od_training *full, uint64_t *keep, struct
     return od_training_subset(full, keep, out, NULL, err);
 }
 
+/* Recipes that list users know items by their records too, and a value is all that carry it. */
+static enum od_status list_items(const struct od_training *train, bool records,
+                                 struct od_dict **out)
+{
+    const struct od_table *table = records ? train->item_table : NULL;
+    uint32_t rows = table ? od_table_row_count(table) : 0, code;
+    struct od_dict *items = *out = od_dict_new();
+    enum od_status s = items ? OD_OK : OD_NO_MEMORY;
+    for (uint32_t i = 0; s == OD_OK && i < train->item_count; i++)
+        s = od_dict_add(items, od_dict_text(train->items, i), &code);
+    for (uint32_t row = 0; s == OD_OK && row < rows; row++)
+        if (od_table_has_record(table, row))
+            s = od_dict_add(items, od_table_id(table, row), &code);
+    return s;
+}
+
 static int by_item(const void *a, const void *b)
 {
     const struct pair *x = a, *y = b;
@@ -65,31 +83,62 @@ static int by_item(const void *a, const void *b)
     return (x->user > y->user) - (x->user < y->user);
 }
 
-static void collect(const struct od_training *full, const struct od_training *train,
-                    const uint64_t *keep, struct returns *out, uint64_t *out_unknown)
+static uint32_t item_of(const struct od_segment_exam *exam, const struct od_training *full,
+                        uint64_t event)
+{
+    return od_dict_find(exam->catalogue, od_dict_text(full->items, full->item[event]));
+}
+
+static void collect(const struct od_training *full, const struct od_segment_exam *exam,
+                    const uint64_t *keep, struct returns *out)
 {
     for (uint32_t u = 0; u < full->user_count; u++) {
-        uint32_t user = od_dict_find(train->users, od_dict_text(full->users, u));
-        for (uint64_t e = full->user_start[u] + keep[u]; e < full->user_start[u + 1]; e++) {
-            uint32_t item = od_dict_find(train->items, od_dict_text(full->items, full->item[e]));
-            if (item == OD_NO_CODE)
-                continue;
-            *out_unknown += user == OD_NO_CODE;
-            if (user != OD_NO_CODE)
+        uint32_t user = od_dict_find(exam->train->users, od_dict_text(full->users, u));
+        for (uint64_t e = full->user_start[u] + keep[u];
+             user != OD_NO_CODE && e < full->user_start[u + 1]; e++) {
+            uint32_t item = item_of(exam, full, e);
+            if (item != OD_NO_CODE)
                 out->pair[out->count++] = (struct pair){item, user};
         }
     }
 }
 
-static enum od_status find_returns(const struct od_training *full, const struct od_training *train,
-                                   const uint64_t *keep, struct returns *out, uint64_t *out_unknown)
+/* Users that train does not know, with an event of the horizon on an item of some question. */
+static enum od_status count_strangers(const struct od_training *full, const uint64_t *keep,
+                                      struct od_segment_exam *exam)
 {
-    uint64_t left = full->event_count - train->event_count, kept = 0;
+    uint64_t *asked = calloc(od_bitmap_words(od_dict_count(exam->catalogue)) + 1, sizeof *asked);
+    if (!asked)
+        return OD_NO_MEMORY;
+    for (uint32_t q = 0; q < exam->question_count; q++)
+        for (uint32_t i = 0; i < exam->questions[q].item_count; i++)
+            od_bitmap_set(asked, exam->items[exam->questions[q].item_at + i]);
+    for (uint32_t u = 0; u < full->user_count; u++) {
+        uint64_t at = full->user_start[u] + keep[u], end = full->user_start[u + 1];
+        bool came = false;
+        if (od_dict_find(exam->train->users, od_dict_text(full->users, u)) != OD_NO_CODE)
+            continue;
+        for (; at < end && !came; at++) {
+            uint32_t item = item_of(exam, full, at);
+            came = item != OD_NO_CODE && od_bitmap_get(asked, item);
+        }
+        exam->unknown_users += came;
+    }
+    free(asked);
+    return OD_OK;
+}
+
+static enum od_status find_returns(const struct od_training *full,
+                                   const struct od_segment_exam *exam, const uint64_t *keep,
+                                   struct returns *out)
+{
+    uint32_t items = od_dict_count(exam->catalogue);
+    uint64_t left = full->event_count - exam->train->event_count, kept = 0;
     out->pair = malloc((left + 1) * sizeof *out->pair);
-    out->at = calloc((size_t)train->item_count + 2, sizeof *out->at);
+    out->at = calloc((size_t)items + 2, sizeof *out->at);
     if (!out->pair || !out->at)
         return OD_NO_MEMORY;
-    collect(full, train, keep, out, out_unknown);
+    collect(full, exam, keep, out);
     qsort(out->pair, out->count, sizeof *out->pair, by_item);
     for (uint64_t i = 0; i < out->count; i++)
         if (i == 0 || by_item(&out->pair[i], &out->pair[kept - 1]) != 0)
@@ -97,7 +146,7 @@ static enum od_status find_returns(const struct od_training *full, const struct 
     out->count = kept;
     for (uint64_t i = 0; i < kept; i++)
         out->at[out->pair[i].item + 1]++;
-    for (uint32_t i = 0; i < train->item_count; i++)
+    for (uint32_t i = 0; i < items; i++)
         out->at[i + 1] += out->at[i];
     return OD_OK;
 }
@@ -163,21 +212,23 @@ static enum od_status ask_items(struct making *m)
     return s;
 }
 
-/* Items of train that carry each value of a column, as pairs (value, item) by value. */
-static enum od_status list_values(const struct od_training *train,
+/* Items that carry each value of a column, as pairs (value, item) by value. */
+static enum od_status list_values(const struct od_segment_exam *exam,
                                   const struct od_table_column *column, struct pair **out,
                                   uint64_t *out_count)
 {
+    const struct od_table *table = exam->train->item_table;
+    uint32_t items = od_dict_count(exam->catalogue);
     uint64_t count = 0, at = 0;
-    for (uint32_t i = 0; i < train->item_count; i++) {
-        uint32_t row = od_table_find(train->item_table, od_dict_text(train->items, i));
+    for (uint32_t i = 0; i < items; i++) {
+        uint32_t row = od_table_find(table, od_dict_text(exam->catalogue, i));
         count += row == OD_NO_ROW ? 0 : column->list_len[row];
     }
     struct pair *values = malloc((count + 1) * sizeof *values);
     if (!values)
         return OD_NO_MEMORY;
-    for (uint32_t i = 0; i < train->item_count; i++) {
-        uint32_t row = od_table_find(train->item_table, od_dict_text(train->items, i));
+    for (uint32_t i = 0; i < items; i++) {
+        uint32_t row = od_table_find(table, od_dict_text(exam->catalogue, i));
         for (uint32_t k = 0; row != OD_NO_ROW && k < column->list_len[row]; k++)
             values[at++] = (struct pair){column->codes[column->list_at[row] + k], i};
     }
@@ -191,7 +242,7 @@ static enum od_status ask_values(struct making *m, const struct od_table_column 
 {
     struct pair *values;
     uint64_t count, users = 0;
-    enum od_status s = list_values(m->exam->train, column, &values, &count);
+    enum od_status s = list_values(m->exam, column, &values, &count);
     if (s != OD_OK)
         return s;
     for (uint64_t v = 0; v < count; v++)
@@ -263,16 +314,19 @@ enum od_status od_segment_exam_make(const struct od_training *full, struct od_st
     uint64_t *keep = malloc(((size_t)full->user_count + 1) * sizeof *keep);
     *out = (struct od_segment_exam){0};
     enum od_status s = keep ? cut(full, keep, &out->train, err) : od_fail(err, OD_NO_MEMORY, NULL);
-    if (s == OD_OK && find_returns(full, out->train, keep, &returns, &out->unknown_users) != OD_OK)
+    if (s == OD_OK && (list_items(out->train, column.ptr, &out->catalogue) != OD_OK ||
+                       find_returns(full, out, keep, &returns) != OD_OK))
         s = od_fail(err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)
         s = ask(full, column, &returns, out, err);
     if (s == OD_OK) {
         out->most = (out->train->user_count + 99) / 100;
         thin(out, most_questions);
-    } else {
-        od_segment_exam_done(out);
+        if (count_strangers(full, keep, out) != OD_OK)
+            s = od_fail(err, OD_NO_MEMORY, NULL);
     }
+    if (s != OD_OK)
+        od_segment_exam_done(out);
     free(keep);
     free(returns.pair);
     free(returns.at);

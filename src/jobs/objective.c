@@ -288,8 +288,8 @@ static enum od_status reward_of(struct od_run *run, const struct judged *j,
     struct od_query query;
     od_split_query(split, inner->item_map, index, b->events, &query);
     od_arena_reset(&b->arena);
-    enum od_status s = od_query_at(split->full, split->test_user[index], split->input_end[index],
-                                   &b->arena, &query);
+    enum od_status s = od_query_at(split->full, split->test_user[index],
+                                   od_split_context(split, index), &b->arena, &query);
     if (s == OD_OK)
         s = score_shifted((void *)&j->shifted, &query, &b->arena, b->scores, run->err);
     if (s != OD_OK)

@@ -77,8 +77,8 @@ static enum od_status ask_user(void *context, size_t index, unsigned thread)
         return OD_NO_MEMORY;
     struct od_query query;
     od_split_query(split, scorer->item_map, user, t->events, &query);
-    enum od_status st =
-        od_query_at(split->full, split->test_user[user], split->input_end[user], &t->arena, &query);
+    enum od_status st = od_query_at(split->full, split->test_user[user],
+                                    od_split_context(split, user), &t->arena, &query);
     if (st == OD_OK)
         st = scorer->score(scorer->context, &query, &t->arena, t->scores, NULL);
     od_arena_reset(&t->arena);

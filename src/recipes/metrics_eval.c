@@ -94,7 +94,7 @@ static enum od_status ask_user(const struct evaluation *e, struct bench *bench, 
     od_split_query(e->split, item_map, index, bench->events, &query);
     od_arena_reset(&bench->arena);
     enum od_status s = od_query_at(e->split->full, e->split->test_user[index],
-                                   e->split->input_end[index], &bench->arena, &query);
+                                   od_split_context(e->split, index), &bench->arena, &query);
     if (s != OD_OK)
         return od_fail(err, s, NULL);
     s = e->scorer->score(e->scorer->context, &query, &bench->arena, bench->scores, err);

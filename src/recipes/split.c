@@ -104,6 +104,11 @@ void od_split_query(const struct od_split *split, const uint32_t *item_map, uint
         .events = events,
         .event_count = end - start,
         .item = events[end - start - 1].item,
-        .now_s = full->time[split->clock == OD_CLOCK_TARGET ? end : end - 1],
+        .now_s = full->time[od_split_context(split, index)],
     };
+}
+
+uint64_t od_split_context(const struct od_split *split, uint32_t index)
+{
+    return split->input_end[index] - (split->clock == OD_CLOCK_LAST_INPUT);
 }

@@ -41,6 +41,8 @@ void od_split_done(struct od_split *split);
  * room for split->most_events. Context and record are not given: od_query_at adds them. */
 void od_split_query(const struct od_split *split, const uint32_t *item_map, uint32_t index,
                     struct od_past_event *events, struct od_query *out);
+/* The event whose context the query has, for od_query_at: the one whose time it has. */
+uint64_t od_split_context(const struct od_split *split, uint32_t index);
 
 /* Gives a query the context of an event of the set and the record of its user, as a request at that
  * moment would carry them. What is not borrowed from the set lives in arena. */

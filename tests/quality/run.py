@@ -106,6 +106,8 @@ def measure(measurement, recipe, unpacked):
     for option, file in measurement.files.items():
         command += ["--" + option, unpacked.path(measurement.folder, file)]
     done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode < 0:
+        return None, f"ended by signal {-done.returncode}"
     if done.returncode != 0:
         return None, (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
     return json.loads(report.read_text()), ""
@@ -268,12 +270,16 @@ def write_overview():
     (HERE / "overview.md").write_text("\n".join(lines) + "\n")
 
 
-def below_floors(names, recipes):
-    """Floors that the tables of these measurements miss."""
+def below_floors(measured):
+    """Floors that the tables miss, of these pairs of measurement and recipe."""
     wrong = []
     for name, lists, recipe, metric, floor in FLOORS:
-        value = figures(BY_NAME[name]).get((recipe, lists), {}).get(metric) if name in names else None
-        if value is not None and recipe in recipes and value < floor:
+        if (name, recipe) not in measured:
+            continue
+        value = figures(BY_NAME[name]).get((recipe, lists), {}).get(metric)
+        if value is None:
+            wrong.append(f"{name}, {recipe}: {metric} was not measured, and is to be at least {floor}")
+        elif value < floor:
             wrong.append(f"{name}, {recipe}: {metric} is {value:.4f}, below {floor}")
     return wrong
 
@@ -333,7 +339,7 @@ def quick():
         print(f"{'FAIL' if wrong else 'ok'} {measurement.name} {recipe}")
         for line in wrong:
             print(f"  {line}")
-    for line in below_floors(QUICK, [recipe for _, recipe in plan]):
+    for line in below_floors({(m.name, recipe) for m, recipe in plan}):
         print(f"FAIL {line}")
         failed += 1
     print(f"quality: {passed} passed, {failed} failed, {skipped} skipped")
@@ -345,7 +351,7 @@ def quick():
 
 def whole(names, only):
     unpacked, failed, skipped, done = Unpacked(), 0, 0, 0
-    recipes = known_recipes()
+    recipes, measured = known_recipes(), set()
     for measurement in MEASUREMENTS:
         if names and measurement.name not in names:
             continue
@@ -353,24 +359,28 @@ def whole(names, only):
             print(f"SKIPPED: {measurement.name}, because {absent(measurement)} is absent (set ONDOL_TEST_DATA)")
             skipped += 1
             continue
-        reports, reasons = {}, {}
+        reports, reasons, had = {}, {}, figures(measurement)
         for recipe in recipes_for(measurement, recipes):
             if only and recipe not in only:
                 continue
             print(f"{measurement.name} {recipe}", end=" ", flush=True)
             report, reason = measure(measurement, recipe, unpacked)
             print("done" if report else reason, flush=True)
+            measured.add((measurement.name, recipe))
             if report:
                 reports[recipe] = report
                 done += 1
-            else:
-                reasons[recipe] = reason
+                continue
+            reasons[recipe] = reason
+            if reason.startswith("ended by signal") or any(name == recipe for name, _ in had):
+                print(f"FAIL {measurement.name}, {recipe}: {reason}")
+                failed += 1
         write_table(measurement, reports, reasons)
     if not names and not only:  # actions are judged in a simulated world, by a program of its own
         simulated = subprocess.run([sys.executable, HERE / "next_best_action.py"]).returncode == 0
         done, failed = done + simulated, failed + (not simulated)
     write_overview()
-    for line in below_floors([m.name for m in MEASUREMENTS if not names or m.name in names], recipes):
+    for line in below_floors(measured):
         print(f"FAIL {line}")
         failed += 1
     print(f"quality: {done} measured, {failed} failed, {skipped} skipped")

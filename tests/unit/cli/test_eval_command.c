@@ -114,6 +114,10 @@ static void wrong_options_are_refused(void **state)
     assert_int_equal(RUN("--protocol", "session"), 2); /* no --test */
     assert_int_equal(RUN("--protocol", "loo", "--test", data), 2);
     assert_int_equal(RUN("--protocol", "cold", "--target-time"), 2);
+    assert_int_equal(RUN("--protocol", "loo", "--folds", "3"), 2); /* what is not used */
+    assert_int_equal(RUN("--protocol", "loo", "--cut", "0.8"), 2);
+    assert_int_equal(RUN("--protocol", "loo", "--segment-by", "GENRES"), 2);
+    assert_int_equal(RUN("--protocol", "trend", "--folds", "200"), 1); /* less than a day behind */
     assert_int_equal(RUN("stray"), 2);
     assert_int_equal(RUN("--event-value", "many"), 1);
     assert_int_equal(RUN("--event-type", "rent"), 1);                  /* none of that type */
@@ -126,12 +130,59 @@ static void wrong_options_are_refused(void **state)
     assert_int_equal(RUN("--protocol", "loo", "--interactions", json), 0);
 }
 
+static void pairs_sorted_by_item_are_dealt_before_their_end_is_held_out(void **state)
+{
+    (void)state;
+    struct od_buf text;
+    od_buf_init(&text, 1u << 20);
+    od_buf_puts(&text, "USER_ID,ITEM_ID\n");
+    for (int u = 0; u < 60; u++)
+        for (int k = 0; k < 12; k++)
+            od_buf_printf(&text, "u%d,i%03d\n", u, k * 5 + u % 5);
+    assert_int_equal(od_io_write_file(&od_io_real, svg, od_buf_view(&text), NULL), OD_OK);
+    od_buf_done(&text);
+    const char *const sorted[] = {"--interactions", svg, "--protocol", "loo", "--json", json, NULL};
+    assert_int_equal(run(sorted, false), 0);
+    read_text(json, &text);
+    assert_non_null(strstr(text.ptr, "\"dealt\":true"));
+    od_buf_done(&text);
+    assert_int_equal(RUN("--protocol", "loo", "--json", json), 0);
+    read_text(json, &text);
+    assert_non_null(strstr(text.ptr, "\"dealt\":false"));
+    od_buf_done(&text);
+}
+
+static void vectors_of_a_file_are_measured(void **state)
+{
+    (void)state;
+    struct od_buf text;
+    od_buf_init(&text, 1u << 20);
+    for (int i = 0; i < 30; i++)
+        od_buf_printf(&text, "i%d\t%d %d\n", i, 1 + i % 7, 1 + i % 5);
+    assert_int_equal(od_io_write_file(&od_io_real, svg, od_buf_view(&text), NULL), OD_OK);
+    od_buf_done(&text);
+    char location[96];
+    snprintf(location, sizeof location, "location=%s", svg);
+    assert_int_equal(RUN("--protocol", "loo", "--recipe", "ondol-external-vectors", "--param",
+                         location, "--json", json),
+                     0);
+    read_text(json, &text);
+    assert_non_null(strstr(text.ptr, "\"name\":\"ondol-external-vectors\",\"kind\":\"recipe\""));
+    od_buf_done(&text);
+    assert_int_equal(RUN("--protocol", "loo", "--recipe", "ondol-external-vectors"), 1);
+    assert_int_equal(RUN("--protocol", "loo", "--recipe", "ondol-external-vectors", "--param",
+                         "location=/no/such/file"),
+                     1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_writes_what_it_is_asked_to),
         cmocka_unit_test(the_time_of_the_target_is_told_on_request_alone),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(pairs_sorted_by_item_are_dealt_before_their_end_is_held_out),
+        cmocka_unit_test(vectors_of_a_file_are_measured),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -27,7 +27,8 @@ static void figures(float *bad, float *good)
 static void run(const struct od_series *series, size_t count, uint32_t n, uint64_t seed,
                 unsigned threads, struct od_interval *value, struct od_interval *difference)
 {
-    assert_int_equal(od_bootstrap(series, count, n, seed, threads, value, difference, NULL), OD_OK);
+    assert_int_equal(
+        od_bootstrap(series, count, n, NULL, 0, seed, threads, value, difference, NULL), OD_OK);
 }
 
 static void an_interval_is_as_wide_as_the_normal_approximation(void **state)
@@ -69,6 +70,33 @@ static void the_same_seed_gives_the_same_interval_with_any_threads(void **state)
     assert_true(da[1].low == db[1].low && da[1].high == db[1].high);
 }
 
+/* The same users asked twice tell no more than once. */
+static void users_are_drawn_with_all_their_questions(void **state)
+{
+    (void)state;
+    static float bad[N], good[N], twice[2 * N];
+    static uint32_t asker[2 * N];
+    struct od_interval once, both, alone;
+    struct od_interval d;
+    figures(bad, good);
+    for (uint32_t i = 0; i < 2 * N; i++) {
+        twice[i] = bad[i % N];
+        asker[i] = i % N;
+    }
+    const struct od_series series = {bad, SIZE_MAX}, again = {twice, SIZE_MAX};
+    run(&series, 1, N, 5, 2, &once, &d);
+    run(&again, 1, 2 * N, 5, 2, &alone, &d);
+    assert_int_equal(od_bootstrap(&again, 1, 2 * N, asker, N, 5, 2, &both, &d, NULL), OD_OK);
+    assert_true(fabs(both.mean - once.mean) < 1e-12);
+    assert_true(fabs(both.low - once.low) < 1e-6 && fabs(both.high - once.high) < 1e-6);
+    assert_true(alone.high - alone.low < 0.8 * (both.high - both.low));
+    /* users with more questions weigh more, as they do in the mean */
+    for (uint32_t i = 0; i < N; i++)
+        asker[i] = i < N / 2 ? 0 : i - N / 2 + 1;
+    assert_int_equal(od_bootstrap(&series, 1, N, asker, N / 2 + 1, 5, 2, &both, &d, NULL), OD_OK);
+    assert_true(both.low < both.mean && both.mean < both.high);
+}
+
 static void equal_series_differ_by_nothing(void **state)
 {
     (void)state;
@@ -102,6 +130,7 @@ static void missing_figures_count_nowhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(users_are_drawn_with_all_their_questions),
         cmocka_unit_test(an_interval_is_as_wide_as_the_normal_approximation),
         cmocka_unit_test(the_same_seed_gives_the_same_interval_with_any_threads),
         cmocka_unit_test(equal_series_differ_by_nothing),

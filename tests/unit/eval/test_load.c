@@ -74,7 +74,7 @@ static void columns_are_what_their_names_and_values_say(void **state)
     od_arena_init(&arena, SIZE_MAX);
     assert_int_equal(
         od_infer_schema(&arena, od_str_c(text), "x.csv", OD_ITEMS, &schema, &dropped, NULL), OD_OK);
-    assert_int_equal(schema.field_count, 10);
+    assert_int_equal(schema.field_count, 9);
     assert_int_equal(dropped, 0);
     assert_true(field(&schema, "TITLE")->textual);
     /* a schema has one text: the longest */
@@ -87,7 +87,32 @@ static void columns_are_what_their_names_and_values_say(void **state)
     assert_int_equal(field(&schema, "SKU")->type, OD_FIELD_STRING);
     assert_false(field(&schema, "SKU")->categorical);
     assert_int_equal(field(&schema, "CREATION_TIMESTAMP")->type, OD_FIELD_LONG);
-    assert_int_equal(field(&schema, "EMPTY")->type, OD_FIELD_STRING);
+    assert_int_equal(od_schema_find(&schema, OD_STR("EMPTY")),
+                     SIZE_MAX); /* nobody knows its type */
+    od_arena_done(&arena);
+}
+
+static void what_no_schema_may_have_is_left_out(void **state)
+{
+    (void)state;
+    struct od_arena arena;
+    struct od_schema schema;
+    size_t dropped;
+    struct od_buf text;
+    od_buf_init(&text, 1 << 20);
+    od_buf_puts(&text, "USER_ID,FULL_NAME,ABOUT,AGE\n");
+    for (int i = 0; i < 4; i++) /* prose is for items alone, and a plain string is not so long */
+        od_buf_printf(&text, "%d,Nobody Number %d,%0*d,3%d\n", i, i, 998 + i, 7, i);
+    od_buf_puts(&text, "5,Nobody,x,2\n");
+    od_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(
+        od_infer_schema(&arena, od_buf_view(&text), "u.csv", OD_USERS, &schema, &dropped, NULL),
+        OD_OK);
+    assert_int_equal(dropped, 1);
+    assert_int_equal(od_schema_find(&schema, OD_STR("ABOUT")), SIZE_MAX);
+    assert_false(field(&schema, "FULL_NAME")->textual);
+    assert_int_equal(field(&schema, "AGE")->type, OD_FIELD_DOUBLE);
+    od_buf_done(&text);
     od_arena_done(&arena);
 }
 
@@ -341,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_what_their_names_and_values_say),
+        cmocka_unit_test(what_no_schema_may_have_is_left_out),
         cmocka_unit_test(interactions_keep_five_columns_of_their_own),
         cmocka_unit_test(interactions_become_a_training_set),
         cmocka_unit_test(without_a_time_the_order_of_the_file_is_kept_with_repeats),

@@ -213,6 +213,8 @@ static struct od_training *returning(void)
     toy_add(b, 7, 3, 32 * DAY);
     toy_add(b, 7, 3, 33 * DAY);
     toy_add(b, 500, 3, 33 * DAY);
+    toy_add(b, 500, 3, 33 * DAY + 1);
+    toy_add(b, 501, 77, 33 * DAY); /* for nothing that is asked about */
     toy_add(b, 7, 4, 34 * DAY);
     toy_add(b, 2, 77, 35 * DAY); /* an item training does not know */
     return toy_finish(b);
@@ -256,9 +258,12 @@ static void values_of_a_column_are_asked_for_with_all_their_items(void **state)
     struct od_schema schema = {
         .name = OD_STR("Items"), .type = OD_ITEMS, .field_count = 2, .fields = fields};
     struct od_table *table = od_table_new(&schema);
-    const char *kinds[][2] = {
-        {"i00003", "red|big"}, {"i00004", "red"}, {"i00005", "blue"}, {"i00099", "red"}};
-    for (int i = 0; i < 4; i++) {
+    const char *kinds[][2] = {{"i00003", "red|big"},
+                              {"i00004", "red"},
+                              {"i00005", "blue"},
+                              {"i00077", "red"},
+                              {"i00099", "big"}};
+    for (int i = 0; i < 5; i++) {
         struct od_value values[] = {{.kind = OD_VALUE_TEXT, .text = od_str_c(kinds[i][0])},
                                     {.kind = OD_VALUE_TEXT, .text = od_str_c(kinds[i][1])}};
         assert_int_equal(od_table_put(table, values), OD_OK);
@@ -267,10 +272,12 @@ static void values_of_a_column_are_asked_for_with_all_their_items(void **state)
     struct od_segment_exam exam;
     struct od_error err = {0};
     assert_int_equal(od_segment_exam_make(full, OD_STR("KIND"), 0, &exam, NULL), OD_OK);
-    assert_int_equal(exam.question_count, 2); /* red, big; nobody came for blue */
-    assert_int_equal(exam.questions[0].item_count, 2);
-    assert_int_equal(exam.questions[0].user_count, 3);
-    assert_int_equal(exam.questions[1].item_count, 1);
+    assert_int_equal(exam.question_count, 2);          /* red, big; nobody came for blue */
+    assert_int_equal(exam.questions[0].item_count, 3); /* 77 is new, but has a record */
+    assert_int_equal(exam.questions[0].user_count, 4); /* 0, 1, 7, and 2 for item 77 */
+    assert_int_equal(exam.questions[1].item_count, 2); /* all that carry it are asked for */
+    assert_int_equal(exam.questions[1].user_count, 3);
+    assert_int_equal(exam.unknown_users, 2);
     od_segment_exam_done(&exam);
     assert_int_equal(od_segment_exam_make(full, OD_STR("SIZE"), 0, &exam, &err), OD_INVALID_INPUT);
     assert_non_null(strstr(err.message, "SIZE"));
