@@ -4,8 +4,9 @@
  * with a training.
  *
  * Looked at every TICK by the store thread; nothing is remembered but what the catalogue says, so a
- * restart changes nothing. A failed version counts as a training: its reason will not go away by
- * trying every minute. Recommenders train anew each week (recommender.c). */
+ * restart changes nothing. A failed version counts as a training, for its reason will not go away
+ * by trying every minute; but what it was to learn from stays news. Versions of trainingMode UPDATE
+ * train nothing, so they do not count. Recommenders train anew each week (recommender.c). */
 #include <stdio.h>
 
 #include "api/attach.h"
@@ -16,16 +17,35 @@
 #define DAY_MS         (24 * HOUR_MS)
 #define FIRST_AFTER_MS (HOUR_MS / 2) /* leaves time to train by hand, and keeps within the hour */
 
-/* Did anything reach the Interactions dataset after that version's training began? */
-static enum od_status has_news(struct od_call *call, const struct od_resource *version, bool *out)
+/* Did anything reach the Interactions dataset after the last training that went well began? */
+static enum od_status has_news(struct od_call *call, const struct od_resource *solution, bool *out)
 {
+    struct od_resource version;
     struct od_json extra;
     int64_t seq;
-    *out = false;
-    enum od_status s = od_json_parse(call->arena, version->extra, &extra, &call->err);
-    return s == OD_OK ? od_dataset_news(call, version->group, OD_INTERACTIONS, version->created_ms,
-                                        od_json_get_i64(&extra, "event_seq", 0), &seq, out)
-                      : s;
+    enum od_status s = od_solution_newest_full(call, solution->arn, &version);
+    *out = s == OD_OK && !version.arn.ptr; /* none did: all is news */
+    if (s == OD_OK && version.arn.ptr)
+        s = od_json_parse(call->arena, version.extra, &extra, &call->err);
+    return s == OD_OK && version.arn.ptr
+               ? od_dataset_news(call, version.group, OD_INTERACTIONS, version.created_ms,
+                                 od_json_get_i64(&extra, "event_seq", 0), &seq, out)
+               : s;
+}
+
+/* When the last training began, however it ended; 0: there was none. */
+static enum od_status last_tried(struct od_call *call, const struct od_resource *versions,
+                                 size_t count, int64_t *out_ms)
+{
+    enum od_status s = OD_OK;
+    *out_ms = 0;
+    for (size_t i = count; s == OD_OK && i-- > 0 && *out_ms == 0;) {
+        struct od_personalize_solution_version value = {0};
+        s = od_resource_read(call, &od_kind_solution_version, &versions[i], &value);
+        if (s == OD_OK && !od_str_eq_c(value.training_mode, "UPDATE"))
+            *out_ms = versions[i].created_ms;
+    }
+    return s;
 }
 
 static bool is_over(struct od_str status)
@@ -54,18 +74,20 @@ static enum od_status is_due(struct od_call *call, const struct od_resource *sol
         *out = call->now_ms - solution->created_ms >= FIRST_AFTER_MS;
         return OD_OK;
     }
-    const struct od_resource *last = &versions[count - 1];
-    if (!is_over(last->status))
+    if (!is_over(versions[count - 1].status))
         return OD_OK;
     struct od_json extra = {0};
+    int64_t tried_ms = 0;
     s = od_json_parse(call->arena, solution->extra.len ? solution->extra : OD_STR("{}"), &extra,
                       &call->err);
+    if (s == OD_OK)
+        s = last_tried(call, versions, count, &tried_ms);
     if (s != OD_OK)
         return s;
-    *out = od_json_get_i64(&extra, "rate_ms", 0) > last->created_ms;
-    if (*out || call->now_ms - last->created_ms < days * DAY_MS)
+    *out = od_json_get_i64(&extra, "rate_ms", 0) > tried_ms;
+    if (*out || call->now_ms - tried_ms < days * DAY_MS)
         return OD_OK;
-    return has_news(call, last, out);
+    return has_news(call, solution, out);
 }
 
 static enum od_status look_at(struct od_call *call, struct od_resource *solution)

@@ -233,6 +233,13 @@ struct od_recipe {
     const struct od_vector_form *(*vectors)(const struct od_model *model);
     enum od_status (*vector)(const struct od_model *model, const struct od_query *query, float *out,
                              enum od_vector_kind *out_kind, struct od_error *err);
+    /* Optional: what score does at last for a query with popularity_influence or
+     * freshness_influence, on the scores it would have without. Of count items old[i] is the
+     * model's code, OD_NO_CODE for one it does not know: nobody's yet, and new. NULL: its own
+     * items. */
+    enum od_status (*influence)(const struct od_model *model, const struct od_query *query,
+                                const uint32_t *old, uint32_t count, struct od_arena *scratch,
+                                float *scores);
     /* Optional: score, that also says what the scores of some items (codes) are the sum of:
      * out[item_count]. scores are those of score, by the same code.
      * Thread-safe. */

@@ -197,19 +197,23 @@ static bool place_of(const struct model *m, uint32_t item, float *out)
 }
 
 /* The RERANKED best in the order of influence, the others behind them. */
-static enum od_status influence(const struct model *m, const struct od_query *query,
-                                struct od_arena *scratch, float *scores)
+static enum od_status influence(const struct od_model *model, const struct od_query *query,
+                                const uint32_t *old, uint32_t count, struct od_arena *scratch,
+                                float *scores)
 {
-    uint32_t best[RERANKED], count = m->text.matrix.items;
+    const struct model *m = (const struct model *)model;
+    uint32_t best[RERANKED];
     uint64_t *words = OD_NEW_ARRAY(scratch, uint64_t, od_topk_scratch(RERANKED));
     if (!words)
         return OD_NO_MEMORY;
     size_t found = od_topk(od_kernels_best(), scores, count, NULL, RERANKED, words, best);
     float of_best[RERANKED];
     for (size_t k = 0; k < found; k++) {
-        float users = logf((float)m->popularity.users[best[k]] + 1) / m->most_users;
+        uint32_t item = old ? old[best[k]] : best[k];
+        bool known = item != OD_NO_CODE;
+        float users = known ? logf((float)m->popularity.users[item] + 1) / m->most_users : 0;
         of_best[k] = scores[best[k]] + query->popularity_influence * users +
-                     query->freshness_influence * m->fresh[best[k]];
+                     query->freshness_influence * (known ? m->fresh[item] : 1);
     }
     for (uint32_t i = 0; i < count; i++)
         scores[i] -= BEHIND;
@@ -235,7 +239,7 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     scores[query->item] = -INFINITY;
     if (query->popularity_influence == 0 && query->freshness_influence == 0)
         return OD_OK;
-    enum od_status s = influence(m, query, scratch, scores);
+    enum od_status s = influence(model, query, NULL, m->text.matrix.items, scratch, scores);
     return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
 }
 
@@ -361,5 +365,6 @@ const struct od_recipe od_recipe_semantic_similarity = {
     .score = score,
     .vectors = vectors,
     .vector = vector,
+    .influence = influence,
     .temperature = NULL,
 };

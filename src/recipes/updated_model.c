@@ -134,6 +134,8 @@ static enum od_status inner_query(const struct model *m, const struct od_query *
     *out = *query;
     out->events = events;
     out->item = asked_item(m, query->item);
+    if (m->recipe->influence) /* it comes last, when new items have their scores */
+        out->popularity_influence = out->freshness_influence = 0;
     for (size_t i = 0; i < query->event_count; i++) {
         events[i] = query->events[i];
         events[i].item = inner_code(m, query->events[i].item);
@@ -141,14 +143,35 @@ static enum od_status inner_query(const struct model *m, const struct od_query *
     return OD_OK;
 }
 
-static void spread(const struct model *m, const float *inner, float *scores)
+/* The item the inner model was asked about takes no part in its answer, but it may in this one: as
+ * what a new item is most like, as the likeness of new ones. Nothing is more like it than itself.
+ * Then the scores of all. */
+static void spread(const struct model *m, const struct od_query *query, const struct od_query *mine,
+                   float *inner, float *scores)
 {
-    float last = INFINITY;
-    for (uint32_t i = 0; i < m->inner_count; i++)
-        if (inner[i] > -INFINITY && inner[i] < last)
-            last = inner[i];
+    float last = INFINITY, first = -INFINITY;
+    for (uint32_t i = 0; i < m->inner_count; i++) {
+        last = inner[i] > -INFINITY && inner[i] < last ? inner[i] : last;
+        first = inner[i] > first ? inner[i] : first;
+    }
+    bool left_out = mine->item < m->inner_count && isinf(inner[mine->item]);
+    if (left_out)
+        inner[mine->item] = first > -INFINITY ? first : 0;
     for (uint32_t i = 0; i < m->items.count; i++)
         scores[i] = m->old[i] != OD_NO_CODE ? inner[m->old[i]] : score_new(m, i, inner, last);
+    if (left_out)
+        scores[query->item] = -INFINITY;
+}
+
+static enum od_status finish(const struct model *m, const struct od_query *query, bool personal,
+                             struct od_arena *scratch, float *scores, struct od_error *err)
+{
+    bool influenced = query->popularity_influence > 0 || query->freshness_influence > 0;
+    if (!m->recipe->influence || !personal || !influenced)
+        return OD_OK;
+    enum od_status s =
+        m->recipe->influence(m->inner, query, m->old, m->items.count, scratch, scores);
+    return s == OD_OK ? OD_OK : od_fail(err, s, NULL);
 }
 
 static enum od_status score(const struct od_model *model, const struct od_query *query,
@@ -161,9 +184,10 @@ static enum od_status score(const struct od_model *model, const struct od_query 
     if (!inner || inner_query(m, query, scratch, &mine) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status s = m->recipe->score(m->inner, &mine, scratch, inner, out_personal, err);
-    if (s == OD_OK)
-        spread(m, inner, scores);
-    return s;
+    if (s != OD_OK)
+        return s;
+    spread(m, query, &mine, inner, scores);
+    return finish(m, query, *out_personal, scratch, scores, err);
 }
 
 static void note_likeness(float score, struct od_score_terms *out)
@@ -183,7 +207,7 @@ static enum od_status explain(const struct od_model *model, const struct od_quer
     uint32_t *codes = OD_NEW_ARRAY(scratch, uint32_t, item_count), count = 0;
     struct od_score_terms *terms = OD_NEW_ARRAY(scratch, struct od_score_terms, item_count);
     struct od_query mine;
-    bool personal;
+    bool personal = true;
     if (!inner || !codes || !terms || inner_query(m, query, scratch, &mine) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);
     for (uint32_t k = 0; k < item_count; k++)
@@ -195,7 +219,10 @@ static enum od_status explain(const struct od_model *model, const struct od_quer
             : m->recipe->score(m->inner, &mine, scratch, inner, &personal, err);
     if (s != OD_OK)
         return s;
-    spread(m, inner, scores);
+    spread(m, query, &mine, inner, scores);
+    s = finish(m, query, personal, scratch, scores, err);
+    if (s != OD_OK)
+        return s;
     count = 0;
     for (uint32_t k = 0; k < item_count; k++) {
         if (inner_code(m, item[k]) != OD_NO_CODE)

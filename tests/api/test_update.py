@@ -1,4 +1,5 @@
 """trainingMode UPDATE and automatic updates: new items without training anew."""
+import sqlite3
 import time
 
 import pytest
@@ -158,8 +159,48 @@ def test_similar_meanings_take_new_items_in_where_the_solution_says_so(shop):
     wait_for(lambda: listed("drama-05"), lambda items: "brand-new-drama" in items, 30)
     asked = listed("brand-new-drama")
     assert asked[0].startswith("drama") and "brand-new-drama" not in asked, asked[:5]
+    # item_row makes it a second drama-01
+    assert asked[0] == "drama-01" and "brand-new-drama" in listed("drama-01")[:12]
     with refused(II, "performIncrementalUpdate", SIMS):
         new_solution(shop, shop.group, SIMS, performIncrementalUpdate=True)
+
+
+def test_updates_and_failures_do_not_swallow_the_news(shop):
+    """Automatic trainings after three days: the interval counts from the last training, the news from the last that
+    went well. Times are moved in the store, with the server stopped."""
+    day = 86400 * 1000
+
+    def move(*changes):
+        shop.stop()
+        database = sqlite3.connect(shop.folder / "ondol.db")
+        for change in changes:
+            database.execute(*change)
+        database.commit()
+        database.close()
+        shop.start()
+
+    def earlier(version, days):
+        return "UPDATE resource SET created_ms = created_ms - ? WHERE arn = ?", (days * day, version)
+
+    solution = new_solution(shop, shop.group, UP, solutionConfig={"autoTrainingConfig": {"schedulingExpression": "rate(3 days)"}})
+    trained = new_version(shop, solution)
+    add_items(shop, {"new-drama": "drama"})
+    updated = shop.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")["solutionVersionArn"]
+    assert finish_version(shop, updated)["status"] == "ACTIVE"
+    shop.control.update_solution(solutionArn=solution, performAutoTraining=True)
+    versions = lambda: shop.control.list_solution_versions(solutionArn=solution)["solutionVersions"]  # noqa: E731
+    move(earlier(trained, 4))  # the version of trainingMode UPDATE is of now
+    wait_for(versions, lambda made: len(made) == 3, 20)
+    automatic = versions()[-1]["solutionVersionArn"]
+    assert describe(shop, automatic)["trainingMode"] == "FULL" and describe(shop, automatic)["trainingType"] == "AUTOMATIC"
+    assert finish_version(shop, automatic)["status"] == "ACTIVE"
+    time.sleep(3)
+    assert len(versions()) == 3, "three days have not passed"
+    # what came lies between the training that went well and the one that failed
+    failed = "UPDATE resource SET status = 'CREATE FAILED' WHERE arn = ?", (automatic,)
+    move(failed, earlier(automatic, 4), earlier(trained, 4), ("UPDATE bulk SET arrived_ms = arrived_ms - ?", (6 * day,)))
+    wait_for(versions, lambda made: len(made) == 4, 20)
+    assert finish_version(shop, versions()[-1]["solutionVersionArn"])["status"] == "ACTIVE"
 
 
 def test_another_training_rate_begins_with_a_training(shop):

@@ -65,7 +65,7 @@ static void make(struct bed *bed, unsigned threads)
 {
     struct od_error err = {0};
     struct od_train_input input = {.training = bed->now, .seed = 1, .threads = threads};
-    struct od_image_writer *writer = od_image_writer_new(OD_STR("aws-popularity-count"), 1);
+    struct od_image_writer *writer = od_image_writer_new(od_str_c(bed->old.recipe->name), 1);
     size_t size = 0;
     if (od_updated_make(&input, &bed->old.image, writer, &bed->fresh, &err) != OD_OK)
         fail_msg("%s", err.message);
@@ -212,7 +212,7 @@ static void threads_change_no_byte_and_an_update_is_not_updated(void **state)
     assert_memory_equal(bed.bytes, first, len);
     free(first);
     struct od_train_input input = {.training = bed.now, .seed = 1, .threads = 1};
-    struct od_image_writer *writer = od_image_writer_new(OD_STR("aws-popularity-count"), 1);
+    struct od_image_writer *writer = od_image_writer_new(od_str_c(bed.old.recipe->name), 1);
     assert_int_equal(od_updated_make(&input, &bed.updated, writer, &fresh, &err), OD_INTERNAL);
     od_image_writer_free(writer);
     clear(&bed);
@@ -242,9 +242,91 @@ static void damaged_sections_are_refused(void **state)
     clear(&bed);
 }
 
+/* 400 items that are told by two words each: one of twenty, and one of their own. */
+static void tell_items(struct od_table *table, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        char id[16], text[32];
+        snprintf(id, sizeof id, "i%05u", i);
+        snprintf(text, sizeof text, "group%u own%u", i % 20, i);
+        struct od_value values[2] = {{.kind = OD_VALUE_TEXT, .text = od_str_c(id)},
+                                     {.kind = OD_VALUE_TEXT, .text = od_str_c(text)}};
+        assert_int_equal(od_table_put(table, values), OD_OK);
+    }
+}
+
+/* Place, from 0, of an item in the answer about another, with freshness or without. */
+static uint32_t place_of(const struct od_model *model, const char *about, const char *id,
+                         float freshness)
+{
+    const struct od_image_dict *items = od_recipe_updated.items(model);
+    struct od_query query = {.item = od_image_dict_find(items, od_str_c(about)),
+                             .freshness_influence = freshness};
+    uint32_t code = od_image_dict_find(items, od_str_c(id)), place = 0;
+    float *scores = calloc(items->count, sizeof *scores);
+    struct od_arena arena;
+    bool personal;
+    od_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(od_recipe_updated.score(model, &query, &arena, scores, &personal, NULL),
+                     OD_OK);
+    assert_true(personal && scores[query.item] == -INFINITY);
+    for (uint32_t i = 0; i < items->count; i++)
+        place += scores[i] > scores[code];
+    free(scores);
+    od_arena_done(&arena);
+    return place;
+}
+
+static void what_is_most_alike_is_not_left_out(void **state)
+{
+    (void)state;
+    struct od_field told[] = {
+        {.name = {"ITEM_ID", 7}, .type = OD_FIELD_STRING},
+        {.name = {"TEXT", 4}, .type = OD_FIELD_STRING, .nullable = true, .textual = true}};
+    struct od_schema words = {
+        .name = {"Items", 5}, .type = OD_ITEMS, .field_count = 2, .fields = told};
+    const struct od_recipe *recipe = od_recipe_find(OD_STR("aws-semantic-similarity"));
+    struct bed bed = {.table = od_table_new(&words)};
+    struct od_training_builder *before = od_training_builder_new(NULL);
+    struct od_training_builder *now = od_training_builder_new(NULL);
+    struct od_model *model;
+    add_old(before);
+    add_old(now);
+    bed.before = toy_finish(before);
+    bed.now = toy_finish(now);
+    tell_items(bed.table, 0, 400);
+    bed.before->item_table = bed.now->item_table = bed.table;
+    struct od_train_input input = {.training = bed.before,
+                                   .seed = 1,
+                                   .threads = 1,
+                                   .spec = od_recipe_spec_find(od_str_c(recipe->name))};
+    assert_int_equal(od_memory_model_train(recipe, &input, &bed.old, NULL), OD_OK);
+    tell_items(bed.table, 407, 408); /* the new item: of the seventh group */
+    make(&bed, 1);
+    assert_int_equal(bed.fresh, 1);
+    assert_int_equal(od_recipe_updated.open(&bed.updated, &model, NULL), OD_OK);
+    /* with its group, in front of all others, and so it stays when what is fresh is asked for */
+    assert_true(place_of(model, "i00007", "i00407", 0) < 20);
+    assert_true(place_of(model, "i00007", "i00407", 1) < 20);
+    assert_true(place_of(model, "i00008", "i00407", 0) >= 20);
+    /* one of its group is most like it, and that one is in the answer */
+    uint32_t first = UINT32_MAX;
+    for (unsigned i = 7; i < 400; i += 20) {
+        char id[16];
+        snprintf(id, sizeof id, "i%05u", i);
+        uint32_t place = place_of(model, "i00407", id, 0);
+        assert_true(place < 20);
+        first = place < first ? place : first;
+    }
+    assert_int_equal(first, 0);
+    od_recipe_updated.close(model);
+    clear(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_most_alike_is_not_left_out),
         cmocka_unit_test(new_items_score_like_those_they_are_like),
         cmocka_unit_test(company_counts_as_interactions_come_in),
         cmocka_unit_test(threads_change_no_byte_and_an_update_is_not_updated),
