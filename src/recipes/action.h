@@ -67,17 +67,19 @@ struct od_action_view {
     struct od_str (*record_name)(const void *names, uint32_t column);
     const void *record_names;
     const float *mean, *scale; /* [width] of x, NULL: as it is */
+    int64_t period_s;          /* an offer is open so long (action_rows.c); 0: none ever is */
 };
 /* The same for all actions of one user at one time. */
 struct od_action_state {
     float common[OD_ACTION_WIDTH]; /* the columns that do not depend on the action */
-    const struct od_query *query;  /* for those that do */
+    struct od_query query;         /* for those that do: the newest events */
 };
 void od_action_state_make(const struct od_action_view *view, const struct od_query *query,
                           struct od_action_state *out);
 /* One column in deviations from its mean, within 4 of them. */
 float od_action_standard(float x, float mean, float scale);
-/* x [view->width] of an action: query->action_events name it by the same code. */
+/* x [view->width] of an action: query->action_events name it by the same code. Of an action with an
+ * open offer it is what it was before that offer, as in training, where a row begins with one. */
 void od_action_x(const struct od_action_view *view, const struct od_action_state *state,
                  uint32_t action, float *x);
 

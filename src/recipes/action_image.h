@@ -1,6 +1,7 @@
 /* The sections of a next-best-action model, written by action_train.c and read by action_model.c:
  *   items, action.items, action.record   dictionaries: actions, items, columns of records
  *   action.about                         struct od_action_about
+ *   action.period                        int64_t, seconds that an offer is open; absent: 0
  *   action.projection                    float [items * tastes]
  *   action.scale                         float [2 * width]: mean, 1 / deviation of x
  *   action.theta, action.factor          float [actions * width], [actions * width * width]

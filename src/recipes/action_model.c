@@ -8,8 +8,8 @@
  * - others without exploration: below all scored ones;
  * - expired actions, and those inside their REPEAT_FREQUENCY for the user: -INFINITY.
  * Equal probabilities (as printed, to seven places) are ordered by VALUE, then by id; the scores
- * given are made to fall strictly, by steps too small to be printed, so that any ranking keeps that
- * order. */
+ * given are made to fall strictly, by the smallest steps there are, so that any ranking keeps that
+ * order. Above 0.5 such a step may show in the seventh place. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +144,16 @@ static enum od_status open_sections(const struct od_image *image, struct model *
                                       .record_count = m->record.count,
                                       .record_name = record_name,
                                       .record_names = &m->record};
+    struct od_str period;
+    if (od_image_section(image, "action.period", &period)) {
+        const void *seconds;
+        s = od_image_array(image, "action.period", 1, sizeof m->view.period_s, &seconds, err);
+        if (s == OD_OK && *(const int64_t *)seconds < 0)
+            s = od_fail(err, OD_CORRUPT, "The model image's period is not valid.");
+        if (s != OD_OK)
+            return s;
+        m->view.period_s = *(const int64_t *)seconds;
+    }
     return open_arrays(image, m, err);
 }
 

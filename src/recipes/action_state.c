@@ -81,13 +81,33 @@ static void fill_record(const struct od_action_view *view, const struct od_query
     }
 }
 
+/* Where the action's open offer begins; the number of events when there is none. */
+static size_t open_offer(const struct od_query *q, uint32_t action, int64_t period_s)
+{
+    size_t begin = q->action_event_count;
+    int64_t since = 0;
+    for (size_t i = 0; i < q->action_event_count; i++) {
+        const struct od_past_event *e = &q->action_events[i];
+        if (e->item != action || e->type > OD_ACTION_VIEWED)
+            continue;
+        if (begin == q->action_event_count || (double)e->time - (double)since > (double)period_s) {
+            begin = i;
+            since = e->time;
+        }
+        if (e->type != OD_ACTION_VIEWED)
+            begin = q->action_event_count;
+    }
+    bool over = (double)q->now_s - (double)since > (double)period_s;
+    return over ? q->action_event_count : begin;
+}
+
 /* Of all actions, or of one. */
-static void fill_past(const struct od_query *q, uint32_t action, float *x)
+static void fill_past(const struct od_query *q, uint32_t action, size_t events, float *x)
 {
     double count[3] = {0};
     int64_t last = 0;
     bool any = false;
-    for (size_t i = 0; i < q->action_event_count; i++) {
+    for (size_t i = 0; i < events; i++) {
         const struct od_past_event *e = &q->action_events[i];
         if ((action != OD_NO_CODE && e->item != action) || e->type > OD_ACTION_VIEWED)
             continue;
@@ -111,6 +131,10 @@ static struct od_query newest(const struct od_query *query)
         q.events += q.event_count - OD_ACTION_EVENTS;
         q.event_count = OD_ACTION_EVENTS;
     }
+    if (q.action_event_count > OD_ACTION_EVENTS) {
+        q.action_events += q.action_event_count - OD_ACTION_EVENTS;
+        q.action_event_count = OD_ACTION_EVENTS;
+    }
     return q;
 }
 
@@ -119,7 +143,7 @@ void od_action_state_make(const struct od_action_view *view, const struct od_que
 {
     struct od_query q = newest(query);
     memset(out, 0, sizeof *out);
-    out->query = query;
+    out->query = q;
     float *x = out->common;
     *x++ = 1;
     fill_activity(&q, x);
@@ -128,7 +152,7 @@ void od_action_state_make(const struct od_action_view *view, const struct od_que
     x += view->tastes;
     fill_record(view, &q, x);
     x += view->record_count;
-    fill_past(&q, OD_NO_CODE, x);
+    fill_past(&q, OD_NO_CODE, q.action_event_count, x);
 }
 
 float od_action_standard(float x, float mean, float scale)
@@ -140,7 +164,9 @@ void od_action_x(const struct od_action_view *view, const struct od_action_state
                  uint32_t action, float *x)
 {
     memcpy(x, state->common, view->width * sizeof *x);
-    fill_past(state->query, action, x + view->width - PAST);
+    const struct od_query *q = &state->query;
+    size_t events = view->period_s ? open_offer(q, action, view->period_s) : q->action_event_count;
+    fill_past(q, action, events, x + view->width - PAST);
     for (uint32_t j = 1; view->mean && j < view->width; j++)
         x[j] = od_action_standard(x[j], view->mean[j], view->scale[j]);
 }

@@ -269,15 +269,19 @@ static enum od_status time_of(const struct job *job, size_t place, int64_t *out)
     return OD_OK;
 }
 
+static int64_t period_of(const struct job *job)
+{
+    double days =
+        od_recipe_param(job->input->spec, job->input->params, "action_optimization_period")->number;
+    return (int64_t)days * DAY_S;
+}
+
 static enum od_status list_rows(struct job *job)
 {
     const struct od_training *t = job->input->actions;
-    int64_t days =
-        (int64_t)od_recipe_param(job->input->spec, job->input->params, "action_optimization_period")
-            ->number;
     if (!t)
         return OD_OK;
-    enum od_status s = od_action_rows(t, days * DAY_S, INT64_MIN, &job->rows, &job->row_count);
+    enum od_status s = od_action_rows(t, period_of(job), INT64_MIN, &job->rows, &job->row_count);
     if (s != OD_OK || job->row_count <= ROWS_MOST)
         return s;
     int64_t since;
@@ -308,6 +312,7 @@ static enum od_status make_view(struct job *job)
         .record_count = job->record.count,
         .record_name = record_name,
         .record_names = job->record.names,
+        .period_s = period_of(job),
     };
     return s;
 }
@@ -420,6 +425,8 @@ static enum od_status write(struct job *job, struct od_image_writer *image)
         s = od_image_add_dict(image, "action.record", job->record.names);
     if (s == OD_OK)
         s = give(image, "action.about", &job->about, sizeof job->about);
+    if (s == OD_OK)
+        s = give(image, "action.period", &job->view.period_s, sizeof job->view.period_s);
     if (s == OD_OK)
         s = give(image, "action.projection", job->projection,
                  (uint64_t)job->view.item_count * job->view.tastes * sizeof(float));

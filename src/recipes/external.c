@@ -159,6 +159,8 @@ static enum od_status open_vectors(const struct od_image *image, struct model *m
         s = od_image_array(image, "decay", 1, sizeof m->decay, &decay, err);
     if (s != OD_OK)
         return s;
+    if (!(*(const float *)decay > 0 && *(const float *)decay <= 1))
+        return od_fail(err, OD_CORRUPT, "The model image's decay is not valid.");
     if (!are_short(&m->form.matrix))
         return od_fail(err, OD_CORRUPT,
                        "The model image has a vector beyond what training writes.");
@@ -195,19 +197,22 @@ static const struct od_image_dict *items(const struct od_model *model)
     return &((const struct model *)model)->popularity.items;
 }
 
-/* The decayed mean of the history into point; false when no event has a vector. */
+/* The decayed mean of the history into point; false when no event has a vector. Of events without
+ * one those that are newer than all that have one do not decay: a mean is the same for any common
+ * factor, and small ones would vanish. */
 static bool place_user(const struct model *m, const struct od_query *query, float *point)
 {
     double weight = 1, sum = 0;
     size_t looked = 0;
     uint32_t dims = m->form.matrix.dims;
     memset(point, 0, dims * sizeof *point);
-    for (size_t e = query->event_count; e-- > 0 && looked < HISTORY; looked++, weight *= m->decay) {
+    for (size_t e = query->event_count; e-- > 0 && looked < HISTORY; looked++) {
         uint32_t item = query->events[e].item;
-        if (item >= m->form.matrix.items || !od_bitmap_get(m->present, item))
-            continue;
-        sum += weight;
-        od_vector_form_add(&m->form, item, (float)weight, point);
+        if (item < m->form.matrix.items && od_bitmap_get(m->present, item)) {
+            sum += weight;
+            od_vector_form_add(&m->form, item, (float)weight, point);
+        }
+        weight *= sum > 0 ? m->decay : 1;
     }
     for (uint32_t d = 0; sum > 0 && d < dims; d++)
         point[d] = (float)(point[d] / sum);

@@ -284,7 +284,7 @@ enum od_status od_item_space_open(const struct od_image *image, const char *name
                                   struct od_item_view *out, struct od_error *err)
 {
     char section[OD_IMAGE_NAME];
-    const void *dimension, *at;
+    const void *dimension;
     snprintf(section, sizeof section, "%s.dim", name);
     enum od_status s = od_image_array(image, section, 1, sizeof(uint32_t), &dimension, err);
     if (s != OD_OK)
@@ -294,9 +294,7 @@ enum od_status od_item_space_open(const struct od_image *image, const char *name
         return od_fail(err, OD_CORRUPT, "The model image has vectors of %u dimensions.",
                        view.dimension);
     snprintf(section, sizeof section, "%s.at", name);
-    s = od_image_array(image, section, (uint64_t)items * view.dimension, sizeof(uint16_t), &at,
-                       err);
-    view.at = at;
+    s = od_image_halves(image, section, (uint64_t)items * view.dimension, &view.at, err);
     if (s == OD_OK)
         *out = view;
     return s;

@@ -191,10 +191,12 @@ static enum od_status learn_trees(const struct od_recipe *base, const struct od_
     uint64_t *keep = malloc(((size_t)t->user_count + 1) * sizeof *keep);
     if (!keep)
         return od_fail(err, OD_NO_MEMORY, NULL);
+    struct od_error why = {0};
     if (cut_users(t, cut, keep) >= LEAST_KEPT)
-        st = learn_from_past(base, input, keep, lesson, err);
+        st = learn_from_past(base, input, keep, lesson, &why);
     free(keep);
-    return st;
+    /* What came before the cut may be too little for the base: then there are no trees. */
+    return st == OD_OK || st == OD_INVALID_INPUT ? OD_OK : od_error_copy(err, &why);
 }
 
 static enum od_status write_trees(const struct od_training *training, const struct lesson *lesson,

@@ -145,14 +145,12 @@ static enum od_status fit(const struct od_train_input *input, struct od_image_wr
 static enum od_status open_parts(const struct od_image *image, struct model *m,
                                  struct od_error *err)
 {
-    const void *fresh;
     uint32_t items = m->popularity.items.count, most = 1;
     enum od_status s = od_vector_form_open(image, &m->popularity, &m->text, err);
     if (s == OD_OK)
-        s = od_image_array(image, "fresh", items, sizeof *m->fresh, &fresh, err);
+        s = od_image_floats(image, "fresh", items, &m->fresh, err);
     if (s != OD_OK)
         return s;
-    m->fresh = fresh;
     for (uint32_t i = 0; i < items; i++)
         most = m->popularity.users[i] > most ? m->popularity.users[i] : most;
     m->most_users = logf((float)most + 1);

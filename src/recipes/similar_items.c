@@ -302,22 +302,20 @@ static enum od_status open_pairs(const struct od_image *image, struct od_similar
                                  struct od_error *err)
 {
     uint64_t items = view->items;
-    const void *at, *item, *weight, *total;
+    const void *at, *item;
     struct od_str bytes;
     uint64_t pairs = od_image_section(image, "pair.item", &bytes) ? bytes.len / 4 : 0;
     enum od_status s = od_image_array(image, "pair.at", items + 1, sizeof *view->at, &at, err);
     if (s == OD_OK)
         s = od_image_array(image, "pair.item", pairs, sizeof *view->item, &item, err);
     if (s == OD_OK)
-        s = od_image_array(image, "pair.weight", pairs, sizeof *view->weight, &weight, err);
+        s = od_image_floats(image, "pair.weight", pairs, &view->weight, err);
     if (s == OD_OK)
-        s = od_image_array(image, "pair.total", items, sizeof *view->total, &total, err);
+        s = od_image_floats(image, "pair.total", items, &view->total, err);
     if (s != OD_OK)
         return s;
     view->at = at;
     view->item = item;
-    view->weight = weight;
-    view->total = total;
     return good_pairs(view, pairs)
                ? OD_OK
                : od_fail(err, OD_CORRUPT, "The model image's pairs are not well formed.");
@@ -325,10 +323,10 @@ static enum od_status open_pairs(const struct od_image *image, struct od_similar
 
 static enum od_status open_view(const struct od_image *image, struct model *m, struct od_error *err)
 {
-    const void *mix;
+    const float *mix;
     struct od_similar_view *view = &m->view;
     view->items = m->popularity.items.count;
-    enum od_status s = od_image_array(image, "similar", 1, sizeof view->mix, &mix, err);
+    enum od_status s = od_image_floats(image, "similar", sizeof view->mix / sizeof *mix, &mix, err);
     if (s == OD_OK)
         s = od_item_space_open(image, "id", view->items, &view->id, err);
     if (s == OD_OK)
@@ -338,6 +336,8 @@ static enum od_status open_view(const struct od_image *image, struct model *m, s
     if (s != OD_OK)
         return s;
     memcpy(&view->mix, mix, sizeof view->mix);
+    if (!(view->mix.prior > 0))
+        return od_fail(err, OD_CORRUPT, "Section similar is not valid.");
     m->users = malloc((2 * (size_t)view->items + 1) * sizeof *m->users);
     if (!m->users)
         return od_fail(err, OD_NO_MEMORY, NULL);

@@ -58,10 +58,12 @@ static void sample_judge(const struct lesson *l, size_t judge, const float *id,
 {
     struct od_random rng;
     od_random_init2(&rng, l->seed, judge);
-    uint32_t answer = l->training->item[l->judges[judge].end];
+    uint32_t answer = l->training->item[l->judges[judge].end], query = query_of(l, judge);
     float *x = l->x + judge * (1 + SAMPLES) * 3;
     for (size_t s = 0; s <= SAMPLES; s++) {
-        uint32_t item = s ? (uint32_t)od_random_below(&rng, l->view.items) : answer;
+        /* the query item is no alternative: the prior is one without it */
+        uint32_t item = s ? (uint32_t)od_random_below(&rng, l->view.items - 1) : answer;
+        item += s && item >= query;
         x[3 * s] = l->cold ? 0 : id[item];
         x[3 * s + 1] = metadata[item];
         x[3 * s + 2] = l->view.log_users[item];

@@ -133,7 +133,7 @@ static enum od_status open_lists(const struct od_image *image, struct model *m,
                                  struct od_error *err)
 {
     uint32_t items = m->popularity.items.count;
-    const void *at, *item, *count, *sim;
+    const void *at, *item, *count;
     struct od_str bytes;
     if (!od_image_section(image, "neighbour.item", &bytes))
         bytes.len = 0;
@@ -145,13 +145,12 @@ static enum od_status open_lists(const struct od_image *image, struct model *m,
     if (s == OD_OK)
         s = od_image_array(image, "neighbour.count", pairs, sizeof *m->count, &count, err);
     if (s == OD_OK)
-        s = od_image_array(image, "neighbour.sim", pairs, sizeof *m->sim, &sim, err);
+        s = od_image_floats(image, "neighbour.sim", pairs, &m->sim, err);
     if (s != OD_OK)
         return s;
     m->at = at;
     m->item = item;
     m->count = count;
-    m->sim = sim;
     if (!good_lists(m, pairs))
         return od_fail(err, OD_CORRUPT, "The model image's neighbour lists are not well formed.");
     return OD_OK;

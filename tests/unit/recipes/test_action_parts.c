@@ -191,6 +191,64 @@ static void states_follow_their_definition(void **state)
         assert_true(j == 13 || j == 18 ? x[j] == 0.25f : x[j] == 0);
 }
 
+static void an_open_offer_is_not_part_of_the_past(void **state)
+{
+    (void)state;
+    const struct od_past_event past[] = {{0, OD_ACTION_VIEWED, 1 * DAY},
+                                         {0, OD_ACTION_NOT_TAKEN, 2 * DAY},
+                                         {1, OD_ACTION_TAKEN, 3 * DAY},
+                                         {0, OD_ACTION_VIEWED, 20 * DAY},
+                                         {0, OD_ACTION_VIEWED, 21 * DAY}};
+    struct od_query q = {.action_events = past, .action_event_count = 5, .now_s = 22 * DAY};
+    struct od_action_view view = {.width = 1 + 5 + 5 + 5, .period_s = 14 * DAY};
+    struct od_action_state s;
+    float open[16], before[16], x[16];
+    od_action_state_make(&view, &q, &s);
+    od_action_x(&view, &s, 0, open); /* viewed on the 20th, and nothing came of it yet */
+    q.action_event_count = 3;
+    od_action_state_make(&view, &q, &s);
+    od_action_x(&view, &s, 0, before);
+    assert_memory_equal(open + 11, before + 11, 5 * sizeof *open);
+    assert_true(fabsf(open[13] - logf(2)) < 1e-6f); /* the view of the first day */
+    /* when its period is over, it was an offer that was not taken */
+    q.action_event_count = 5;
+    q.now_s = 35 * DAY;
+    od_action_state_make(&view, &q, &s);
+    od_action_x(&view, &s, 0, x);
+    assert_true(fabsf(x[13] - logf(4)) < 1e-6f);
+    /* views on the 20th and the 21st are one offer, that on the 35th is the next */
+    const struct od_past_event next[] = {past[0], past[1], past[2],
+                                         past[3], past[4], {0, OD_ACTION_VIEWED, 35 * DAY}};
+    q.action_events = next;
+    q.action_event_count = 6;
+    q.now_s = 36 * DAY;
+    od_action_state_make(&view, &q, &s);
+    od_action_x(&view, &s, 0, x);
+    assert_true(fabsf(x[13] - logf(4)) < 1e-6f);
+    /* what was resolved is past at once */
+    od_action_x(&view, &s, 1, x);
+    assert_true(fabsf(x[11] - logf(2)) < 1e-6f);
+}
+
+static void only_the_newest_actions_count(void **state)
+{
+    (void)state;
+    struct od_past_event *past = calloc(OD_ACTION_EVENTS + 50, sizeof *past);
+    for (int i = 0; i < OD_ACTION_EVENTS + 50; i++)
+        past[i] = (struct od_past_event){0, OD_ACTION_TAKEN, i};
+    struct od_query q = {.action_events = past,
+                         .action_event_count = OD_ACTION_EVENTS + 50,
+                         .now_s = OD_ACTION_EVENTS + 50};
+    struct od_action_view view = {.width = 1 + 5 + 5 + 5};
+    struct od_action_state s;
+    float x[16];
+    od_action_state_make(&view, &q, &s);
+    od_action_x(&view, &s, 0, x);
+    assert_true(fabsf(x[6] - logf(1 + OD_ACTION_EVENTS)) < 1e-5f);
+    assert_true(fabsf(x[11] - logf(1 + OD_ACTION_EVENTS)) < 1e-5f);
+    free(past);
+}
+
 /* --- calibration --- */
 
 /* max over j <= i of min over k >= i of the mean of j..k: the same by the min-max formula. */
@@ -422,6 +480,8 @@ int main(void)
         cmocka_unit_test(an_offer_ends_with_its_outcome_or_its_period),
         cmocka_unit_test(records_have_numbers_and_common_values),
         cmocka_unit_test(states_follow_their_definition),
+        cmocka_unit_test(an_open_offer_is_not_part_of_the_past),
+        cmocka_unit_test(only_the_newest_actions_count),
         cmocka_unit_test(adjacent_violators_are_pooled_as_brute_force_does),
         cmocka_unit_test(probabilities_learn_their_size_and_keep_their_order),
         cmocka_unit_test(levels_are_the_attributes_that_actions_share),

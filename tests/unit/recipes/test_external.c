@@ -72,6 +72,32 @@ static void a_user_is_the_decayed_mean_of_the_history(void **state)
     od_training_free(t);
 }
 
+static void newer_events_without_a_vector_decay_nothing(void **state)
+{
+    (void)state;
+    struct od_training *t = six();
+    struct fitted f;
+    float s[8], plain[8];
+    uint32_t history[8] = {0, 5, 5, 5, 5, 5, 5, 5}; /* item 5 has no vector */
+    assert_int_equal(run(&f, t, file), OD_OK);
+    assert_true(ask(&f, history, 1, plain));
+    struct od_past_event events[200];
+    for (size_t e = 0; e < 200; e++)
+        events[e] = (struct od_past_event){.item = e ? 5 : 0};
+    struct od_query query = {.events = events, .event_count = 200, .item = OD_NO_CODE};
+    struct od_arena scratch;
+    bool personal;
+    od_arena_init(&scratch, SIZE_MAX);
+    assert_int_equal(f.model.recipe->score(f.model.model, &query, &scratch, s, &personal, NULL),
+                     OD_OK);
+    od_arena_done(&scratch);
+    assert_true(personal);
+    for (int i = 0; i < 3; i++)
+        assert_true(s[i] == plain[i]);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
 static void decay_and_metric_have_effect(void **state)
 {
     (void)state;
@@ -164,6 +190,7 @@ static void a_text_parameter_has_a_longest_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(newer_events_without_a_vector_decay_nothing),
         cmocka_unit_test(a_user_is_the_decayed_mean_of_the_history),
         cmocka_unit_test(decay_and_metric_have_effect),
         cmocka_unit_test(huge_numbers_fit_by_a_common_scale),
