@@ -227,9 +227,22 @@ enum od_status od_job_commit(struct od_call *call, const struct ending *end, boo
     return s;
 }
 
+/* What cannot be opened leaves things as they were: the version has the image that it had, and all
+ * its campaigns serve that. */
+static enum od_status take_back(struct od_call *call, struct od_str before,
+                                struct od_resource *version)
+{
+    fprintf(stderr, "ondol: the update of %.*s cannot be opened: %s\n", OD_STR_ARG(version->arn),
+            call->err.message);
+    version->extra = before;
+    enum od_status s = od_resource_save(call, version);
+    return s == OD_OK ? od_campaigns_reopen(call, version) : s;
+}
+
 enum od_status od_update_end(struct od_call *call, const struct ending *end,
                              struct od_resource *version)
 {
+    struct od_str before = version->extra;
     bool changed;
     if (version->arn.ptr && end->status != OD_OK && end->status != OD_STOPPED)
         fprintf(stderr, "ondol: the automatic update of %.*s failed: %s\n", OD_STR_ARG(end->arn),
@@ -240,8 +253,8 @@ enum od_status od_update_end(struct od_call *call, const struct ending *end,
     if (od_ending_waits(end, s))
         return s;
     od_runner_forget(call->app, end->id);
-    if (s == OD_OK && changed)
-        s = od_campaigns_reopen(call, version);
+    if (s == OD_OK && changed && (s = od_campaigns_reopen(call, version)) != OD_OK)
+        s = take_back(call, before, version);
     od_files_collect(call);
     return s;
 }

@@ -229,12 +229,15 @@ enum od_status od_campaigns_reopen(struct od_call *call, const struct od_resourc
                                                       : OD_OK;
     enum od_status s = od_resource_list(call, &od_kind_campaign, version->parent, OD_STR_NONE,
                                         OD_STR_NONE, &list, &count);
-    for (size_t i = 0; s == OD_OK && i < count; i++) {
+    if (s != OD_OK)
+        return s;
+    for (size_t i = 0; i < count; i++) { /* all, whatever becomes of one */
         struct od_personalize_campaign value = {0};
-        s = od_resource_read(call, &od_kind_campaign, &list[i], &value);
-        if (s == OD_OK && od_str_eq(value.solution_version_arn, version->arn))
-            s = od_attach_campaign(call, list[i].arn, list[i].group, version, value.campaign_config,
-                                   value.min_provisioned_tps.value);
+        enum od_status one = od_resource_read(call, &od_kind_campaign, &list[i], &value);
+        if (one == OD_OK && od_str_eq(value.solution_version_arn, version->arn))
+            one = od_attach_campaign(call, list[i].arn, list[i].group, version,
+                                     value.campaign_config, value.min_provisioned_tps.value);
+        s = s == OD_OK ? one : s;
     }
     return s;
 }

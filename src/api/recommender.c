@@ -274,22 +274,29 @@ static enum od_status set_outcome(struct od_call *call, const struct ending *end
     return s == OD_OK ? od_resource_pack(call, &od_kind_recommender, &value, resource) : s;
 }
 
-/* A model that cannot be opened is a failed recommender, as it would be at the next start. */
-static enum od_status serve_or_fail(struct od_call *call, struct od_resource *resource)
+/* A model that cannot be opened is a training that failed: who had a model before goes on with it.
+ */
+static enum od_status serve_or_fail(struct od_call *call, const struct ending *end,
+                                    const struct od_json *extra, const struct od_resource *before,
+                                    struct od_resource *resource)
 {
-    enum od_status s = od_recommender_attach(call, resource);
-    if (s == OD_OK)
+    struct ending failed = *end;
+    failed.status = od_recommender_attach(call, resource);
+    if (failed.status == OD_OK)
         return OD_OK;
-    resource->status = OD_STR("CREATE FAILED");
-    resource->failure_reason = od_arena_str(call->arena, od_str_c(call->err.message));
-    od_detach_campaign(call->app, resource->arn);
-    return od_resource_save(call, resource);
+    failed.err = call->err;
+    *resource = *before;
+    enum od_status s = set_outcome(call, &failed, extra, resource);
+    if (!od_recommender_has_model(call, resource))
+        od_detach_campaign(call->app, resource->arn);
+    return s == OD_OK ? od_resource_save(call, resource) : s;
 }
 
 enum od_status od_recommender_end(struct od_call *call, const struct ending *end,
                                   struct od_resource *resource)
 {
     struct od_json extra;
+    struct od_resource before = *resource;
     bool awaited = false;
     enum od_status s = OD_OK;
     if (resource->arn.ptr) {
@@ -304,7 +311,7 @@ enum od_status od_recommender_end(struct od_call *call, const struct ending *end
         return s;
     od_runner_forget(call->app, end->id);
     if (s == OD_OK && awaited && end->status == OD_OK)
-        s = serve_or_fail(call, resource);
+        s = serve_or_fail(call, end, &extra, &before, resource);
     od_files_collect(call);
     return s;
 }

@@ -48,6 +48,40 @@ void od_card_note_stage(struct od_run *run, const char *stage)
         curve->points[curve->count++] = point;
 }
 
+static void inherit_curve(struct od_run *run, const struct od_json *points)
+{
+    struct od_card_curve *curve = &run->curve;
+    size_t count = points && points->kind == OD_JSON_ARRAY ? points->count : 0;
+    curve->points = OD_NEW_ARRAY(&run->arena, struct od_card_point, OD_CARD_POINTS);
+    for (size_t i = 0; curve->points && i < count && curve->count < OD_CARD_POINTS; i++)
+        curve->points[curve->count++] = (struct od_card_point){
+            .pass = (unsigned)od_json_get_i64(&points->items[i], "pass", 1),
+            .epoch = (unsigned)od_json_get_i64(&points->items[i], "epoch", 0),
+            .loss = od_json_get_double(&points->items[i], "loss", NAN),
+            .ndcg = od_json_get_double(&points->items[i], "ndcg", NAN)};
+}
+
+void od_card_inherit(struct od_run *run, const struct od_image *image, int64_t *out_to_s)
+{
+    struct od_str text;
+    struct od_json card;
+    struct od_error why;
+    *out_to_s = INT64_MAX;
+    if (!od_image_section(image, "card", &text) ||
+        od_json_parse(&run->arena, text, &card, &why) != OD_OK)
+        return;
+    *out_to_s = od_json_get_i64(od_json_get(&card, OD_STR("data")), "toSeconds", INT64_MAX);
+    inherit_curve(run, od_json_get(&card, OD_STR("learningCurve")));
+    const struct od_json *objective = od_json_get(&card, OD_STR("objective"));
+    struct od_buf json;
+    od_buf_init(&json, 1u << 16);
+    if (objective)
+        od_json_write(objective, &json);
+    if (objective && od_buf_status(&json) == OD_OK)
+        run->objective = od_arena_str(&run->arena, od_buf_view(&json));
+    od_buf_done(&json);
+}
+
 static void put_number(struct od_buf *out, const char *key, double value)
 {
     if (isnan(value))

@@ -25,6 +25,11 @@ struct od_card_point {
 /* Takes a stage into the curve if it tells an epoch. */
 void od_card_note_stage(struct od_run *run, const char *stage);
 
+/* What the card of a trained image says of its training, for the card of that model updated: the
+ * objective and the learning curve go to the run. *out_to_s: the newest interaction it learnt
+ * from; INT64_MAX: it does not say. */
+void od_card_inherit(struct od_run *run, const struct od_image *image, int64_t *out_to_s);
+
 /* Appends the lasting part, an object without its closing brace, so that more can follow. */
 enum od_status od_card_write(struct od_run *run, const struct od_image_writer *image,
                              const struct od_metrics *metrics, struct od_buf *out) OD_MUST_USE;

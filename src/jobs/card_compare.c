@@ -12,6 +12,7 @@
 #include "jobs/card.h"
 #include "jobs/search.h"
 #include "recipes/metrics.h"
+#include "recipes/updated.h"
 
 #define CARD_SECONDS 15.0 /* where the spec says nothing */
 #define LEAST_USERS  25   /* fewer say nothing */
@@ -122,8 +123,13 @@ static bool open_old(struct compare *c, const char *path, struct old_model *out)
         !od_image_section(&out->image, "card", &text) ||
         od_json_parse(&c->run->arena, text, &card, &why) != OD_OK)
         return false;
-    out->to_s = od_json_get_i64(od_json_get(&card, OD_STR("data")), "toSeconds", INT64_MAX);
-    out->recipe = od_recipe_find(out->image.recipe);
+    /* An updated image's data reach to its update, but its model to its training. */
+    int64_t to_s = od_json_get_i64(od_json_get(&card, OD_STR("data")), "toSeconds", INT64_MAX);
+    bool updated = od_updated_is(&out->image);
+    out->to_s = updated ? od_json_get_i64(od_json_get(&card, OD_STR("update")), "trainedToSeconds",
+                                          INT64_MAX)
+                        : to_s;
+    out->recipe = updated ? &od_recipe_updated : od_recipe_find(out->image.recipe);
     return out->to_s != INT64_MAX && out->recipe && out->recipe->score &&
            out->recipe->open(&out->image, &out->model, &why) == OD_OK;
 }

@@ -58,8 +58,15 @@ static struct od_str value_at(const struct od_param_spec *spec, const struct od_
     if (whole)
         value = round(value);
     value = value < range->min ? range->min : value > range->max ? range->max : value;
-    return whole ? od_arena_printf(arena, "%lld", (long long)value)
-                 : od_arena_printf(arena, "%.6g", value);
+    if (whole)
+        return od_arena_printf(arena, "%lld", (long long)value);
+    struct od_str text = od_arena_printf(arena, "%.6g", value);
+    double rounded;
+    if (od_str_to_double(text, &rounded) && rounded >= range->min && rounded <= range->max)
+        return text;
+    char exact[OD_DOUBLE_TEXT];
+    size_t len = od_double_text(value, exact);
+    return od_arena_str(arena, (struct od_str){exact, len});
 }
 
 static void shuffle(struct od_random *rng, size_t *order, size_t count)

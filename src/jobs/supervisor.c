@@ -254,6 +254,30 @@ static void reap(struct od_jobs *jobs, struct job *job)
     finish(jobs, job);
 }
 
+/* A waiting job that was asked to stop, taken out of the list; NULL: none. */
+static struct job *take_stopped(struct od_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    struct job **at = &jobs->waiting;
+    while (*at && !atomic_load(&(*at)->stop))
+        at = &(*at)->next;
+    struct job *job = jobs->quit ? NULL : *at;
+    if (job)
+        *at = job->next;
+    pthread_mutex_unlock(&jobs->lock);
+    return job;
+}
+
+/* They end now, however long the jobs before them take. */
+static void end_stopped(struct od_jobs *jobs)
+{
+    struct job *job;
+    while ((job = take_stopped(jobs)) != NULL) {
+        note_exit(job, 0);
+        finish(jobs, job);
+    }
+}
+
 /* The next waiting job, moved to the running list, or NULL. */
 static struct job *take_waiting(struct od_jobs *jobs)
 {
@@ -302,6 +326,7 @@ static void *supervise(void *arg)
 {
     struct od_jobs *jobs = arg;
     for (;;) {
+        end_stopped(jobs);
         start_waiting(jobs);
         kill_stopped(jobs);
         struct pollfd fds[MOST_AT_ONCE + 1] = {{.fd = jobs->wake, .events = POLLIN}};

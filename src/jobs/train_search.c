@@ -75,8 +75,9 @@ static enum od_status one_recipe(struct od_run *run, const struct od_json *hpo, 
 }
 
 /* *out_able false: the recipe cannot be trained on this data, run->err says why. */
-static enum od_status auto_recipe(struct od_run *run, struct od_str name, unsigned jobs,
-                                  struct od_search_entry *out, bool *out_able)
+static enum od_status auto_recipe(struct od_run *run, const struct od_train_input *input,
+                                  struct od_str name, unsigned jobs, struct od_search_entry *out,
+                                  bool *out_able)
 {
     const struct od_recipe *recipe = od_recipe_find(name);
     const struct od_recipe_spec *spec = od_recipe_spec_find(name);
@@ -91,13 +92,20 @@ static enum od_status auto_recipe(struct od_run *run, struct od_str name, unsign
         OD_NEW_ARRAY(&run->arena, struct od_param_value, spec->param_count);
     if (!fixed || od_recipe_params_default(spec, fixed) != OD_OK)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
+    struct od_train_input asked = *input;
+    asked.spec = spec;
+    asked.params = fixed;
+    enum od_status s = recipe->check ? recipe->check(&asked, run->err) : OD_OK;
+    if (s != OD_OK)
+        return s == OD_INVALID_INPUT ? OD_OK : s;
     *out = (struct od_search_entry){.recipe = recipe, .spec = spec, .fixed = fixed};
     out->jobs = spec->supports_hpo ? jobs : 1;
     *out_able = true;
     return spec->supports_hpo ? set_ranges(run, NULL, out) : OD_OK;
 }
 
-static enum od_status auto_entries(struct od_run *run, const struct od_json *recipes, unsigned jobs,
+static enum od_status auto_entries(struct od_run *run, const struct od_train_input *input,
+                                   const struct od_json *recipes, unsigned jobs,
                                    struct od_search_entry **out, size_t *out_count)
 {
     struct od_search_entry *entries =
@@ -108,7 +116,8 @@ static enum od_status auto_entries(struct od_run *run, const struct od_json *rec
     size_t count = 0;
     for (size_t i = 0; i < recipes->count; i++) {
         bool able;
-        enum od_status s = auto_recipe(run, recipes->items[i].text, each, &entries[count], &able);
+        enum od_status s =
+            auto_recipe(run, input, recipes->items[i].text, each, &entries[count], &able);
         if (s != OD_OK)
             return s;
         count += able;
@@ -185,7 +194,7 @@ enum od_status od_run_search(struct od_run *run, const struct od_train_input *in
     int64_t jobs = od_json_get_i64(hpo, "jobs", 0), parallel = od_json_get_i64(hpo, "parallel", 1);
     if (jobs <= 0)
         jobs = recipes ? (int64_t)recipes->count * AUTO_JOBS : DEFAULT_JOBS;
-    enum od_status s = recipes ? auto_entries(run, recipes, (unsigned)jobs, &entries, &count)
+    enum od_status s = recipes ? auto_entries(run, input, recipes, (unsigned)jobs, &entries, &count)
                                : one_recipe(run, hpo, (unsigned)jobs, &one);
     struct od_str metric = od_json_get_str(hpo, "metric", OD_STR(DEFAULT_METRIC));
     metric = od_arena_str(&run->arena, metric);

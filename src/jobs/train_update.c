@@ -48,13 +48,18 @@ static enum od_status write_updated(struct od_run *run, const struct od_train_in
                                     struct od_buf *card)
 {
     uint32_t fresh = 0;
+    int64_t to_s;
     struct od_image_writer *image = od_image_writer_new(old->recipe, old->recipe_version);
     if (!image)
         return od_fail(run->err, OD_NO_MEMORY, NULL);
     enum od_status s = od_updated_make(input, old, image, &fresh, run->err);
+    od_card_inherit(run, old, &to_s);
     if (s == OD_OK)
         s = od_card_write(run, image, metrics, card);
-    od_buf_printf(card, ",\"update\":{\"newItems\":%u}}", fresh);
+    od_buf_printf(card, ",\"update\":{\"newItems\":%u", fresh);
+    if (to_s != INT64_MAX)
+        od_buf_printf(card, ",\"trainedToSeconds\":%lld", (long long)to_s);
+    od_buf_puts(card, "}}");
     if (s == OD_OK && od_image_add(image, "card", card->ptr, card->len, false) != OD_OK)
         s = od_fail(run->err, OD_NO_MEMORY, NULL);
     if (s == OD_OK)

@@ -247,6 +247,7 @@ const struct od_recipe od_recipe_hrnn_metadata = {
 const struct od_recipe od_recipe_hrnn_coldstart = {
     .name = "aws-hrnn-coldstart",
     .train = train_coldstart,
+    .check = od_hrnn_check_cold,
     .open = open_model,
     .close = close_model,
     .items = items,

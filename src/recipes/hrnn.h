@@ -27,6 +27,9 @@ bool od_hrnn_rates(const struct od_model *model, const struct od_query *query, f
  * people. False, and nothing added, where there is neither. */
 bool od_hrnn_describe(const struct od_image *image, struct od_buf *out);
 
+/* Whether the data have as many cold items as aws-hrnn-coldstart needs (od_recipe.check). */
+enum od_status od_hrnn_check_cold(const struct od_train_input *input,
+                                  struct od_error *err) OD_MUST_USE;
 enum od_status od_hrnn_train(const struct od_recipe *recipe, enum od_hrnn_kind kind,
                              const struct od_train_input *input, struct od_image_writer *image,
                              struct od_metrics *metrics, struct od_error *err) OD_MUST_USE;

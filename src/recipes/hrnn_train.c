@@ -381,6 +381,17 @@ static enum od_status check_cold(const struct records *r, struct od_error *err)
                    r->cold_count, OD_HRNN_COLD_LEAST, OD_HRNN_COLD_MOST);
 }
 
+enum od_status od_hrnn_check_cold(const struct od_train_input *input, struct od_error *err)
+{
+    struct records r;
+    enum od_status st = records_init(input, OD_HRNN_COLDSTART, &r, err);
+    if (st != OD_OK)
+        return st;
+    st = check_cold(&r, err);
+    records_done(&r);
+    return st;
+}
+
 static enum od_status train_records(const struct od_recipe *recipe, enum od_hrnn_kind kind,
                                     const struct od_train_input *input, const struct records *r,
                                     struct od_image_writer *image, struct od_metrics *metrics,

@@ -215,6 +215,8 @@ struct od_recipe {
      * Fails with OD_INVALID_INPUT when the data cannot be trained on (failureReason = message). */
     enum od_status (*train)(const struct od_train_input *input, struct od_image_writer *image,
                             struct od_metrics *metrics, struct od_error *err);
+    /* Optional: fails as train would, from what the data say before anything is learnt. */
+    enum od_status (*check)(const struct od_train_input *input, struct od_error *err);
     /* The image stays mapped as long as the model is open. */
     enum od_status (*open)(const struct od_image *image, struct od_model **out,
                            struct od_error *err);

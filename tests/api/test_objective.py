@@ -4,6 +4,7 @@ from harness import (
     RECIPE,
     csv_text,
     field,
+    finish_version,
     interactions_csv,
     load,
     new_campaign,
@@ -132,3 +133,24 @@ def test_an_objective_by_a_column_that_is_left_out_is_refused(server, shop):
 def test_objectives_that_are_refused(server, shop, recipe, objective, words):
     with refused(II, *words):
         solution(server, shop, recipe, objective)
+
+
+def test_the_card_of_an_updated_model_says_what_its_training_said(server):
+    def card(version):
+        path = "/ondol/models/" + version
+        return server.send("GET", path, headers=server.sign("GET", path, b"", {})).json["card"]
+
+    group = new_group(server)
+    load(server, new_dataset(server, group), interactions_csv())
+    items, header = new_dataset(server, group, "ITEMS", SHOP), ["ITEM_ID", "MARGIN", "DISCOUNT", "BRAND"]
+    names = sorted({line.split(",")[1] for line in interactions_csv().splitlines()[1:]})
+    load(server, items, csv_text(header, [[n, margin(n), "", "b"] for n in names]))
+    made = solution(server, group, UP, level("LOW"))
+    trained = card(new_version(server, made))
+    load(server, items, csv_text(header, [["new-1", 2.0, "", "b"]]), "INCREMENTAL")
+    updated = server.control.create_solution_version(solutionArn=made, trainingMode="UPDATE")["solutionVersionArn"]
+    assert finish_version(server, updated)["status"] == "ACTIVE"
+    told = card(updated)
+    assert told["update"] == {"newItems": 1, "trainedToSeconds": trained["data"]["toSeconds"]}
+    assert told["objective"] == trained["objective"] and told["objective"]["attribute"] == "MARGIN"
+    assert told["learningCurve"] == trained["learningCurve"] and told["metrics"] == trained["metrics"]

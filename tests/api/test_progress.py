@@ -27,7 +27,7 @@ UP = "aws-user-personalization"
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
     """A server with a group whose training takes seconds."""
-    server = Server(tmp_path_factory.mktemp("busy") / "data")
+    server = Server(tmp_path_factory.mktemp("busy") / "data", "--jobs", "1")
     group = new_group(server)
     dataset = new_dataset(server, group)
     rows = [(f"u{n % 9000}", f"i{(n * 7919 + n // 9000 * 31) % 4000}", 1_700_000_000 + n, "view", 1.0, "web") for n in range(180_000)]
@@ -133,6 +133,17 @@ def test_a_killed_worker_fails_its_version_and_leaves_nothing(busy):
         described = finish_version(busy, version)
         assert described["status"] == "CREATE FAILED" and "signal 9" in described["failureReason"], described
         wait_for(lambda: files(busy), lambda now: now == before, 10)
+
+
+def test_what_waits_is_stopped_at_once(busy):
+    running = start(busy)
+    wait_for(lambda: runs(busy, running), bool)
+    waiting = start(busy)
+    wait_for(lambda: [job["arn"] for job in jobs_of(busy)], lambda arns: waiting in arns)
+    busy.control.stop_solution_version_creation(solutionVersionArn=waiting)
+    wait_for(lambda: [job["arn"] for job in jobs_of(busy)], lambda arns: waiting not in arns, 10)
+    assert runs(busy, running) and status(busy, waiting) == "CREATE STOPPED"
+    assert stop_and_wait(busy, running) == "CREATE STOPPED"
 
 
 def runs(server, version):

@@ -263,6 +263,29 @@ static void ranges_of_the_user_hold(void **state)
     clear(&bed);
 }
 
+static void drawn_numbers_lie_in_their_range_as_they_are_written(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct od_param_value **drawn;
+    size_t count, continuous = PARAMS;
+    lay(&bed, 100, 30, 1);
+    for (size_t p = 0; p < PARAMS; p++)
+        if (bed.entry.spec->params[p].type == OD_PARAM_CONTINUOUS)
+            continuous = p;
+    assert_true(continuous < PARAMS);
+    bed.ranges[continuous].min = 0.12345671; /* narrower than six digits can tell */
+    bed.ranges[continuous].max = 0.12345674;
+    assert_int_equal(od_search_draw(&bed.entry, 30, 1, &bed.arena, &drawn, &count, &bed.err),
+                     OD_OK);
+    for (size_t i = 1; i < count; i++) { /* the first is the default */
+        double number;
+        assert_true(od_str_to_double(drawn[i][continuous].text, &number));
+        assert_true(number >= 0.12345671 && number <= 0.12345674);
+    }
+    clear(&bed);
+}
+
 static void the_best_trial_is_chosen_and_no_test_user_judged(void **state)
 {
     (void)state;
@@ -349,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(draws_are_spread_over_the_ranges),
+        cmocka_unit_test(drawn_numbers_lie_in_their_range_as_they_are_written),
         cmocka_unit_test(ranges_of_the_user_hold),
         cmocka_unit_test(the_best_trial_is_chosen_and_no_test_user_judged),
         cmocka_unit_test(large_sets_are_halved_and_parallel_trials_change_nothing),
