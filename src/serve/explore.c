@@ -20,9 +20,14 @@
  * comes from the recommendation id.
  *
  * Propensities: the chance that the place would have shown what it shows, given the state of the
- * moment, for off-policy estimates later. A place that was not to be explored has that of not being
- * chosen; an explored one the share of the places times the share of OD_PROPENSITY_DRAWS repeated
- * drawings in which its item took a place (one added to both counts, so that none is 0). */
+ * moment, for off-policy estimates later. Explored places move what stands behind them down, so a
+ * place p that was not explored shows its item when it is not chosen and as many places before it
+ * are as were, n:
+ *     P(floor(u + e p) = floor(u + e (p + 1)) = n)
+ * and 1 when nothing could have taken a place. (Whether something could is looked at only where a
+ * place is chosen; elsewhere it counts as if.) An explored place has the share of the places times
+ * the share of OD_PROPENSITY_DRAWS repeated drawings in which its item took one (one added to both
+ * counts, so that none is 0), times the chance of the item to be in the pool. */
 #include <math.h>
 
 #include "base/bitmap.h"
@@ -146,18 +151,28 @@ static bool is_worth_it(const struct drawn *drawn)
     return drawn->appeal > 1 - (double)drawn->young.doubt;
 }
 
+/* Of a place that n explored ones stand before, not to be chosen while they are; see the head. */
+static double chance_to_stay(double share, size_t place, size_t n)
+{
+    double low = fmax(0, (double)n - share * (double)place);
+    double high = fmin(1, (double)n + 1 - share * (double)(place + 1));
+    return fmax(high - low, 0);
+}
+
 /* The chance of each explored item to take a place, by drawing again; see the head. */
 static void set_propensities(struct od_ask *ask, const struct candidate *candidates,
                              size_t candidate_count, struct drawn *again, size_t place_count,
                              struct od_pick *picks, size_t count)
 {
     double share = ask->campaign->explore_share;
-    bool any = false;
+    double pooled = fmin(1, OD_EXPLORE_POOL / (double)ask->young->count);
+    bool none = place_count && !candidate_count;
+    size_t explored = 0;
     for (size_t i = 0; i < count; i++) {
-        picks[i].propensity = 1 - share;
-        any |= picks[i].explored;
+        picks[i].propensity = none ? 1 : chance_to_stay(share, i, explored);
+        explored += picks[i].explored;
     }
-    if (!any)
+    if (!explored)
         return;
     for (size_t i = 0; i < count; i++)
         if (picks[i].explored)
@@ -170,7 +185,8 @@ static void set_propensities(struct od_ask *ask, const struct candidate *candida
     }
     for (size_t i = 0; i < count; i++)
         if (picks[i].explored)
-            picks[i].propensity *= share / (double)(place_count * (OD_PROPENSITY_DRAWS + 1));
+            picks[i].propensity *=
+                pooled * share / (double)(place_count * (OD_PROPENSITY_DRAWS + 1));
 }
 
 /* Inserts the item at place, the last one falling off a full list. */

@@ -318,11 +318,14 @@ static void propensities_are_kept_with_the_answer(void **state)
                                               &shown),
                          OD_OK);
         assert_int_equal(shown.count, 10);
-        for (size_t i = 0; i < 10; i++) {
+        for (size_t i = 0, before = 0; i < 10; i++) {
             if (!is_young(&f->answer.items[i])) {
-                assert_true(fabsf(shown.propensities[i] - 0.9F) < 1e-6F);
+                /* of ten places one is chosen, each as likely: those behind it, or before it */
+                double stays = before ? 0.1 * (double)i : 0.9 - 0.1 * (double)i;
+                assert_true(fabs((double)shown.propensities[i] - stays) < 1e-6);
                 continue;
             }
+            before++;
             /* 30 young ones share a tenth: the mean chance of one drawn is well below it */
             assert_true(shown.propensities[i] > 0 && shown.propensities[i] <= 0.1F);
             sum += (double)shown.propensities[i];
