@@ -2,7 +2,9 @@
  *
  * Likeness by records is the dot product of feature rows, each feature weighed by the logarithm of
  * how rare it is; an inverted index over the old items is walked from the rarest feature of a new
- * item on, for at most MOST_VISITS entries. Likeness by company counts the old items within REACH
+ * item on, for at most MOST_VISITS entries. Where the record has a vector of the user's own
+ * (vectors.h) it is the cosine with those of old items instead, as in the recipes, as long as
+ * MOST_PRODUCTS last. Likeness by company counts the old items within REACH
  * places of the item in users' histories, near ones more. Both are made to sum to 1, and mixed by
  * how many interactions the item has: FEW of them weigh as much as the record. Items that the old
  * model never recommends (all but cold ones of aws-hrnn-coldstart) lend no likeness. */
@@ -12,10 +14,13 @@
 
 #include "base/bitmap.h"
 #include "data/training_ids.h"
+#include "math/kernels.h"
 #include "recipes/features.h"
 #include "recipes/metrics.h"
 #include "recipes/updated.h"
+#include "recipes/vectors.h"
 
+#define MOST_PRODUCTS 2e11 /* multiplications of vectors: half a minute */
 enum { MOST_LIKE = 20, REACH = 3, MOST_VISITS = 200000 };
 #define FEW 5.0f
 
@@ -39,6 +44,8 @@ struct make {
     uint32_t *old;         /* [all] the old code, OD_NO_CODE: new */
     uint32_t *of_training; /* [training items] code in all */
     struct od_features features;
+    struct od_vectors vectors; /* of all; rows 0: there are none */
+    double products_left;
     uint64_t *index_at;   /* [columns + 1] */
     uint32_t *index_item; /* old codes */
     float *index_value;
@@ -196,6 +203,27 @@ static void tally_records(struct make *m, uint32_t item)
     }
 }
 
+/* False: there is no vector to go by. */
+static bool tally_vectors(struct make *m, uint32_t item)
+{
+    const struct od_vectors *v = &m->vectors;
+    if (item >= v->rows || !od_bitmap_get(v->present, item) ||
+        m->products_left < (double)v->rows * v->dimension)
+        return false;
+    const float *mine = v->at + (size_t)item * v->dimension;
+    m->products_left -= (double)v->rows * v->dimension;
+    for (uint32_t row = 0; row < v->rows; row++) {
+        uint32_t old = od_bitmap_get(v->present, row) ? lender(m, row) : OD_NO_CODE;
+        if (old == OD_NO_CODE)
+            continue;
+        float cosine =
+            od_kernels_best()->dot(mine, v->at + (size_t)row * v->dimension, v->dimension);
+        if (cosine > 0)
+            add(&m->records, old, cosine);
+    }
+    return true;
+}
+
 static void tally_company(struct make *m, uint32_t item)
 {
     const struct od_training *t = m->input->training;
@@ -252,7 +280,8 @@ static void describe(struct make *m, uint32_t item)
     struct likeness list[2 * MOST_LIKE];
     float events = (float)(m->visits_at[item + 1] - m->visits_at[item]);
     float share = events / (events + FEW);
-    tally_records(m, item);
+    if (!tally_vectors(m, item))
+        tally_records(m, item);
     tally_company(m, item);
     if (m->records.count == 0)
         share = 1;
@@ -340,12 +369,19 @@ static enum od_status prepare(struct make *m, struct od_error *err)
     if (s != OD_OK)
         return od_fail(err, s, NULL);
     s = od_features_make(t->item_table, m->all, &options, &m->features, err);
-    return s == OD_OK && index_features(m) != OD_OK ? od_fail(err, OD_NO_MEMORY, NULL) : s;
+    if (s == OD_OK && index_features(m) != OD_OK)
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    size_t column = od_vectors_find(t->item_table);
+    m->products_left = MOST_PRODUCTS;
+    return s == OD_OK && column != SIZE_MAX
+               ? od_vectors_read(t->item_table, column, m->all, &m->vectors, err)
+               : s;
 }
 
 static void make_done(struct make *m)
 {
     od_features_done(&m->features);
+    od_vectors_done(&m->vectors);
     od_dict_free(m->all);
     void *owned[] = {m->old,         m->of_training,     m->index_at,    m->index_item,
                      m->index_value, m->visits_at,       m->visit,       m->user_of_visit,

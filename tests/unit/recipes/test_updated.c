@@ -323,9 +323,60 @@ static void what_is_most_alike_is_not_left_out(void **state)
     clear(&bed);
 }
 
+/* Eight numbers: of the side, and a little of its own. */
+static void put_vector(struct od_table *table, unsigned i)
+{
+    char id[16], text[96];
+    snprintf(id, sizeof id, "i%05u", i);
+    snprintf(text, sizeof text, "%d %d 0.%u 0 0 0 0 0.%u", i % 2 == 0, i % 2 == 1, i % 7, i % 5);
+    struct od_value values[2] = {{.kind = OD_VALUE_TEXT, .text = od_str_c(id)},
+                                 {.kind = OD_VALUE_TEXT, .text = od_str_c(text)}};
+    assert_int_equal(od_table_put(table, values), OD_OK);
+}
+
+static void vectors_of_ones_own_tell_what_a_new_item_is_like(void **state)
+{
+    (void)state;
+    struct od_field told[] = {
+        {.name = {"ITEM_ID", 7}, .type = OD_FIELD_STRING},
+        {.name = {"EMBEDDING", 9}, .type = OD_FIELD_STRING, .nullable = true, .textual = true}};
+    struct od_schema numbers = {
+        .name = {"Items", 5}, .type = OD_ITEMS, .field_count = 2, .fields = told};
+    const struct od_recipe *recipe = od_recipe_find(OD_STR("aws-semantic-similarity"));
+    struct bed bed = {.table = od_table_new(&numbers)};
+    struct od_training_builder *before = od_training_builder_new(NULL);
+    struct od_training_builder *now = od_training_builder_new(NULL);
+    struct od_model *model;
+    add_old(before);
+    add_old(now);
+    bed.before = toy_finish(before);
+    bed.now = toy_finish(now);
+    for (unsigned i = 0; i < 60; i++)
+        put_vector(bed.table, i);
+    bed.before->item_table = bed.now->item_table = bed.table;
+    struct od_train_input input = {.training = bed.before,
+                                   .seed = 1,
+                                   .threads = 1,
+                                   .spec = od_recipe_spec_find(od_str_c(recipe->name))};
+    assert_int_equal(od_memory_model_train(recipe, &input, &bed.old, NULL), OD_OK);
+    put_vector(bed.table, 407);
+    make(&bed, 1);
+    assert_int_equal(od_recipe_updated.open(&bed.updated, &model, NULL), OD_OK);
+    assert_true(place_of(model, "i00007", "i00407", 0) < 30);  /* of its side */
+    assert_true(place_of(model, "i00008", "i00407", 0) >= 29); /* of the other */
+    for (unsigned i = 1; i < 60; i += 2) {
+        char id[16];
+        snprintf(id, sizeof id, "i%05u", i);
+        assert_true(place_of(model, "i00407", id, 0) < 30);
+    }
+    od_recipe_updated.close(model);
+    clear(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vectors_of_ones_own_tell_what_a_new_item_is_like),
         cmocka_unit_test(what_is_most_alike_is_not_left_out),
         cmocka_unit_test(new_items_score_like_those_they_are_like),
         cmocka_unit_test(company_counts_as_interactions_come_in),
