@@ -139,19 +139,24 @@ static enum od_status make_plan(struct od_app *app, void *context, struct od_err
     struct plan *plan = context;
     struct od_call call;
     struct od_resource *list;
-    struct od_serve_counts counts;
     size_t count;
+    uint64_t most = 0; /* of one dataset: those far below it are not worth a file yet */
     od_call_internal(&call, app, &plan->arena);
-    od_serve_counts(app->serve, &counts);
     enum od_status s = od_resource_list(&call, &od_kind_dataset, OD_STR_NONE, OD_STR_NONE,
                                         OD_STR_NONE, &list, &count);
     plan->list = s == OD_OK ? OD_NEW_ARRAY(&plan->arena, struct candidate, count) : NULL;
+    for (size_t i = 0; s == OD_OK && plan->list && i < count; i++) {
+        struct od_dataset_info info;
+        s = od_dataset_info(&call, &list[i], &info);
+        uint64_t bytes = s == OD_OK ? od_serve_evictable(app->serve, info.group, info.type) : 0;
+        most = bytes > most ? bytes : most;
+    }
     for (size_t i = 0; s == OD_OK && i < count; i++) {
         struct candidate *c = &plan->list[plan->count];
         s = plan->list ? od_dataset_info(&call, &list[i], &c->info)
                        : od_fail(&call.err, OD_NO_MEMORY, NULL);
-        if (s != OD_OK || od_serve_evictable(app->serve, c->info.group, c->info.type) <
-                              counts.history_evictable / 16 + 1)
+        if (s != OD_OK ||
+            od_serve_evictable(app->serve, c->info.group, c->info.type) < most / 16 + 1)
             continue;
         s = od_bulk_list(app->store, c->info.arn, &plan->arena, &c->bulk, &c->bulk_count,
                          &call.err);

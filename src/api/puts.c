@@ -82,7 +82,7 @@ static enum od_status append(struct od_app *app, struct od_call *call, int64_t n
     bool replaced = atomic_load(&put->target->replaced);
     if (replaced && tracked) /* PutEvents declares no other error */
         return od_fail(&call->err, OD_INVALID_INPUT,
-                       "The schema of Interactions has just been changed: send the events again.");
+                       "The dataset group of this event tracker has no Interactions dataset.");
     if (replaced)
         return od_fail(&call->err, OD_IN_USE, "Resource Arn %.*s is being updated.",
                        OD_STR_ARG(put->target->dataset));

@@ -29,7 +29,10 @@ static void show_names(const struct od_history_file *file)
     uint32_t count = od_history_file_names(file);
     for (uint32_t name = 0; name < count && name < NAMES_SHOWN; name++) {
         struct od_history_filed entry = od_history_file_entry(file, name);
-        printf("  %.*s", OD_STR_ARG(od_history_file_text(file, name)));
+        struct od_str text = od_history_file_text(file, name);
+        bool session = text.len && text.ptr[0] == '\0';
+        printf("  %s%.*s", session ? "session " : "",
+               OD_STR_ARG(od_str_sub(text, session, text.len)));
         if (entry.owner != name)
             printf(", joined to %.*s", OD_STR_ARG(od_history_file_text(file, entry.owner)));
         printf(": %u events\n", entry.count);

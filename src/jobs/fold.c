@@ -57,11 +57,15 @@ static enum od_status add_activity(void *context, const struct od_event *event)
     if (event->body.len && od_json_parse(&f->arena, event->body, &body, NULL) == OD_OK)
         shown = od_json_get_str(&body, "IMPRESSION", OD_STR_NONE);
     struct od_value values[] = {
-        text_or_null(known ? event->user : event->session),   text_or_null(event->item),
-        {.kind = OD_VALUE_INTEGER, .integer = event->time_s}, text_or_null(event->type),
-        text_or_null(known ? event->session : OD_STR_NONE),   text_or_null(shown),
+        {.kind = OD_VALUE_TEXT, .text = known ? event->user : OD_STR("")}, /* nobody known */
+        text_or_null(event->item),
+        {.kind = OD_VALUE_INTEGER, .integer = event->time_s},
+        text_or_null(event->type),
+        text_or_null(event->session),
+        text_or_null(shown),
     };
-    if (values[0].kind == OD_VALUE_NULL || values[1].kind == OD_VALUE_NULL)
+    bool anybody = known || values[4].kind != OD_VALUE_NULL;
+    if (!anybody || values[1].kind == OD_VALUE_NULL)
         return OD_OK;
     return add_row(f, values);
 }
@@ -104,7 +108,7 @@ enum od_status od_fold_activity(const struct od_io *io, struct od_store_reader *
     if (s == OD_OK) {
         s = od_segment_file_begin(io, &schema, path, &f.file, err);
         if (s == OD_OK && upto_seq > 0)
-            s = od_events_read(reader, dataset, 0, upto_seq, add_activity, &f, err);
+            s = od_events_replay(reader, dataset, 0, upto_seq, add_activity, &f, err);
         s = od_segment_file_end(f.file, s, out_rows, err);
     }
     od_arena_done(&f.arena);

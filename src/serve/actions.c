@@ -26,7 +26,7 @@ uint32_t od_actions_name(const struct od_live *live, struct od_str id, uint32_t 
 {
     const struct od_histories *of_items = live->activity->histories;
     const struct od_histories *of_actions = live->action_activity->histories;
-    uint32_t name = od_histories_find(of_actions, id);
+    uint32_t name = od_activity_name(live->action_activity, id);
     if (name != OD_NO_CODE || item_name == OD_NO_CODE)
         return name;
     return od_histories_find(of_actions,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "serve/history_file.h"
 
 struct od_activity *od_activity_new(void)
@@ -104,19 +105,44 @@ void od_activity_chosen(struct od_activity *activity, uint32_t row)
     activity->changes++;
 }
 
+/* A session's name: a byte that no id may have, and its id. */
+struct session_key {
+    char text[1 + 4 * OD_MAX_ID_CHARS];
+};
+
+static struct od_str key_of(struct od_str session, struct session_key *key)
+{
+    if (session.len >= sizeof key->text)
+        return OD_STR_NONE;
+    key->text[0] = '\0';
+    memcpy(key->text + 1, session.ptr, session.len);
+    return (struct od_str){key->text, session.len + 1};
+}
+
+uint32_t od_activity_name(const struct od_activity *activity, struct od_str id)
+{
+    struct session_key key;
+    uint32_t name = od_histories_find(activity->histories, id);
+    struct od_str session = name == OD_NO_CODE ? key_of(id, &key) : OD_STR_NONE;
+    return session.ptr ? od_histories_find(activity->histories, session) : name;
+}
+
 /* The name the event belongs to, its session joined to its user when it has both. */
 static enum od_status resolve(struct od_histories *histories, const struct od_activity_event *event,
                               uint32_t *out_name)
 {
     uint32_t user, session;
+    struct session_key key;
+    struct od_str of_session = event->session.len > 0 ? key_of(event->session, &key) : OD_STR_NONE;
+    if (event->session.len > 0 && !of_session.ptr)
+        return OD_INVALID_INPUT;
     if (event->user.len == 0)
-        return event->session.len > 0 ? od_histories_name(histories, event->session, out_name)
-                                      : OD_INVALID_INPUT;
+        return of_session.ptr ? od_histories_name(histories, of_session, out_name)
+                              : OD_INVALID_INPUT;
     enum od_status status = od_histories_name(histories, event->user, &user);
-    if (status == OD_OK && event->session.len > 0) {
-        status = od_histories_name(histories, event->session, &session);
-        bool joins =
-            status == OD_OK && user != session && od_histories_owner(histories, session) != user;
+    if (status == OD_OK && of_session.ptr) {
+        status = od_histories_name(histories, of_session, &session);
+        bool joins = status == OD_OK && od_histories_owner(histories, session) != user;
         if (status == OD_OK)
             status = od_histories_link(histories, user, session);
         if (status == OD_OK && joins && event->out_joined)

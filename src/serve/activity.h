@@ -29,6 +29,11 @@ struct od_activity *od_activity_new(void); /* NULL when out of memory */
 struct od_activity *od_activity_new_from(struct od_history_file *file);
 void od_activity_free(struct od_activity *activity);
 
+/* The name of a user, or of a session where no user has that id; OD_NO_CODE: of neither. Sessions
+ * have names of their own: ids of both may be the same numbers, and what a session did before it
+ * joined somebody is not what a user of that number did. */
+uint32_t od_activity_name(const struct od_activity *activity, struct od_str id);
+
 /* Room for the facts of item rows 0 to row; the others below cannot fail afterwards. */
 enum od_status od_activity_reserve(struct od_activity *activity, uint32_t row) OD_MUST_USE;
 /* One interaction with, and count showings of, an item whose row is reserved. */

@@ -122,7 +122,7 @@ static enum od_status gather_user(struct od_ask *ask)
     ask->user_row = OD_NO_ROW;
     if (!id.ptr)
         return OD_OK;
-    uint32_t name = od_histories_find(live->activity->histories, id);
+    uint32_t name = od_activity_name(live->activity, id);
     ask->user_row = od_ask_user_row(live, id, name);
     enum od_status status = name == OD_NO_CODE ? OD_OK : gather_history(ask, name);
     return status == OD_OK && ask->actions ? od_actions_gather(ask, name) : status;

@@ -263,7 +263,7 @@ static void find_user_again(struct od_ask *ask)
     ask->user_row = OD_NO_ROW;
     if (!id.ptr)
         return;
-    uint32_t name = od_histories_find(live->activity->histories, id);
+    uint32_t name = od_activity_name(live->activity, id);
     ask->user_row = od_ask_user_row(live, id, name);
     if (ask->actions && ask->user_row == OD_NO_ROW)
         ask->user_row = od_actions_user_row(live, od_actions_name(live, id, name));
@@ -275,9 +275,8 @@ static void tell_user(struct search *s)
     const struct od_ask *ask = s->ask;
     const struct od_live *live = ask->campaign->group;
     struct od_explanation *out = s->out;
-    uint32_t name = ask->query->user.ptr
-                        ? od_histories_find(live->activity->histories, ask->query->user)
-                        : OD_NO_CODE;
+    uint32_t name =
+        ask->query->user.ptr ? od_activity_name(live->activity, ask->query->user) : OD_NO_CODE;
     if (name != OD_NO_CODE)
         out->history_count = od_histories_length(live->activity->histories, name);
     if (ask->actions)

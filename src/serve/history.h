@@ -1,6 +1,6 @@
 /* The newest interactions of every user and session of a dataset group.
  *
- * Users and sessions share one name space (data.md section 13.5): a "name" is either. Events are
+ * A "name" is a user's or a session's (activity.h). Events are
  * kept in order of time, events of equal time in order of arrival, and at most OD_HISTORY_EVENTS a
  * name, the newest. What nothing happened to since a file of histories was written
  * (history_file.h) lies there and not in memory. Nothing here locks: the owner does. */

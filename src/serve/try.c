@@ -60,7 +60,7 @@ static enum od_status look_up_user(struct try *t)
     if (!user.ptr)
         return OD_OK;
     const struct od_histories *histories = live->activity->histories;
-    uint32_t name = od_histories_find(histories, user);
+    uint32_t name = od_activity_name(live->activity, user);
     t->context.user_row = od_ask_user_row(live, user, name);
     if (t->context.target == OD_TARGET_ACTION) {
         histories = live->action_activity->histories;

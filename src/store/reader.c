@@ -159,8 +159,9 @@ enum od_status od_events_replay(struct od_store_reader *reader, struct od_str da
     const struct log_read read = {
         .sql = reader->sql,
         .page = "SELECT seq, person, session, item, event_type, time_s, "
-                "CASE WHEN body LIKE '%\"IMPRESSION\":%' THEN body END "
-                "FROM event WHERE dataset = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
+                "CASE WHEN body LIKE '%\"IMPRESSION\":%' OR body LIKE '%\"RECOMMENDATION_ID\":%' "
+                "THEN body END FROM event WHERE dataset = $1 AND seq > $2 AND seq <= $3 ORDER BY "
+                "seq LIMIT $4",
         .page_rows = PAGE_ROWS,
         .row = replay_row,
         .each_event = each,

@@ -269,7 +269,7 @@ static void anonymous_events_are_left_out_until_their_session_is_linked(void **s
     assert_string_equal(segment_text(f, path, NULL), "u1:i1:1:view:-:-:-: u1:i3:3:view:-:-:-: ");
 }
 
-static void activity_keeps_sessions_and_gives_anonymous_events_to_theirs(void **state)
+static void activity_keeps_what_events_said_of_users_and_sessions(void **state)
 {
     struct fixture *f = *state;
     struct od_str path = path_of(f, "a.seg");
@@ -285,7 +285,7 @@ static void activity_keeps_sessions_and_gives_anonymous_events_to_theirs(void **
     ok(f, od_fold_activity(io, reader(f), DATASET, 3, path, &count, &f->err));
     assert_int_equal(count, 3);
     assert_string_equal(segment_text(f, path, NULL),
-                        "u1:i1:1:view:s1:-: s2:i2:2:view:-:-: u1:i3:3:view:s1:i3|i4: ");
+                        ":i1:1:view:s1:-: :i2:2:view:s2:-: u1:i3:3:view:s1:i3|i4: ");
 }
 
 static void fold_ends_at_its_mark(void **state)
@@ -408,7 +408,7 @@ int main(void)
         TEST(stored_body_that_is_no_json_is_damage_not_the_users_input),
         TEST(events_are_folded_in_order_with_all_their_fields),
         TEST(anonymous_events_are_left_out_until_their_session_is_linked),
-        TEST(activity_keeps_sessions_and_gives_anonymous_events_to_theirs),
+        TEST(activity_keeps_what_events_said_of_users_and_sessions),
         TEST(fold_ends_at_its_mark),
         TEST(event_that_does_not_fit_fails_the_fold_and_leaves_no_file),
         TEST(records_of_a_span_are_folded),

@@ -40,6 +40,26 @@ static void sessions_join_users_in_every_order(void **state)
     assert_string_equal(seen_by(f, "stranger"), "");
 }
 
+static void a_session_is_no_user_of_its_id(void **state)
+{
+    struct fixture *f = *state;
+    popular(f);
+    event(f, "1", NULL, "i001", "view", 10); /* user 1 */
+    event(f, "7", "1", "i002", "view", 20);  /* and a session that is called 1 */
+    event(f, "9", "1", "i003", "view", 30);
+    event(f, NULL, "1", "i004", "view", 40);
+    assert_string_equal(seen_by(f, "7"), "i002");
+    assert_string_equal(seen_by(f, "9"), "i003 i004");
+    assert_string_equal(seen_by(f, "1"), "i001");
+    event(f, NULL, "2", "i005", "view", 50); /* what a session does is heard by its id */
+    assert_string_equal(seen_by(f, "2"), "i005");
+    event(f, "2", NULL, "i006", "view", 60); /* until there is a user of that id */
+    assert_string_equal(seen_by(f, "2"), "i006");
+    event(f, "8", "2", "i007", "view", 70);
+    assert_string_equal(seen_by(f, "8"), "i005 i007");
+    assert_string_equal(seen_by(f, "2"), "i006");
+}
+
 static void events_without_a_name_or_item_or_group_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -295,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(sessions_join_users_in_every_order),
+        CASE(a_session_is_no_user_of_its_id),
         CASE(events_without_a_name_or_item_or_group_are_refused),
         CASE(counts_tell_what_is_held),
         CASE(interactions_reload_beside_and_swap),
