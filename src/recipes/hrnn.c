@@ -59,10 +59,9 @@ static enum od_status read_model(const struct od_image *image, struct od_model *
            isfinite(m->header.temperature * m->header.tilt);
     if (!good)
         return od_fail(err, OD_CORRUPT, "Section hrnn is not valid.");
-    st = od_image_array(image, "hrnn.popular", m->items.count, sizeof(float), &p, err);
+    st = od_image_floats(image, "hrnn.popular", m->items.count, &m->popular, err);
     if (st != OD_OK)
         return st;
-    m->popular = p;
     if (m->header.cold_items) {
         st = od_image_array(image, "hrnn.cold", od_bitmap_words(m->items.count), sizeof(uint64_t),
                             &p, err);

@@ -24,6 +24,7 @@
 #include "recipes/hrnn_mix.h"
 #include "recipes/linar_events.h"
 #include "recipes/metrics.h"
+#include "recipes/seq_ask.h"
 
 #define LEARNT  0.8 /* of the progress, when the fit for the metrics is done */
 #define SETTLED .05 /* of a fit's progress, when newcomers' part is done */
@@ -57,6 +58,7 @@ static enum od_status make_features(const struct od_train_input *input, struct r
     if (st == OD_OK && r->items.columns)
         r->wish.items = &r->items;
     options.text = false;
+    options.most_words = OD_SEQ_VALUES;
     if (st == OD_OK && kind == OD_HRNN_METADATA)
         st = od_features_make(t->user_table, t->users, &options, &r->users, err);
     if (st == OD_OK && r->users.columns)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BINS = 10, SAMPLE = 20000, LONGEST_NAME = 4096 };
+enum { BINS = 10, SAMPLE = 20000, LONGEST_NAME = 8192 };
 
 enum { HOURS = 24, DAYS = 7 };
 
@@ -228,6 +228,7 @@ enum od_status od_seq_ask_init(struct od_seq_ask *out, const struct od_training 
     bool given = names;
     od_buf_init(&text, LONGEST_NAME);
     options.text = false;
+    options.most_words = OD_SEQ_VALUES;
     options.threads = threads;
     names = given ? names : od_dict_new();
     enum od_status st = names ? OD_OK : OD_NO_MEMORY;

@@ -43,6 +43,7 @@ struct course {
     double best;
     uint32_t best_half, halves;
     uint64_t steps, learnt;
+    uint32_t warm; /* steps with rising rates */
     float rate;
     double loss;           /* mean of the last half epoch */
     double from, to, said; /* progress */
@@ -158,7 +159,7 @@ static enum od_status learn_some(struct course *c, const struct od_seq_windows *
         for (; at + count < to && predictions < plan->batch_rows; count++)
             predictions += w->list[at + count].to - w->list[at + count].learn;
         double share = (double)(at - from) / (double)(to - from), batch_loss, batch_weight;
-        float warm = c->steps < WARM_STEPS ? (float)(c->steps + 1) / WARM_STEPS : 1;
+        float warm = c->steps < c->warm ? (float)(c->steps + 1) / (float)c->warm : 1;
         float rate = (float)(rate_begin + ((double)rate_end - rate_begin) * share);
         struct od_nn_step step = {.rule = plan->rule,
                                   .rate = rate * warm,
@@ -226,12 +227,24 @@ static float planned(const struct course *c, uint32_t halves)
     return plan->last > 0 ? od_nn_cosine(halves, 2 * (uint64_t)plan->epochs, 0, plan->last) : 1;
 }
 
+/* Steps with rising rates: WARM_STEPS, or a tenth of a shorter pass. */
+static uint32_t warm_up(const struct course *c, const uint64_t *end, uint32_t epochs)
+{
+    const struct od_training *t = c->task->input->training;
+    uint64_t rows = 0;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        rows += end[u] > t->user_start[u] ? end[u] - t->user_start[u] - 1 : 0;
+    uint64_t steps = (rows / c->plan->batch_rows + 1) * epochs / 10;
+    return steps < 1 ? 1 : steps < WARM_STEPS ? (uint32_t)steps : WARM_STEPS;
+}
+
 static enum od_status search(struct course *c, const uint64_t *end)
 {
     const struct od_training *t = c->task->input->training;
     uint64_t seed = c->task->input->seed;
     enum od_status st = OD_OK;
     c->rate = c->plan->rate;
+    c->warm = warm_up(c, end, c->plan->epochs);
     for (uint32_t epoch = 0; st == OD_OK && !enough(c); epoch++) {
         struct od_seq_windows w;
         st = od_seq_windows_make(t, end, c->plan, seed, epoch, &w);
@@ -265,6 +278,7 @@ static enum od_status refresh(struct course *c, uint32_t found)
     double from = (double)(c->plan->refresh_rate * c->plan->rate);
     od_seq_batch_fresh(&c->batch);
     c->steps = 0;
+    c->warm = warm_up(c, c->end, epochs);
     for (uint32_t epoch = 0; st == OD_OK && epoch < epochs; epoch++) {
         struct od_seq_windows w;
         st = od_seq_windows_make(t, c->end, c->plan, seed ^ 0x9e37u, epoch, &w);

@@ -54,6 +54,7 @@ struct od_seq_items {
     float *first, *second;                        /* moments of rows, only where not all */
     uint32_t *steps;
     float *share;     /* [count] n / (n + kappa), 1 without features */
+    bool *met;        /* [count] there are events of it */
     float *frequency; /* [count] of all targets, for sampling */
     float *v;         /* [count][width] where all and mixed */
     float *absent;    /* [count] od_nn_softmax.offset of items not met; NULL unless met_only */

@@ -24,21 +24,40 @@ static enum od_status one_tensor(struct od_nn_params *out, const char *name, uin
     return od_nn_params_init(out, tensor, 1);
 }
 
+/* The bias of an item begins with how popular it is. */
+static void start_bias(struct od_seq_items *items, const uint32_t *seen, double total)
+{
+    size_t n = items->count, width = items->width;
+    for (size_t i = 0; items->plan->bias && i < n; i++) {
+        double share = total > 0 ? seen[i] / total * (double)n : 0;
+        items->table.value[(i + 1) * width - 1] = (float)log(share + .1);
+    }
+}
+
+/* Targets are all events but a user's first, and those that weigh nothing. */
 static enum od_status count_events(struct od_seq_items *items, const struct od_training *training,
                                    const uint64_t *end)
 {
-    double total = 0;
-    uint32_t *seen = calloc((size_t)items->count + 1, sizeof *seen);
+    const float *weight = items->plan->weight;
+    double total = 0, targets = 0;
+    uint32_t *seen = calloc(2 * (size_t)items->count + 1, sizeof *seen);
     if (!seen)
         return OD_NO_MEMORY;
+    uint32_t *asked = seen + items->count;
     for (uint32_t u = 0; u < training->user_count; u++)
-        for (uint64_t e = training->user_start[u]; e < end[u]; e++, total++)
+        for (uint64_t e = training->user_start[u]; e < end[u]; e++, total++) {
+            bool target = e > training->user_start[u] && (!weight || weight[e] > 0);
             seen[training->item[e]]++;
+            asked[training->item[e]] += target;
+            targets += target;
+        }
     for (uint32_t i = 0; i < items->count; i++) {
         float n = (float)seen[i];
+        items->met[i] = seen[i] > 0;
         items->share[i] = items->plan->features ? n / (n + items->plan->kappa) : 1;
-        items->frequency[i] = total > 0 ? (float)((double)n / total) : 0;
+        items->frequency[i] = targets > 0 ? (float)(asked[i] / targets) : 0;
     }
+    start_bias(items, seen, total);
     free(seen);
     return OD_OK;
 }
@@ -69,10 +88,11 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
     double deviation = 1 / sqrt((double)plan->width);
     items->share = calloc(n + 1, sizeof *items->share);
     items->frequency = calloc(n + 1, sizeof *items->frequency);
+    items->met = calloc(n + 1, sizeof *items->met);
     if (items->all && items->mixed)
         items->v = malloc((n * plan->width + 1) * sizeof *items->v);
     enum od_status st =
-        items->share && items->frequency && (items->v || !items->all || !items->mixed)
+        items->share && items->frequency && items->met && (items->v || !items->all || !items->mixed)
             ? OD_OK
             : OD_NO_MEMORY;
     if (st == OD_OK)
@@ -85,8 +105,11 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
         st = od_nn_state_init(&items->column_state, &items->columns, plan->rule);
     if (st == OD_OK && !(items->column_gradient = od_nn_buffer(&items->columns)))
         st = OD_NO_MEMORY;
-    if (st == OD_OK)
+    if (st == OD_OK) {
+        od_nn_fill_normal(&items->table, 0, deviation, &rng);
+        od_nn_fill_normal(&items->columns, 0, deviation, &rng);
         st = count_events(items, training, end);
+    }
     if (st == OD_OK && plan->met_only && !(items->absent = calloc(n + 1, sizeof *items->absent)))
         st = OD_NO_MEMORY;
     if (st != OD_OK) {
@@ -94,13 +117,7 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
         return st;
     }
     for (size_t i = 0; items->absent && i < n; i++)
-        items->absent[i] = items->frequency[i] > 0 ? 0 : OD_SEQ_ABSENT;
-    od_nn_fill_normal(&items->table, 0, deviation, &rng);
-    od_nn_fill_normal(&items->columns, 0, deviation, &rng);
-    for (size_t i = 0; plan->bias && i < n; i++) {
-        double share = (double)items->frequency[i] * (double)n;
-        items->table.value[(i + 1) * plan->width - 1] = (float)log(share + .1);
-    }
+        items->absent[i] = items->met[i] ? 0 : OD_SEQ_ABSENT;
     return OD_OK;
 }
 
@@ -115,6 +132,7 @@ void od_seq_items_done(struct od_seq_items *items)
     free(items->steps);
     free(items->share);
     free(items->frequency);
+    free(items->met);
     free(items->v);
     free(items->absent);
     free(items->column_gradient);

@@ -10,7 +10,7 @@
 #include "os/parallel.h"
 #include "recipes/seqtrain_inner.h"
 
-enum { BLOCK = 64, STRIP = 2048, TOP = 10 };
+enum { BLOCK = 16, STRIP = 2048, TOP = 10 };
 
 struct asking {
     const struct od_seq_judging *judging;

@@ -25,10 +25,12 @@ static uint64_t name_hash(const struct od_dict *names, uint32_t code)
     return od_hash(text.ptr, text.len, 0);
 }
 
-static void put_hashes(const struct od_dict *names, uint32_t count, struct od_buf *out)
+/* met: [count] whose rows have learnt something, NULL: all. Nobody finds the others. */
+static void put_hashes(const struct od_dict *names, uint32_t count, const bool *met,
+                       struct od_buf *out)
 {
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t hash = name_hash(names, i);
+        uint64_t hash = met && !met[i] ? 0 : name_hash(names, i);
         od_buf_put(out, &hash, sizeof hash);
     }
 }
@@ -46,9 +48,9 @@ void od_seq_lesson_write(const struct od_nn_params *params, const struct od_seq_
                         .ndcg = ndcg};
     size_t at = out->len;
     od_buf_put(out, &head, sizeof head);
-    put_hashes(names->items, head.items, out);
-    put_hashes(names->columns, head.columns, out);
-    put_hashes(names->rows, head.rows, out);
+    put_hashes(names->items, head.items, items->met, out);
+    put_hashes(names->columns, head.columns, NULL, out);
+    put_hashes(names->rows, head.rows, NULL, out);
     size_t before = out->len;
     od_nn_params_write(params, out);
     head.params_bytes = out->len - before;
@@ -71,9 +73,11 @@ static int by_hash(const void *a, const void *b)
                               : (x->row > y->row) - (x->row < y->row);
 }
 
-/* to's rows from the lesson's rows of the same names; rows without one keep what they have. */
+/* to's rows from the lesson's rows of the same names. Rows without one lose their first `blank`
+ * numbers, and keep the others as they are. */
 static enum od_status take_rows(float *to, const struct od_dict *names, uint32_t count,
-                                const char *hashes, const char *rows, uint32_t have, uint32_t width)
+                                const char *hashes, const char *rows, uint32_t have, uint32_t width,
+                                uint32_t blank)
 {
     struct place *place = malloc(((size_t)have + 1) * sizeof *place);
     if (!place)
@@ -96,6 +100,8 @@ static enum od_status take_rows(float *to, const struct od_dict *names, uint32_t
         }
         if (low < have && place[low].hash == hash)
             memcpy(to + (size_t)i * width, rows + place[low].row * bytes, bytes);
+        else
+            memset(to + (size_t)i * width, 0, blank * sizeof *to);
     }
     free(place);
     return OD_OK;
@@ -133,7 +139,7 @@ static enum od_status take_params(struct od_nn_params *to, const struct od_seq_n
         if (t != names->tensor)
             memcpy(own, rows, od_nn_size(to, t) * sizeof *own);
         else if (take_rows(own, names->rows, to->tensor[t].rows, hashes, (const char *)rows, have,
-                           to->tensor[t].columns) != OD_OK)
+                           to->tensor[t].columns, 0) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
     }
     od_nn_params_done(&from);
@@ -164,13 +170,15 @@ enum od_status od_seq_lesson_read(struct od_str lesson, struct od_nn_params *par
                                     head.rows, err);
     if (st != OD_OK)
         return st;
+    /* Of an item that the lesson has not met nothing is known but its record: a vector drawn by
+     * chance would be noise that a short refresh does not take away. */
     st = take_rows(items->table.value, names->items, items->count, hash, row, head.items,
-                   head.width);
+                   head.width, items->plan->features ? head.width - items->plan->bias : 0);
     if (st == OD_OK && items->column_count)
         st = take_rows(items->columns.value, names->columns, items->column_count,
                        hash + head.items * sizeof(uint64_t),
                        row + (uint64_t)head.items * head.width * sizeof(float), head.columns,
-                       head.width);
+                       head.width, 0);
     if (st != OD_OK)
         return od_fail(err, st, NULL);
     *out_epochs = head.epochs;
