@@ -57,7 +57,8 @@ struct facts {
     const struct od_live *live;
     bool has_creation;
     struct od_table_column creation;
-    double base; /* rate at which shown items are chosen */
+    double base;  /* rate at which shown items are chosen */
+    double now_s; /* an event of the future counts as of its arrival at the latest */
 };
 
 static double base_rate(const struct od_activity *activity)
@@ -77,12 +78,12 @@ static bool is_young(const struct facts *facts, uint32_t row, int64_t cutoff_s,
     bool recorded = od_table_has_record(facts->live->items, row);
     if (!recorded && item.interactions == 0)
         return false;
-    double created = (double)activity->latest_time;
+    double latest = fmin((double)activity->latest_time, facts->now_s), created = latest;
     if (facts->has_creation && !od_bitmap_get(facts->creation.nulls, row))
         created = (double)facts->creation.integers[row];
     else if (item.interactions > 0)
         created = (double)item.first_time;
-    if ((double)activity->latest_time - created > (double)cutoff_s)
+    if (latest - created > (double)cutoff_s)
         return false;
     double learnt = (double)item.interactions + (double)item.impressions;
     double shown = learnt - (double)item.chosen;
@@ -93,9 +94,10 @@ static bool is_young(const struct facts *facts, uint32_t row, int64_t cutoff_s,
     return true;
 }
 
-static struct od_young *build(const struct od_live *live, int64_t cutoff_s)
+static struct od_young *build(const struct od_live *live, int64_t cutoff_s, int64_t now_ms)
 {
-    struct facts facts = {.live = live, .base = base_rate(live->activity)};
+    struct facts facts = {
+        .live = live, .base = base_rate(live->activity), .now_s = (double)now_ms / 1000};
     facts.has_creation = creation_column(live->items, &facts.creation);
     uint32_t row_count = live->activity->any ? od_table_row_count(live->items) : 0;
     uint32_t cap = 64;
@@ -127,7 +129,7 @@ static bool is_current(const struct od_young *young, const struct od_live *live,
 {
     if (now_ms >= young->built_ms && now_ms - young->built_ms < OD_YOUNG_REFRESH_MS)
         return true;
-    return young->items_epoch == live->items_epoch &&
+    return !young->ahead && young->items_epoch == live->items_epoch &&
            young->items_version == od_table_version(live->items) &&
            young->activity_epoch == live->activity_epoch &&
            young->activity_changes == live->activity->changes;
@@ -135,7 +137,7 @@ static bool is_current(const struct od_young *young, const struct od_live *live,
 
 static struct od_young *renew(const struct od_live *live, int64_t cutoff_s, int64_t now_ms)
 {
-    struct od_young *young = build(live, cutoff_s);
+    struct od_young *young = build(live, cutoff_s, now_ms);
     if (!young)
         return NULL;
     young->items_epoch = live->items_epoch;
@@ -143,6 +145,7 @@ static struct od_young *renew(const struct od_live *live, int64_t cutoff_s, int6
     young->activity_epoch = live->activity_epoch;
     young->activity_changes = live->activity->changes;
     young->built_ms = now_ms;
+    young->ahead = live->activity->any && live->activity->latest_time > now_ms / 1000;
     return young;
 }
 

@@ -15,6 +15,7 @@ struct od_young {
     atomic_uint refs;
     uint64_t items_epoch, items_version, activity_epoch, activity_changes; /* made from */
     int64_t built_ms;
+    bool ahead; /* of now is the latest interaction: the list changes with time alone */
     uint32_t count;
     struct od_young_item list[]; /* [count] by row */
 };
