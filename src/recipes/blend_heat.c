@@ -70,7 +70,11 @@ static enum od_status ask_user(void *context, size_t index, unsigned thread)
     const struct od_scorer *scorer = heat->scorer;
     struct heat_thread *t = &heat->thread[thread];
     uint32_t user = (uint32_t)((uint64_t)index * split->test_count / heat->asked);
-    uint32_t target = scorer->item_map[split->full->item[split->input_end[user]]];
+    uint64_t event = split->input_end[user],
+             end = split->full->user_start[split->test_user[user] + 1];
+    while (event < end && od_training_weight(split->full, event) <= 0)
+        event++; /* what counts for nothing is not what is predicted */
+    uint32_t target = event < end ? scorer->item_map[split->full->item[event]] : OD_NO_CODE;
     if (target == OD_NO_CODE)
         return OD_OK;
     if (!thread_open(t, split, scorer->item_count))

@@ -1,14 +1,16 @@
 /* Who holds out what of the data. See blend_train.h. */
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "recipes/blend_train.h"
 
 enum {
-    LEAST_EVENTS = 3,  /* of a user that judges: one is held out, two are a transition */
-    LEAST_SHARE = 300, /* judges that small data sets can do without more easily than choices */
-    REST_S = 6 * 3600, /* after which somebody comes back */
-    MOST_RETURNS = 3,  /* one judge in so many at most is asked about a return */
-    MOST_LOST = 24     /* events after it, which nothing learns from */
+    LEAST_EVENTS = 3,      /* of a user that judges: one is held out, two are a transition */
+    LEAST_SHARE = 300,     /* judges that small data sets can do without more easily than choices */
+    REST_S = 6 * 3600,     /* after which somebody comes back */
+    MOST_RETURNS = 3,      /* one judge in so many at most is asked about a return */
+    MOST_LOST = 24,        /* events after it, which nothing learns from */
+    BACK_SALT = 0x6261636b /* "back" */
 };
 
 /* Whether a user's last usable event can be asked for. */
@@ -80,7 +82,10 @@ enum od_status od_blend_judges(const struct od_training *training, uint64_t *end
         size_t turn = seen++;
         if (turn * want / able == (turn + 1) * want / able)
             continue;
-        bool back = count % every == every - 1, longest = count / every % 2;
+        /* One of every so many, at a place by chance: whoever then takes every second judge, or
+         * every third, has as many of them. */
+        uint64_t block = count / every;
+        bool back = count % every == od_hash_mix(block, BACK_SALT) % every, longest = block % 2;
         end[u] = back ? last_return(training, start[u], end[u], longest) : end[u] - 1;
         judges[count++] = (struct od_judge){start[u], end[u]};
     }

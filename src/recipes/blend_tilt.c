@@ -83,7 +83,7 @@ static enum od_status ask(const struct tilting *g, struct tilt_thread *t, size_t
     float *p = t->memory, *rates = p + g->items;
     struct od_query query = {.item = OD_NO_CODE,
                              .now_s = od_blend_stale(split->full->time[event], index)};
-    if (target == OD_NO_CODE)
+    if (target == OD_NO_CODE || od_training_weight(split->full, event) <= 0)
         return OD_OK;
     if (od_query_at(split->full, user, event, &t->arena, &query) != OD_OK)
         return od_fail(err, OD_NO_MEMORY, NULL);

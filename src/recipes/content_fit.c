@@ -233,17 +233,21 @@ static enum od_status shares(const struct od_training *t, const uint64_t *end, f
                              float **out)
 {
     float *d = calloc((size_t)t->item_count + 1, sizeof *d);
+    uint32_t *seen = calloc((size_t)t->item_count + 1, sizeof *seen);
     double sum = 0;
     *out = d;
-    if (!d)
+    if (!d || !seen) {
+        free(seen);
         return OD_NO_MEMORY;
+    }
     for (uint32_t u = 0; u < t->user_count; u++)
         for (uint64_t e = t->user_start[u]; e < end[u]; e++)
-            d[t->item[e]]++;
+            seen[t->item[e]]++;
     for (uint32_t i = 0; i < t->item_count; i++) {
-        d[i] = powf(d[i] + 1, power);
+        d[i] = powf((float)seen[i] + 1, power);
         sum += (double)d[i];
     }
+    free(seen);
     for (uint32_t i = 0; i < t->item_count; i++)
         d[i] *= (float)(t->item_count / sum);
     return OD_OK;

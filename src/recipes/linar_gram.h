@@ -98,7 +98,7 @@ enum od_status od_linar_targets(const struct od_linar_problem *problem, bool tai
 void od_linar_sparse_free(struct od_linar_sparse *rows, uint32_t count);
 
 /* Row of C of the constant: out[item] = sum of w over predictions of item. Their total is
- * returned. */
+ * returned; below 0: out of memory. */
 double od_linar_constant(const struct od_linar_events *events, float *out);
 
 #endif

@@ -91,6 +91,8 @@ struct od_linar_scratch *od_linar_scratch_new(const struct od_linar_rows *rows)
     return s;
 }
 
+#define LEAST_EXPONENT (-100) /* below it the factor would not be a float; such values are 0 */
+
 /* Zeroes what is cut, multiplies the rest; returns what undoes the multiplication. */
 static float prepare(const struct od_linar_rows *rows, const float *value, uint32_t count,
                      struct od_linar_scratch *s, uint32_t *out_kept)
@@ -107,6 +109,7 @@ static float prepare(const struct od_linar_rows *rows, const float *value, uint3
     int exponent = 0;
     if (most > 0)
         (void)frexpf(most, &exponent);
+    exponent = exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent;
     float factor = ldexpf(1, 15 - exponent); /* the largest lands in [2^14, 2^15) */
     for (uint32_t i = 0; i < count; i++) {
         bool stays = s->size[i] > least || (s->size[i] == least && equal > 0 && equal--);

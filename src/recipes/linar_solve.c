@@ -354,7 +354,10 @@ enum od_status od_linar_solve_sparse(struct od_linar_fit *fit,
     float *constant = malloc(((size_t)fit->rows.items + 1) * sizeof *constant);
     if (!constant)
         return od_fail(err, OD_NO_MEMORY, NULL);
-    (void)od_linar_constant(problem->events, constant);
+    if (od_linar_constant(problem->events, constant) < 0) {
+        free(constant);
+        return od_fail(err, OD_NO_MEMORY, NULL);
+    }
     struct rows_job job = {
         .fit = fit, .problem = problem, .inverse = g, .targets = targets, .constant = constant};
     if (cut_open(&job.cut, &job)) {

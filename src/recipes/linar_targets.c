@@ -221,12 +221,16 @@ void od_linar_sparse_free(struct od_linar_sparse *rows, uint32_t count)
 
 double od_linar_constant(const struct od_linar_events *events, float *out)
 {
-    double total = 0;
-    memset(out, 0, events->item_count * sizeof *out);
+    double total = 0, *sum = calloc((size_t)events->item_count + 1, sizeof *sum);
+    if (!sum)
+        return -1;
     for (uint64_t p = 0; p < events->count; p++)
         if (events->weight[p] > 0) {
-            out[events->item[p + 1]] += events->weight[p];
+            sum[events->item[p + 1]] += (double)events->weight[p];
             total += (double)events->weight[p];
         }
+    for (uint32_t i = 0; i < events->item_count; i++)
+        out[i] = (float)sum[i];
+    free(sum);
     return total;
 }

@@ -37,6 +37,7 @@ struct od_setting_sums {
     struct od_seq_ask ask;
     struct od_words names; /* its columns are the words */
     uint32_t *word;        /* [named columns of ask] OD_NO_CODE: left out */
+    uint32_t *field;       /* [words] the first word of the same field */
     uint32_t items, words;
     uint32_t stride;        /* every so many users are heard */
     uint64_t *at;           /* [items + 1] the item's events among those heard */

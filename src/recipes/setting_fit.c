@@ -25,6 +25,12 @@ static size_t words_of(const struct od_setting_sums *s, uint32_t user, uint64_t 
     for (size_t i = 0; i < count; i++)
         if (s->word[out[i].column] != OD_NO_CODE)
             out[n++] = (struct od_word){s->word[out[i].column], out[i].value};
+    for (size_t i = 0; i < n; i++) { /* as od_words_value, which knows of no others */
+        size_t same = 0;
+        for (size_t k = 0; k < n; k++)
+            same += s->field[out[k].column] == s->field[out[i].column];
+        out[i].value = 1 / sqrtf((float)same);
+    }
     return n;
 }
 
@@ -55,6 +61,30 @@ static void count_users(const struct od_setting_sums *s, const uint64_t *end, st
         }
 }
 
+/* "U:AGE" of "U:AGE=30" and "U:AGE in [18, 25)". */
+static struct od_str field_of(struct od_str name)
+{
+    size_t end = 0;
+    while (end < name.len && name.ptr[end] != '=' && name.ptr[end] != ' ')
+        end++;
+    return od_str_sub(name, 0, end);
+}
+
+static enum od_status find_fields(struct od_setting_sums *s)
+{
+    s->field = malloc(((size_t)s->words + 1) * sizeof *s->field);
+    if (!s->field)
+        return OD_NO_MEMORY;
+    for (uint32_t w = 0; w < s->words; w++) {
+        uint32_t first = 0;
+        struct od_str field = field_of(od_dict_text(s->names.names, w));
+        while (!od_str_eq(field_of(od_dict_text(s->names.names, first)), field))
+            first++;
+        s->field[w] = first;
+    }
+    return OD_OK;
+}
+
 static enum od_status choose_words(struct od_setting_sums *s, const uint64_t *end,
                                    struct od_error *err)
 {
@@ -81,8 +111,10 @@ static enum od_status choose_words(struct od_setting_sums *s, const uint64_t *en
             st = od_dict_add(names, od_dict_text(all, c), &code);
         }
     free(order);
-    if (st == OD_OK)
-        return od_words_init(&s->names, names, err);
+    if (st == OD_OK) {
+        st = od_words_init(&s->names, names, err);
+        return st == OD_OK ? find_fields(s) : st;
+    }
     od_dict_free(names);
     return st;
 }
@@ -224,6 +256,7 @@ void od_setting_sums_done(struct od_setting_sums *s)
     od_seq_ask_done(&s->ask);
     od_words_done(&s->names);
     free(s->word);
+    free(s->field);
     free(s->at);
     free(s->event);
     free(s->user);

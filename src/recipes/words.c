@@ -90,15 +90,16 @@ enum od_status od_words_open(struct od_words *words, const struct od_image *imag
     if (st != OD_OK)
         return st;
     struct od_dict *names = od_dict_new();
+    bool twice = false;
     st = names ? OD_OK : OD_NO_MEMORY;
-    for (uint32_t i = 0, code; i < dict.count && st == OD_OK; i++) {
+    for (uint32_t i = 0, code; i < dict.count && st == OD_OK && !twice; i++) {
         st = od_dict_add(names, od_image_dict_text(&dict, i), &code);
-        if (st == OD_OK && code != i)
-            st = od_fail(err, OD_CORRUPT, "Section %s names a column twice.", section);
+        twice = st == OD_OK && code != i;
     }
-    if (st != OD_OK) {
+    if (st != OD_OK || twice) {
         od_dict_free(names);
-        return od_fail(err, st, NULL);
+        return twice ? od_fail(err, OD_CORRUPT, "Section %s names a column twice.", section)
+                     : od_fail(err, st, NULL);
     }
     return od_words_init(words, names, err);
 }

@@ -362,7 +362,7 @@ static void who_did_not_is_remembered(void **state)
     od_training_free(t);
 }
 
-/* Its scores told at twice their temperature, the blend is half as sure as it should be. */
+/* Its scores told at four times a temperature, the blend is a quarter as sure as it would be. */
 static void a_blend_too_flat_after_a_pause_is_sharpened(void **state)
 {
     (void)state;
@@ -384,7 +384,8 @@ static void a_blend_too_flat_after_a_pause_is_sharpened(void **state)
     for (uint64_t e = 0; e < t->user_start[USERS]; e++)
         count[t->item[e]]++;
     const struct od_blend_facts facts = {t, judges, judge_count, NULL, 0, count, &recent, NULL};
-    assert_int_equal(od_blend_away_fit(&facts, m.model, h.temperature, 2, &as_it_is, NULL), OD_OK);
+    assert_int_equal(od_blend_away_fit(&facts, m.model, h.temperature / 2, 2, &as_it_is, NULL),
+                     OD_OK);
     assert_int_equal(od_blend_away_fit(&facts, m.model, 2 * h.temperature, 2, &flat, NULL), OD_OK);
     assert_true(as_it_is.judges > 100 && as_it_is.sharp >= 1);
     assert_true(flat.serves && flat.sharp > as_it_is.sharp && flat.gain > as_it_is.gain);

@@ -60,6 +60,14 @@ static void some_judges_are_asked_when_somebody_returns(void **state)
         returns += place == EVENTS - VISIT;
     }
     assert_int_equal(returns, count / 3);
+    /* every second judge, and every third, is asked about a return as often as the others */
+    for (size_t step = 2; step <= 3; step++)
+        for (size_t first = 0; first < step; first++) {
+            size_t some = 0, all = 0;
+            for (size_t j = first; j < count; j += step, all++)
+                some += judges[j].end - judges[j].start == EVENTS - VISIT;
+            assert_true(some * 4 > all && some * 5 < all * 2);
+        }
     free(judges);
     od_training_free(t);
 }

@@ -321,6 +321,30 @@ static void categories_of_a_context_are_words(void **state)
     world_done(&w);
 }
 
+/* Everybody likes a, and something that one other likes too and that is no word. */
+static void categories_without_a_word_take_no_weight(void **state)
+{
+    (void)state;
+    struct world w = {.training = toy_random(300, ITEMS, 9, 5)};
+    shelf_init_of(&w.users, "Users", "USER_ID",
+                  ",{\"name\":\"LIKES\",\"type\":\"string\",\"categorical\":true}");
+    uint64_t events = w.training->event_count;
+    for (unsigned u = 0; u < w.training->user_count; u++) {
+        char id[16], likes[24];
+        snprintf(id, sizeof id, "u%05u", u);
+        snprintf(likes, sizeof likes, "a|own%u", u / 2);
+        shelf_put(&w.users, id, (const char *[]){likes});
+    }
+    w.training->user_table = w.users.table;
+    struct od_setting_sums sums;
+    assert_int_equal(od_setting_sums_init(&sums, w.training, w.training->user_start + 1, 1, NULL),
+                     OD_OK);
+    assert_int_equal(sums.words, 1);
+    assert_true(fabs(sums.mass[0] - (double)events) < 1e-6 * (double)events);
+    od_setting_sums_done(&sums);
+    world_done(&w);
+}
+
 static void a_number_in_a_bin_without_a_column_says_nothing(void **state)
 {
     (void)state;
@@ -557,6 +581,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_says_nothing),
         cmocka_unit_test(records_that_tell_nothing_know_nobody),
         cmocka_unit_test(categories_of_a_context_are_words),
+        cmocka_unit_test(categories_without_a_word_take_no_weight),
         cmocka_unit_test(a_number_in_a_bin_without_a_column_says_nothing),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(newcomers_are_told_apart),

@@ -144,6 +144,11 @@ static void replay_tells_events_as_they_came(void **state)
     od_buf_clear(&seen.text);
     ok(f, od_events_replay(od_store_as_reader(f->store), D1, 2, 0, note, &seen, &f->err));
     assert_true(od_str_eq_c(od_buf_view(&seen.text), "u2:c "));
+    e.event_id = OD_STR("id2"); /* of an answer, which knows what it showed */
+    e.body = OD_STR("{\"RECOMMENDATION_ID\":\"RID-1\"}");
+    assert_true(append(f, D1, e));
+    ok(f, od_events_replay(od_store_as_reader(f->store), D1, 3, 0, note, &seen, &f->err));
+    assert_text(seen.last.body, "{\"RECOMMENDATION_ID\":\"RID-1\"}");
     od_buf_done(&seen.text);
 }
 
