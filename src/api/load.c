@@ -78,7 +78,9 @@ static enum od_status feed_event(void *context, const struct od_event *event)
                                  .item = event->item,
                                  .action = f->loading->info.type == OD_ACTION_INTERACTIONS,
                                  .type = event->type,
-                                 .time_s = event->time_s};
+                                 .time_s = event->time_s,
+                                 .has_value = event->has_value,
+                                 .value = event->value};
     enum od_status s = event->body.len ? read_impression(f, event->body, &live) : OD_OK;
     if (s == OD_OK)
         s = od_reload_event(f->loading->reload, &live);

@@ -134,6 +134,8 @@ static enum od_status make_event_live(struct od_app *app, struct od_call *call, 
                                  .action = call->put->target->type == OD_ACTION_INTERACTIONS,
                                  .type = e->type,
                                  .time_s = e->time_s,
+                                 .has_value = e->has_value,
+                                 .value = e->value,
                                  .out_joined = out_joined,
                                  .impression = in.impression->items,
                                  .impression_count = in.impression->count};

@@ -32,19 +32,21 @@ static enum od_status tell(struct loading *l, uint32_t rows)
 /* ---- events ---- */
 
 struct event_columns {
-    size_t user, session, item, type, time, shown;
+    size_t user, session, item, type, value, time, shown;
 };
 
 static bool find_columns(const struct od_schema *schema, struct event_columns *out)
 {
     out->user = od_schema_find(schema, OD_STR("USER_ID"));
+    out->value = od_schema_find(schema, OD_STR("EVENT_VALUE"));
     out->session = od_schema_find(schema, OD_STR("SESSION_ID"));
     out->item = od_schema_find(schema, OD_STR("ITEM_ID"));
     out->type = od_schema_find(schema, OD_STR("EVENT_TYPE"));
     out->time = od_schema_find(schema, OD_STR("TIMESTAMP"));
     out->shown = od_schema_find(schema, OD_STR("IMPRESSION"));
     return out->user != SIZE_MAX && out->session != SIZE_MAX && out->item != SIZE_MAX &&
-           out->type != SIZE_MAX && out->time != SIZE_MAX && out->shown != SIZE_MAX;
+           out->type != SIZE_MAX && out->value != SIZE_MAX && out->time != SIZE_MAX &&
+           out->shown != SIZE_MAX;
 }
 
 static struct od_str text_at(const struct od_chunk *chunk, size_t column, uint32_t row)
@@ -61,8 +63,9 @@ static enum od_status feed_events(struct loading *l, const struct od_schema *sch
     if (!find_columns(schema, &at))
         return od_fail(l->err, OD_CORRUPT, "The folded events have not the columns they should.");
     for (uint32_t row = 0; row < chunk->row_count; row++) {
-        struct od_value time;
+        struct od_value time, value;
         od_chunk_value(chunk, at.time, row, &time);
+        od_chunk_value(chunk, at.value, row, &value);
         struct od_str type = text_at(chunk, at.type, row), shown = text_at(chunk, at.shown, row);
         struct od_str list[OD_MAX_RESULTS];
         size_t count = 0;
@@ -74,7 +77,9 @@ static enum od_status feed_events(struct loading *l, const struct od_schema *sch
                                       .type = type.ptr ? type : OD_STR(""),
                                       .impression = count ? list : NULL,
                                       .impression_count = count,
-                                      .time_s = time.integer};
+                                      .time_s = time.integer,
+                                      .has_value = value.kind == OD_VALUE_REAL,
+                                      .value = value.real};
         enum od_status s = od_reload_event(l->reload, &event);
         if (s != OD_OK && s != OD_LIMIT) /* one event type too many: as at the server's start */
             return od_fail(l->err, s, NULL);

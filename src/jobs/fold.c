@@ -37,6 +37,7 @@ static const char activity_schema[] =
     "{\"name\":\"USER_ID\",\"type\":\"string\"},{\"name\":\"ITEM_ID\",\"type\":\"string\"},"
     "{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
     "{\"name\":\"EVENT_TYPE\",\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"EVENT_VALUE\",\"type\":[\"null\",\"float\"]},"
     "{\"name\":\"SESSION_ID\",\"type\":[\"null\",\"string\"]},"
     "{\"name\":\"IMPRESSION\",\"type\":[\"null\",\"string\"]}],\"version\":\"1.0\"}";
 
@@ -61,10 +62,11 @@ static enum od_status add_activity(void *context, const struct od_event *event)
         text_or_null(event->item),
         {.kind = OD_VALUE_INTEGER, .integer = event->time_s},
         text_or_null(event->type),
+        {.kind = event->has_value ? OD_VALUE_REAL : OD_VALUE_NULL, .real = event->value},
         text_or_null(event->session),
         text_or_null(shown),
     };
-    bool anybody = known || values[4].kind != OD_VALUE_NULL;
+    bool anybody = known || values[5].kind != OD_VALUE_NULL;
     if (!anybody || values[1].kind == OD_VALUE_NULL)
         return OD_OK;
     return add_row(f, values);

@@ -26,6 +26,17 @@ column_of(const struct od_schema *schema, const struct od_chunk *chunk, const ch
                : NULL;
 }
 
+/* Likewise, of numbers of any type. */
+static const struct od_chunk_column *numbers_of(const struct od_schema *schema,
+                                                const struct od_chunk *chunk, const char *name)
+{
+    size_t at = od_schema_find(schema, od_str_c(name));
+    if (at == SIZE_MAX || at >= chunk->column_count)
+        return NULL;
+    const struct od_chunk_column *column = &chunk->columns[at];
+    return column->reals || column->integers ? column : NULL;
+}
+
 static bool is_null(const struct od_chunk_column *column, uint32_t row)
 {
     return column->nulls && od_bitmap_get(column->nulls, row);
@@ -138,8 +149,15 @@ static bool lists(struct od_str cell, struct od_str item)
 
 struct interaction_columns {
     enum od_dataset_type of;
-    const struct od_chunk_column *user, *item, *time, *type, *impression;
+    const struct od_chunk_column *user, *item, *time, *type, *value, *impression;
 };
+
+static uint16_t value_of(const struct od_chunk_column *value, uint32_t row)
+{
+    if (!value || is_null(value, row))
+        return 0;
+    return od_history_value(true, value->reals ? value->reals[row] : (double)value->integers[row]);
+}
 
 static enum od_status add_rows(struct od_live *live, struct od_activity *activity,
                                const struct interaction_columns *columns, uint32_t row_count,
@@ -165,6 +183,7 @@ static enum od_status add_rows(struct od_live *live, struct od_activity *activit
             .time = columns->time->integers[i],
             .item_row = rows[columns->item->codes[i]],
             .type = typed ? types[columns->type->codes[i]] : 0,
+            .value = value_of(columns->value, i),
         };
         status =
             od_histories_add_later(activity->histories, names[columns->user->codes[i]], &event);
@@ -192,6 +211,7 @@ enum od_status od_bulk_interactions(struct od_live *live, struct od_activity *ac
         .item = column_of(schema, chunk, id_field(schema->type), true),
         .time = column_of(schema, chunk, "TIMESTAMP", false),
         .type = column_of(schema, chunk, "EVENT_TYPE", true),
+        .value = numbers_of(schema, chunk, "EVENT_VALUE"),
         .impression = column_of(schema, chunk, "IMPRESSION", true),
     };
     if (!columns.user || !columns.item || !columns.time || !in_bounds(columns.user, rows) ||

@@ -26,6 +26,8 @@
 #include "serve/history_inner.h"
 
 #include <assert.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -302,6 +304,37 @@ static enum od_status grow(struct od_histories *histories, struct od_history_ent
     return OD_OK;
 }
 
+uint16_t od_history_value(bool has_value, double value)
+{
+    if (!has_value || isnan(value))
+        return 0;
+    float most = value < 0 ? -FLT_MAX : FLT_MAX; /* as training keeps it */
+    float kept = fabs(value) > (double)FLT_MAX ? most : (float)value;
+    return (uint16_t)(1 + od_hash(&kept, sizeof kept, 0) % UINT16_MAX);
+}
+
+bool od_history_same(const struct od_history_event *a, const struct od_history_event *b)
+{
+    return a->time == b->time && a->item_row == b->item_row && a->type == b->type &&
+           a->value == b->value;
+}
+
+bool od_history_holds(const struct od_history_entry *entry, const struct od_history_event *event)
+{
+    uint32_t low = 0, high = entry->count; /* where those later than event begin */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (od_history_at(entry, middle)->time > event->time)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    bool same = false;
+    while (!same && low > 0 && od_history_at(entry, low - 1)->time == event->time)
+        same = od_history_same(od_history_at(entry, --low), event);
+    return same;
+}
+
 enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
                                 const struct od_history_event *event)
 {
@@ -310,6 +343,8 @@ enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
     enum od_status status = od_history_touch(histories, od_history_root(histories, name), &entry);
     if (status != OD_OK)
         return status;
+    if (od_history_holds(entry, event))
+        return OD_OK;
     if (entry->count == OD_HISTORY_EVENTS) {
         if (event->time < od_history_at(entry, 0)->time)
             return OD_OK;
@@ -332,16 +367,20 @@ enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
 /* ---- joining ---- */
 
 /* Merges from the back: the newest survive, and of equal times the second entry's count as later.
- */
-static void merge(const struct od_history_entry *first, const struct od_history_entry *second,
-                  struct od_history_event *out, uint32_t count)
+ * They end at out + OD_HISTORY_EVENTS; returns how many they are. */
+static uint32_t merge(const struct od_history_entry *first, const struct od_history_entry *second,
+                      struct od_history_event *out)
 {
-    uint32_t a = first->count, b = second->count;
-    for (uint32_t i = count; i > 0; i--) {
+    uint32_t a = first->count, b = second->count, at = OD_HISTORY_EVENTS;
+    while (at > 0 && (a > 0 || b > 0)) {
         bool from_second = b > 0 && (a == 0 || od_history_at(second, b - 1)->time >=
                                                    od_history_at(first, a - 1)->time);
-        out[i - 1] = from_second ? *od_history_at(second, --b) : *od_history_at(first, --a);
+        const struct od_history_event *event =
+            from_second ? od_history_at(second, --b) : od_history_at(first, --a);
+        if (!from_second || !od_history_holds(first, event))
+            out[--at] = *event;
     }
+    return OD_HISTORY_EVENTS - at;
 }
 
 /* The entries of two names, both in memory. */
@@ -365,14 +404,14 @@ static enum od_status unite(struct od_histories *histories, uint32_t user_root,
     bool user_wins = user->rank >= session->rank;
     struct od_history_entry *winner = user_wins ? user : session;
     struct od_history_entry *loser = user_wins ? session : user;
-    uint32_t total = (uint32_t)user->count + session->count;
-    uint32_t count = total < OD_HISTORY_EVENTS ? total : OD_HISTORY_EVENTS;
     if (loser->count > 0) {
-        uint32_t cap = od_history_ring_size(count);
+        struct od_history_event merged[OD_HISTORY_EVENTS];
+        uint32_t total = (uint32_t)user->count + session->count;
+        uint32_t count = merge(user, session, merged), cap = od_history_ring_size(count);
         struct od_history_event *ring = malloc(cap * sizeof *ring);
         if (!ring)
             return OD_NO_MEMORY;
-        merge(user, session, ring, count);
+        memcpy(ring, merged + OD_HISTORY_EVENTS - count, count * sizeof *ring);
         histories->events -= total - count;
         od_history_set_ring(histories, winner, ring, cap, count);
     }

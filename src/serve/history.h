@@ -2,8 +2,10 @@
  *
  * A "name" is a user's or a session's (activity.h). Events are
  * kept in order of time, events of equal time in order of arrival, and at most OD_HISTORY_EVENTS a
- * name, the newest. What nothing happened to since a file of histories was written
- * (history_file.h) lies there and not in memory. Nothing here locks: the owner does. */
+ * name, the newest. Events of a name that are equal in all of od_history_event are kept once, as in
+ * training (data.md section 7): whoever imports what was put already finds it there once. What
+ * nothing happened to since a file of histories was written (history_file.h) lies there and not in
+ * memory. Nothing here locks: the owner does. */
 #ifndef OD_SERVE_HISTORY_H
 #define OD_SERVE_HISTORY_H
 
@@ -13,7 +15,10 @@ struct od_history_event {
     int64_t time;      /* seconds since 1970 */
     uint32_t item_row; /* row in the group's item table */
     uint16_t type;     /* code in the group's event types */
+    uint16_t value;    /* od_history_value of its EVENT_VALUE */
 };
+/* A mark that differs for different values, but for one pair in 65,535. */
+uint16_t od_history_value(bool has_value, double value);
 
 struct od_histories;
 struct od_history_file;

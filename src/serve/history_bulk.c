@@ -5,7 +5,7 @@
  * collected, OD_HISTORY_PENDING at a time (48 MiB while a group is loaded), brought into the order
  * of names by a counting sort, which keeps the order of arrival, and each user's are merged into
  * the ring at once. The result is what adding them one by one leaves: of events sorted by time,
- * those of equal time in order of arrival, the newest OD_HISTORY_EVENTS. */
+ * those of equal time in order of arrival, each once, the newest OD_HISTORY_EVENTS. */
 #include "serve/history_inner.h"
 
 #include <assert.h>
@@ -52,12 +52,29 @@ static void merge(const struct od_history_entry *entry, const struct od_history_
     }
 }
 
+/* Keeps, of events in order of time, those that are neither in the entry nor before. */
+static uint32_t keep_new(const struct od_history_entry *entry, struct od_history_event *events,
+                         uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t from = kept;
+        bool known = od_history_holds(entry, &events[i]);
+        while (!known && from > 0 && kept - from < OD_HISTORY_EVENTS &&
+               events[from - 1].time == events[i].time)
+            known = od_history_same(&events[--from], &events[i]);
+        if (!known)
+            events[kept++] = events[i];
+    }
+    return kept;
+}
+
 static enum od_status add_sorted(struct od_histories *histories, uint32_t name,
-                                 const struct od_history_event *events, uint32_t count)
+                                 struct od_history_event *events, uint32_t count)
 {
     struct od_history_entry *entry;
     enum od_status status = od_history_touch(histories, od_history_root(histories, name), &entry);
-    if (status != OD_OK)
+    if (status != OD_OK || (count = keep_new(entry, events, count)) == 0)
         return status;
     uint32_t before = entry->count, total = before + count;
     uint32_t kept = total < OD_HISTORY_EVENTS ? total : OD_HISTORY_EVENTS;

@@ -310,7 +310,8 @@ void od_history_file_events(const struct od_history_file *file, uint32_t node, u
     for (uint32_t i = 0; i < count; i++)
         out[i] = (struct od_history_event){.time = in[i].time,
                                            .item_row = file->row_of[in[i].item],
-                                           .type = file->type_of[in[i].type]};
+                                           .type = file->type_of[in[i].type],
+                                           .value = in[i].value};
 }
 
 uint64_t od_history_file_event_count(const struct od_history_file *file)

@@ -53,6 +53,9 @@ enum od_status od_history_touch(struct od_histories *histories, uint32_t name,
 /* The node that holds the history of a name. */
 uint32_t od_history_root(const struct od_histories *histories, uint32_t name);
 struct od_history_event *od_history_at(const struct od_history_entry *entry, uint32_t index);
+bool od_history_same(const struct od_history_event *a, const struct od_history_event *b);
+/* Whether the entry has the very same event. */
+bool od_history_holds(const struct od_history_entry *entry, const struct od_history_event *event);
 /* The size of ring that holds count events. */
 uint32_t od_history_ring_size(uint32_t count);
 /* Puts ring, from malloc, in place of the entry's. */

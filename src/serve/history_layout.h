@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define OD_HISTORY_MAGIC   "ODHIST1\n"
-#define OD_HISTORY_VERSION 2u /* 1: sessions and users of one id were one */
+#define OD_HISTORY_VERSION 2u /* 1: sessions and users of one id were one, no value */
 #define OD_HISTORY_ALIGN   64u
 #define OD_HISTORY_BLOCK   (1u << 20) /* bytes a step of the body's checksum */
 #define OD_HISTORY_SEED    0x4F44484953543101ULL
@@ -36,7 +36,7 @@ struct od_history_name_record {
 struct od_history_event_record {
     int64_t time;
     uint32_t item;
-    uint16_t type, zero;
+    uint16_t type, value; /* od_history_value */
 };
 
 struct od_history_fact_record {

@@ -176,7 +176,7 @@ static enum od_status put_ring(struct writer *w, uint32_t node)
     for (uint32_t i = 0; i < count; i++) {
         const struct od_history_event *event = e ? od_history_at(e, i) : &events[i];
         records[i] = (struct od_history_event_record){event->time, w->code_of[event->item_row],
-                                                      event->type, 0};
+                                                      event->type, event->value};
     }
     return put(w, records, count * sizeof *records);
 }

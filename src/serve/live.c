@@ -217,6 +217,7 @@ static enum od_status resolve_locked(struct od_live *live, const struct od_live_
     if (status != OD_OK)
         return status;
     resolved.event.time = event->time_s;
+    resolved.event.value = od_history_value(event->has_value, event->value);
     for (size_t i = 0; i < event->impression_count; i++) {
         uint32_t row = od_table_find(table, event->impression[i]);
         if (row != OD_NO_ROW)

@@ -41,6 +41,8 @@ struct od_live_event {
     bool action;        /* an action interaction: item is an action */
     struct od_str type; /* "" when none */
     int64_t time_s;
+    bool has_value;
+    double value;                    /* EVENT_VALUE */
     const struct od_str *impression; /* items shown with it, explicit or by recommendation id */
     size_t impression_count;         /* at most OD_MAX_RESULTS */
     bool *out_joined; /* NULL, or set to true when session came to user by this event */

@@ -126,6 +126,7 @@ static enum od_status event_row(const struct log_read *read, struct od_sql_stmt 
 
 static enum od_status replay_row(const struct log_read *read, struct od_sql_stmt *stmt)
 {
+    bool has_value = !od_sql_is_null(stmt, 6);
     const struct od_event event = {
         .seq = od_sql_get_i64(stmt, 0),
         .user = od_sql_get_text(stmt, 1),
@@ -133,7 +134,9 @@ static enum od_status replay_row(const struct log_read *read, struct od_sql_stmt
         .item = od_sql_get_text(stmt, 3),
         .type = od_sql_get_text(stmt, 4),
         .time_s = od_sql_get_i64(stmt, 5),
-        .body = od_sql_get_text(stmt, 6),
+        .has_value = has_value,
+        .value = has_value ? od_sql_get_double(stmt, 6) : 0,
+        .body = od_sql_get_text(stmt, 7),
     };
     return read->each_event(read->context, &event);
 }
@@ -158,7 +161,7 @@ enum od_status od_events_replay(struct od_store_reader *reader, struct od_str da
 {
     const struct log_read read = {
         .sql = reader->sql,
-        .page = "SELECT seq, person, session, item, event_type, time_s, "
+        .page = "SELECT seq, person, session, item, event_type, time_s, event_value, "
                 "CASE WHEN body LIKE '%\"IMPRESSION\":%' OR body LIKE '%\"RECOMMENDATION_ID\":%' "
                 "THEN body END FROM event WHERE dataset = $1 AND seq > $2 AND seq <= $3 ORDER BY "
                 "seq LIMIT $4",

@@ -297,7 +297,7 @@ enum od_status od_events_read(struct od_store_reader *reader, struct od_str data
                               void *context, struct od_error *err) OD_MUST_USE;
 /* The same for whoever replays what happened: user and session as the event said them, so that
  * sessions are joined in the order in which they were; of the body nothing unless it tells what was
- * shown, by a list or by the id of an answer. No ids, no values. */
+ * shown, by a list or by the id of an answer. No ids. */
 enum od_status od_events_replay(struct od_store_reader *reader, struct od_str dataset,
                                 int64_t after_seq, int64_t up_to_seq,
                                 enum od_status (*each)(void *context, const struct od_event *event),

@@ -38,6 +38,15 @@ def same(a, b):
     return all(b[user] == pytest.approx(scores, rel=1e-3, abs=1e-5) for user, scores in a.items())
 
 
+def crowd():
+    return [(f"crowd-{i}", CANDIDATES[i % len(CANDIDATES)], TIME_0 + i, "view", "", "") for i in range(CROWD)]
+
+
+def load_more(world, rows):
+    columns = ["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "DEVICE"]
+    load(world.server, world.datasets["INTERACTIONS"], csv_text(columns, rows), mode="INCREMENTAL")
+
+
 def grow(world, count):
     """Events of users never met."""
     name = unique("crowd")
@@ -54,9 +63,7 @@ def test_an_evicted_user_is_answered_as_before(world):
     assert not same({"x": before[users[0]]}, {"x": before[users[1]]})
     assert metric(server, "ondol_histories_evicted") == 0 and not files(server)
 
-    rows = [(f"crowd-{i}", CANDIDATES[i % len(CANDIDATES)], TIME_0 + i, "view", "", "") for i in range(CROWD)]
-    load(server, world.datasets["INTERACTIONS"],
-         csv_text(["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "DEVICE"], rows), mode="INCREMENTAL")
+    load_more(world, crowd())
     assert metric(server, "ondol_histories_evicted") >= CROWD
     assert metric(server, "ondol_history_bytes") < 1 << 20
     assert len(files(server)) == 1
@@ -93,6 +100,25 @@ def test_an_evicted_user_is_answered_as_before(world):
     assert "damaged" in server.tail()
     assert same(came_back, answers(world, users))
     assert metric(server, "ondol_history_events") == events
+
+
+def test_what_was_put_and_is_imported_too_is_there_once(world):
+    server, when = world.server, TIME_0 + 77
+    server.events.put_events(
+        trackingId=world.tracking_id, sessionId="both", userId="both",
+        eventList=[{"eventType": "view", "itemId": item, "sentAt": when, "eventValue": 9.9} for item in CANDIDATES[:3]])
+    events = metric(server, "ondol_history_events")
+    before = answers(world, ["both"])
+    put_too = [("both", item, when, "view", "9.9", "") for item in CANDIDATES[:3]]
+    load_more(world, crowd()[:CROWD // 2] + put_too)
+    for again in range(2):
+        assert metric(server, "ondol_history_events") == events
+        assert same(before, answers(world, ["both"]))
+        if not again:
+            server.kill()
+            server.start()
+    load_more(world, crowd()[:CROWD // 2] + [("both", CANDIDATES[0], when, "view", "9.8", "")])
+    assert metric(server, "ondol_history_events") == events + 1
 
 
 def test_a_deleted_user_is_not_in_the_file(world):

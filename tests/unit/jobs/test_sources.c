@@ -280,12 +280,14 @@ static void activity_keeps_what_events_said_of_users_and_sessions(void **state)
     append(f, event(NULL, "s1", "i1", 1));
     append(f, event(NULL, "s2", "i2", 2));
     struct od_event shown = event("u1", "s1", "i3", 3);
+    shown.has_value = true;
+    shown.value = 2.5;
     shown.body = OD_STR("{\"DEVICE\":\"tv\",\"IMPRESSION\":\"i3|i4\"}");
     append(f, shown);
     ok(f, od_fold_activity(io, reader(f), DATASET, 3, path, &count, &f->err));
     assert_int_equal(count, 3);
     assert_string_equal(segment_text(f, path, NULL),
-                        ":i1:1:view:s1:-: :i2:2:view:s2:-: u1:i3:3:view:s1:i3|i4: ");
+                        ":i1:1:view:-:s1:-: :i2:2:view:-:s2:-: u1:i3:3:view:2.5:s1:i3|i4: ");
 }
 
 static void fold_ends_at_its_mark(void **state)

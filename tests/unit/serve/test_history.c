@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -59,6 +61,56 @@ static void events_stay_in_order_of_time_then_arrival(void **state)
     assert_int_equal(od_histories_events(histories), 5);
     assert_int_equal(od_histories_find(histories, OD_STR("v")), OD_NO_CODE);
     od_histories_free(histories);
+}
+
+static void the_same_event_again_is_kept_once(void **state)
+{
+    (void)state;
+    struct od_histories *histories = od_histories_new();
+    struct od_history_event event = {
+        .time = 20, .item_row = 2, .type = 1, .value = od_history_value(true, 9.99)};
+    uint32_t u = name_of(histories, "u");
+    add(histories, "u", 20, 2);
+    add(histories, "u", 20, 3);
+    add(histories, "u", 30, 2);
+    add(histories, "u", 20, 2);
+    EXPECT(histories, "u", 2, 3, 2);
+    assert_int_equal(od_histories_add(histories, u, &event), OD_OK); /* another type and value */
+    assert_int_equal(od_histories_add(histories, u, &event), OD_OK);
+    EXPECT(histories, "u", 2, 3, 2, 2);
+    event.value = od_history_value(true, 10);
+    assert_int_equal(od_histories_add(histories, u, &event), OD_OK);
+    EXPECT(histories, "u", 2, 3, 2, 2, 2);
+    assert_int_equal(od_histories_events(histories), 5);
+
+    add(histories, "s", 10, 1); /* a session told with and without its user */
+    add(histories, "s", 20, 3);
+    add(histories, "s", 30, 4);
+    join(histories, "u", "s");
+    EXPECT(histories, "u", 1, 2, 3, 2, 2, 2, 4);
+    assert_int_equal(od_histories_events(histories), 7);
+
+    for (uint32_t i = 0; i < OD_HISTORY_EVENTS; i++)
+        add(histories, "full", 100 + i, i);
+    add(histories, "full", 100 + OD_HISTORY_EVENTS - 1, OD_HISTORY_EVENTS - 1);
+    uint32_t expected[OD_HISTORY_EVENTS]; /* the oldest made no room for it */
+    for (uint32_t i = 0; i < OD_HISTORY_EVENTS; i++)
+        expected[i] = i;
+    expect(histories, "full", expected, OD_HISTORY_EVENTS);
+    od_histories_free(histories);
+}
+
+/* Values that are one number for training are one here, and none is not 0. */
+static void values_are_told_apart_as_in_training(void **state)
+{
+    (void)state;
+    assert_int_equal(od_history_value(false, 3), 0);
+    assert_int_equal(od_history_value(true, NAN), 0);
+    assert_int_not_equal(od_history_value(true, 0), 0);
+    assert_int_not_equal(od_history_value(true, 1), od_history_value(true, 2));
+    assert_int_equal(od_history_value(true, 0.1), od_history_value(true, (double)0.1f));
+    assert_int_equal(od_history_value(true, 1e300), od_history_value(true, (double)FLT_MAX));
+    assert_int_not_equal(od_history_value(true, 1e300), od_history_value(true, -1e300));
 }
 
 static void a_ring_keeps_the_newest_in_any_order_of_arrival(void **state)
@@ -243,6 +295,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_stay_in_order_of_time_then_arrival),
+        cmocka_unit_test(the_same_event_again_is_kept_once),
+        cmocka_unit_test(values_are_told_apart_as_in_training),
         cmocka_unit_test(a_ring_keeps_the_newest_in_any_order_of_arrival),
         cmocka_unit_test(copying_fewer_gives_the_newest_oldest_first),
         cmocka_unit_test(a_session_joins_its_user_with_what_it_did),

@@ -135,6 +135,38 @@ static void interactions_reload_beside_and_swap(void **state)
     od_live_unref(live);
 }
 
+/* Whoever puts events and imports the log of them at night. */
+static void what_was_put_and_imported_is_there_once(void **state)
+{
+    static const char with_value[] =
+        "{\"type\":\"record\",\"name\":\"Interactions\",\"namespace\":\"x\",\"version\":\"1.0\","
+        "\"fields\":[{\"name\":\"USER_ID\",\"type\":\"string\"},"
+        "{\"name\":\"ITEM_ID\",\"type\":\"string\"},{\"name\":\"TIMESTAMP\",\"type\":\"long\"},"
+        "{\"name\":\"EVENT_TYPE\",\"type\":\"string\"},"
+        "{\"name\":\"EVENT_VALUE\",\"type\":[\"null\",\"float\"]}]}";
+    struct fixture *f = *state;
+    struct od_schema schema;
+    parse_schema(&f->arena, with_value, &schema);
+    const char *cells[] = {"u", "i001", "10", "view", "9.9", "u", "i001", "10", "view", NULL,
+                           "u", "i001", "10", "view", "9.9", "u", "i001", "10", "buy",  "9.9"};
+    struct od_chunk chunk = chunk_of(&f->arena, &schema, cells, 4);
+    struct od_reload *reload = begin(f, OD_INTERACTIONS);
+    assert_int_equal(od_reload_chunk(reload, &schema, &chunk), OD_OK);
+    struct od_live_event put = event_of("u", NULL, "i001", "view", 10), other = put;
+    put.has_value = other.has_value = true;
+    put.value = 9.9;
+    other.value = 9.8;
+    assert_int_equal(od_reload_event(reload, &put), OD_OK);
+    assert_int_equal(od_reload_event(reload, &other), OD_OK);
+    assert_int_equal(od_reload_commit(reload, &f->err), OD_OK);
+    struct od_serve_counts counts;
+    od_serve_counts(f->serve, &counts);
+    assert_int_equal(counts.history_events, 4);
+    event(f, "u", NULL, "i001", "view", 10); /* without a value, as one of the file */
+    od_serve_counts(f->serve, &counts);
+    assert_int_equal(counts.history_events, 4);
+}
+
 static void items_keep_their_rows_through_a_reload(void **state)
 {
     struct fixture *f = *state;
@@ -319,6 +351,7 @@ int main(void)
         CASE(events_without_a_name_or_item_or_group_are_refused),
         CASE(counts_tell_what_is_held),
         CASE(interactions_reload_beside_and_swap),
+        CASE(what_was_put_and_imported_is_there_once),
         CASE(items_keep_their_rows_through_a_reload),
         CASE(users_reload_too),
         CASE(a_reload_does_not_land_on_a_changed_dataset),

@@ -128,6 +128,8 @@ static void replay_tells_events_as_they_came(void **state)
     assert_true(append(f, D1, event("u1", "s", "b", NULL, 2)));
     e = event("u2", "s", "c", "id", 3);
     e.body = OD_STR("{\"k\":1,\"IMPRESSION\":\"x|y\"}");
+    e.has_value = true;
+    e.value = 2.5;
     assert_true(append(f, D1, e));
     expect_log(f, D1, "u2:a u1:b u2:c ");
     struct seen seen = {.arena = &f->arena};
@@ -137,10 +139,13 @@ static void replay_tells_events_as_they_came(void **state)
     assert_text(seen.last.body, "{\"k\":1,\"IMPRESSION\":\"x|y\"}");
     assert_text(seen.last.session, "s");
     assert_int_equal(seen.last.time_s, 3);
+    assert_true(seen.last.has_value);
+    assert_true(seen.last.value == 2.5);
     od_buf_clear(&seen.text);
     ok(f, od_events_replay(od_store_as_reader(f->store), D1, 0, 1, note, &seen, &f->err));
     assert_true(od_str_eq_c(od_buf_view(&seen.text), ":a "));
     assert_null(seen.last.body.ptr); /* it only looks like one */
+    assert_false(seen.last.has_value);
     od_buf_clear(&seen.text);
     ok(f, od_events_replay(od_store_as_reader(f->store), D1, 2, 0, note, &seen, &f->err));
     assert_true(od_str_eq_c(od_buf_view(&seen.text), "u2:c "));
