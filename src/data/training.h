@@ -50,6 +50,7 @@ struct od_training {
     const struct od_training_lists *lists; /* NULL: no IMPRESSION column */
     const uint32_t *impressions; /* [item_count] events whose list holds it; NULL likewise */
     int64_t first_time, last_time;
+    uint64_t outlying_times;           /* events whose time was bounded by that of the others */
     const struct od_table *item_table; /* may be NULL; rows are NOT item codes: look up by id */
     const struct od_table *user_table; /* may be NULL */
     bool dealt;    /* users' events are in an order by chance (recipes/unordered.h) */
@@ -84,9 +85,9 @@ enum od_status od_training_add_chunk(struct od_training_builder *builder,
 enum od_status od_training_add_event(struct od_training_builder *builder, struct od_str user,
                                      struct od_str item, struct od_str type, int64_t time,
                                      bool has_value, double value) OD_MUST_USE;
-/* Sorts, drops rows identical in user, item, type, time and value (the first stays), freezes. The
- * result owns everything it points to (but the tables) and is freed with od_training_free. The
- * builder is empty afterwards.
+/* Sorts, drops rows identical in user, item, type, time and value (the first stays), gives times
+ * far outside the others' the first or last of these, freezes. The result owns everything it points
+ * to (but the tables) and is freed with od_training_free. The builder is empty afterwards.
  */
 enum od_status od_training_finish(struct od_training_builder *builder, struct od_training **out,
                                   struct od_error *err) OD_MUST_USE;

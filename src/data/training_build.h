@@ -63,6 +63,10 @@ enum od_status od_training_builder_open(struct od_training_builder *builder) OD_
 /* Frees the events and dictionaries and leaves an empty builder. */
 void od_training_builder_empty(struct od_training_builder *builder);
 
+struct od_training_owned;
+/* Gives outlying times the first or last of the others: training_times.c. */
+enum od_status od_training_bound_times(struct od_training_owned *owned) OD_MUST_USE;
+
 /* A training set and what it owns. */
 struct od_training_owned {
     struct od_training view; /* first: od_training_free gets its address */

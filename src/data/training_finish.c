@@ -7,7 +7,8 @@
  *   3. each user's events are put in time order, keeping the order of arrival among equal times;
  *      users whose events already are in order (the usual case) cost one pass;
  *   4. events equal in every field are kept once, the first;
- *   5. everything is hashed in this canonical order.
+ *   5. times far outside the others' are bounded (training_times.c);
+ *   6. everything is hashed in this canonical order.
  *
  * Step 3 needs 36 bytes for each event of the largest user that is out of order. */
 #include "data/training.h"
@@ -466,6 +467,8 @@ static enum od_status build(struct od_training_owned *o, struct od_training_buil
         s = order_users(o);
     if (s == OD_OK)
         s = drop_repeats(o);
+    if (s == OD_OK)
+        s = od_training_bound_times(o);
     if (s == OD_OK)
         s = od_context_freeze(o, b);
     return s == OD_OK ? od_rules_weigh(b, o->types, &o->type_weight) : s;

@@ -138,6 +138,8 @@ static void put_data(struct od_run *run, struct od_buf *out)
     }
     od_buf_printf(out, ",\"fromSeconds\":%lld,\"toSeconds\":%lld", (long long)t->first_time,
                   (long long)t->last_time);
+    if (t->outlying_times)
+        od_buf_printf(out, ",\"outlyingTimes\":%llu", (unsigned long long)t->outlying_times);
     if (run->items)
         od_buf_printf(out, ",\"itemRecords\":%u", od_table_row_count(run->items));
     if (run->users)

@@ -257,6 +257,54 @@ static void a_second_full_of_events_keeps_first_arrivals(void **state)
     od_training_free(t);
 }
 
+/* Days 0 to 89 of 2023 for one user each, and one user's events of other times. */
+static struct od_training *ninety_days(const int64_t *more, int count)
+{
+    const int64_t start = 1672531200, day = 86400;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    for (int i = 0; i < 900; i++) {
+        char user[16], item[16];
+        (void)snprintf(user, sizeof user, "u%d", i % 90);
+        (void)snprintf(item, sizeof item, "i%d", i % 7);
+        assert_int_equal(od_training_add_event(b, od_str_c(user), od_str_c(item), OD_STR_NONE,
+                                               start + i % 90 * day + i, false, 0),
+                         OD_OK);
+    }
+    for (int i = 0; i < count; i++)
+        assert_int_equal(
+            od_training_add_event(b, OD_STR("odd"), OD_STR("i0"), OD_STR_NONE, more[i], false, 0),
+            OD_OK);
+    return finish(b);
+}
+
+static void times_that_are_none_are_bounded_by_the_others(void **state)
+{
+    (void)state;
+    struct od_training *plain = ninety_days(NULL, 0);
+    assert_int_equal(plain->outlying_times, 0);
+    const int64_t first = plain->first_time, last = plain->last_time;
+    od_training_free(plain);
+
+    const int64_t odd[] = {INT64_MIN, 0, 1672531200500, INT64_MAX, 4332700800, 1672600000};
+    struct od_training *t = ninety_days(odd, 6);
+    assert_int_equal(t->outlying_times, 5);
+    assert_int_equal(t->first_time, first);
+    assert_int_equal(t->last_time, last);
+    uint32_t user = od_dict_find(t->users, OD_STR("odd"));
+    const int64_t want[] = {first, first, 1672600000, last, last, last};
+    assert_int_equal(t->user_start[user + 1] - t->user_start[user], 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(t->time[t->user_start[user] + (uint64_t)i], want[i]);
+    od_training_free(t);
+
+    const int64_t early[] = {first - 200 * (int64_t)86400, last + 200 * (int64_t)86400};
+    t = ninety_days(early, 2); /* half a year off is still somebody's past */
+    assert_int_equal(t->outlying_times, 0);
+    assert_int_equal(t->first_time, early[0]);
+    assert_int_equal(t->last_time, early[1]);
+    od_training_free(t);
+}
+
 static void order_of_import_does_not_change_the_set(void **state)
 {
     (void)state;
@@ -559,6 +607,7 @@ int main(void)
         cmocka_unit_test(a_list_of_rules_keeps_its_types_and_weighs_them),
         cmocka_unit_test(equal_events_are_kept_once_and_others_are_not),
         cmocka_unit_test(a_second_full_of_events_keeps_first_arrivals),
+        cmocka_unit_test(times_that_are_none_are_bounded_by_the_others),
         cmocka_unit_test(order_of_import_does_not_change_the_set),
         cmocka_unit_test(hash_tells_sets_apart),
         cmocka_unit_test(times_far_apart_are_kept_exactly),
