@@ -2,8 +2,9 @@
  *
  * A ring is an array of 16-byte events whose oldest sits at head. It grows 4, 8, ... 128, 200 and
  * wraps only when full at 200, so that growing is a plain realloc. A new event goes in at the back
- * and is moved forward past later ones: events come nearly in order, so this is one comparison. An
- * event older than all of a full ring is dropped.
+ * and is moved forward past later ones: events come nearly in order, so this is one comparison. Of
+ * one event too many, the oldest of the type that more than half of them have goes, or else the
+ * oldest: whatever the order of arrival, what stays is what history.h says.
  *
  * Sessions join users by union-find: each name refers to a node, each node to its parent, the root
  * holds the ring. The higher tree wins, so no chain of names exceeds log2(names), whatever a client
@@ -335,6 +336,76 @@ bool od_history_holds(const struct od_history_entry *entry, const struct od_hist
     return same;
 }
 
+/* The type that more than half of a full ring and one more event have, OD_NO_CODE: none. */
+static uint32_t common_type(const struct od_history_entry *entry,
+                            const struct od_history_event *more)
+{
+    uint32_t type = more->type, lead = 1, count = 0; /* the vote of Boyer and Moore */
+    for (uint32_t i = 0; i < entry->count; i++) {
+        uint16_t other = od_history_at(entry, i)->type;
+        if (lead == 0)
+            type = other;
+        lead += other == type ? 1 : -1u;
+    }
+    for (uint32_t i = 0; i < entry->count; i++)
+        count += od_history_at(entry, i)->type == type;
+    count += more->type == type;
+    return 2 * count > entry->count + 1u ? type : OD_NO_CODE;
+}
+
+/* Takes an event out of a full ring for one more; false: that one is what has to go. */
+static bool make_room(struct od_history_entry *entry, const struct od_history_event *more)
+{
+    uint32_t type = common_type(entry, more), gone = 0;
+    while (type != OD_NO_CODE && gone < entry->count && od_history_at(entry, gone)->type != type)
+        gone++;
+    bool counts = type == OD_NO_CODE || more->type == type;
+    if (counts && (gone == entry->count || more->time < od_history_at(entry, gone)->time))
+        return false;
+    for (; gone > 0; gone--)
+        *od_history_at(entry, gone) = *od_history_at(entry, gone - 1);
+    entry->head = (uint8_t)(entry->head + 1 == entry->cap ? 0 : entry->head + 1);
+    entry->count--;
+    return true;
+}
+
+/* Whether the newest of each type have it, counted from the newest event of all on. */
+static bool is_of_newest(const struct od_history_event *event, uint8_t *seen)
+{
+    if (seen[event->type] == OD_HISTORY_EVENTS / 2)
+        return false;
+    seen[event->type]++;
+    return true;
+}
+
+static void forget(const struct od_history_event *events, uint32_t count, uint8_t *seen)
+{
+    for (uint32_t i = 0; i < count; i++)
+        seen[events[i].type] = 0;
+}
+
+uint32_t od_history_keep(struct od_history_event *events, uint32_t count, uint8_t *seen)
+{
+    uint32_t newest = 0, at = count, room = OD_HISTORY_EVENTS;
+    if (count <= OD_HISTORY_EVENTS)
+        return count;
+    for (uint32_t i = count; i > 0; i--)
+        newest += is_of_newest(&events[i - 1], seen);
+    forget(events, count, seen);
+    uint32_t others = newest < OD_HISTORY_EVENTS ? OD_HISTORY_EVENTS - newest : 0;
+    for (uint32_t i = count; i > 0 && room > 0; i--) {
+        bool of_newest = is_of_newest(&events[i - 1], seen);
+        if (!of_newest && others == 0)
+            continue;
+        others -= !of_newest;
+        events[--at] = events[i - 1];
+        room--;
+    }
+    forget(events, count, seen);
+    memmove(events, events + at, (count - at) * sizeof *events);
+    return count - at;
+}
+
 enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
                                 const struct od_history_event *event)
 {
@@ -346,10 +417,8 @@ enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
     if (od_history_holds(entry, event))
         return OD_OK;
     if (entry->count == OD_HISTORY_EVENTS) {
-        if (event->time < od_history_at(entry, 0)->time)
+        if (!make_room(entry, event))
             return OD_OK;
-        entry->head = (uint8_t)(entry->head + 1 == entry->cap ? 0 : entry->head + 1);
-        entry->count--;
         histories->events--;
     } else if (entry->count == entry->cap) {
         status = grow(histories, entry);
@@ -366,21 +435,22 @@ enum od_status od_histories_add(struct od_histories *histories, uint32_t name,
 
 /* ---- joining ---- */
 
-/* Merges from the back: the newest survive, and of equal times the second entry's count as later.
- * They end at out + OD_HISTORY_EVENTS; returns how many they are. */
+/* The events of both in order; of equal times the second entry's count as later. Returns how many
+ * they are. */
 static uint32_t merge(const struct od_history_entry *first, const struct od_history_entry *second,
                       struct od_history_event *out)
 {
-    uint32_t a = first->count, b = second->count, at = OD_HISTORY_EVENTS;
-    while (at > 0 && (a > 0 || b > 0)) {
-        bool from_second = b > 0 && (a == 0 || od_history_at(second, b - 1)->time >=
-                                                   od_history_at(first, a - 1)->time);
+    uint32_t a = 0, b = 0, count = 0;
+    while (a < first->count || b < second->count) {
+        bool from_first =
+            a < first->count &&
+            (b == second->count || od_history_at(first, a)->time <= od_history_at(second, b)->time);
         const struct od_history_event *event =
-            from_second ? od_history_at(second, --b) : od_history_at(first, --a);
-        if (!from_second || !od_history_holds(first, event))
-            out[--at] = *event;
+            from_first ? od_history_at(first, a++) : od_history_at(second, b++);
+        if (from_first || !od_history_holds(first, event))
+            out[count++] = *event;
     }
-    return OD_HISTORY_EVENTS - at;
+    return count;
 }
 
 /* The entries of two names, both in memory. */
@@ -405,13 +475,18 @@ static enum od_status unite(struct od_histories *histories, uint32_t user_root,
     struct od_history_entry *winner = user_wins ? user : session;
     struct od_history_entry *loser = user_wins ? session : user;
     if (loser->count > 0) {
-        struct od_history_event merged[OD_HISTORY_EVENTS];
+        struct od_history_event merged[2 * OD_HISTORY_EVENTS];
         uint32_t total = (uint32_t)user->count + session->count;
-        uint32_t count = merge(user, session, merged), cap = od_history_ring_size(count);
+        uint8_t *seen = calloc(OD_MAX_EVENT_TYPES + 1, 1);
+        if (!seen)
+            return OD_NO_MEMORY;
+        uint32_t count = od_history_keep(merged, merge(user, session, merged), seen);
+        free(seen);
+        uint32_t cap = od_history_ring_size(count);
         struct od_history_event *ring = malloc(cap * sizeof *ring);
         if (!ring)
             return OD_NO_MEMORY;
-        memcpy(ring, merged + OD_HISTORY_EVENTS - count, count * sizeof *ring);
+        memcpy(ring, merged, count * sizeof *ring);
         histories->events -= total - count;
         od_history_set_ring(histories, winner, ring, cap, count);
     }

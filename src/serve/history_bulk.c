@@ -5,7 +5,7 @@
  * collected, OD_HISTORY_PENDING at a time (48 MiB while a group is loaded), brought into the order
  * of names by a counting sort, which keeps the order of arrival, and each user's are merged into
  * the ring at once. The result is what adding them one by one leaves: of events sorted by time,
- * those of equal time in order of arrival, each once, the newest OD_HISTORY_EVENTS. */
+ * those of equal time in order of arrival, each once, what od_history_keep keeps. */
 #include "serve/history_inner.h"
 
 #include <assert.h>
@@ -41,12 +41,12 @@ static void sort_events(struct od_history_event *events, uint32_t count,
     }
 }
 
-/* The newest of ring and events, which are in order and count as later. */
+/* Those of the ring and events, which are in order and count as later. */
 static void merge(const struct od_history_entry *entry, const struct od_history_event *events,
-                  uint32_t count, struct od_history_event *out, uint32_t out_count)
+                  uint32_t count, struct od_history_event *out)
 {
     uint32_t a = entry->count, b = count;
-    for (uint32_t i = out_count; i > 0; i--) {
+    for (uint32_t i = a + b; i > 0; i--) {
         bool later = b > 0 && (a == 0 || events[b - 1].time >= od_history_at(entry, a - 1)->time);
         out[i - 1] = later ? events[--b] : *od_history_at(entry, --a);
     }
@@ -70,14 +70,13 @@ static uint32_t keep_new(const struct od_history_entry *entry, struct od_history
 }
 
 static enum od_status add_sorted(struct od_histories *histories, uint32_t name,
-                                 struct od_history_event *events, uint32_t count)
+                                 struct od_history_event *events, uint32_t count, uint8_t *seen)
 {
     struct od_history_entry *entry;
     enum od_status status = od_history_touch(histories, od_history_root(histories, name), &entry);
     if (status != OD_OK || (count = keep_new(entry, events, count)) == 0)
         return status;
     uint32_t before = entry->count, total = before + count;
-    uint32_t kept = total < OD_HISTORY_EVENTS ? total : OD_HISTORY_EVENTS;
     bool behind = before == 0 || events[0].time >= od_history_at(entry, before - 1)->time;
     if (behind && entry->head == 0 && total <= entry->cap) {
         memcpy(entry->ring + before, events, count * sizeof *events);
@@ -85,11 +84,16 @@ static enum od_status add_sorted(struct od_histories *histories, uint32_t name,
         histories->events += count;
         return OD_OK;
     }
-    uint32_t cap = od_history_ring_size(kept);
-    struct od_history_event *ring = malloc(cap * sizeof *ring);
+    struct od_history_event *ring =
+        malloc((total > OD_HISTORY_EVENTS ? total : od_history_ring_size(total)) * sizeof *ring);
     if (!ring)
         return OD_NO_MEMORY;
-    merge(entry, events, count, ring, kept);
+    merge(entry, events, count, ring);
+    uint32_t kept = od_history_keep(ring, total, seen), cap = od_history_ring_size(kept);
+    if (total > OD_HISTORY_EVENTS) {
+        struct od_history_event *fitting = realloc(ring, cap * sizeof *ring);
+        ring = fitting ? fitting : ring;
+    }
     histories->events = histories->events + kept - before;
     od_history_set_ring(histories, entry, ring, cap, kept);
     return OD_OK;
@@ -121,7 +125,8 @@ static enum od_status flush(struct od_histories *histories)
     uint32_t names = last - first + 1;
     uint32_t *at = malloc(((size_t)names + 1) * sizeof *at);
     struct od_history_event *events = malloc(2 * (size_t)count * sizeof *events);
-    enum od_status status = at && events ? OD_OK : OD_NO_MEMORY;
+    uint8_t *seen = calloc(OD_MAX_EVENT_TYPES + 1, 1);
+    enum od_status status = at && events && seen ? OD_OK : OD_NO_MEMORY;
     if (status == OD_OK)
         sort_by_name(pending, count, first, names, at, events);
     for (uint32_t n = 0; n < names && status == OD_OK; n++) {
@@ -129,12 +134,13 @@ static enum od_status flush(struct od_histories *histories)
         if (end == from)
             continue;
         sort_events(events + from, end - from, events + count);
-        status = add_sorted(histories, first + n, events + from, end - from);
+        status = add_sorted(histories, first + n, events + from, end - from, seen);
         from = end;
     }
     histories->pending_count = 0;
     free(at);
     free(events);
+    free(seen);
     return status;
 }
 

@@ -56,6 +56,9 @@ struct od_history_event *od_history_at(const struct od_history_entry *entry, uin
 bool od_history_same(const struct od_history_event *a, const struct od_history_event *b);
 /* Whether the entry has the very same event. */
 bool od_history_holds(const struct od_history_entry *entry, const struct od_history_event *event);
+/* Of events in order of time, what a history keeps, in their order from the first place on; returns
+ * how many. seen: [OD_MAX_EVENT_TYPES + 1] zeros, and zeros again afterwards. */
+uint32_t od_history_keep(struct od_history_event *events, uint32_t count, uint8_t *seen);
 /* The size of ring that holds count events. */
 uint32_t od_history_ring_size(uint32_t count);
 /* Puts ring, from malloc, in place of the entry's. */

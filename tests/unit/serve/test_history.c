@@ -100,6 +100,53 @@ static void the_same_event_again_is_kept_once(void **state)
     od_histories_free(histories);
 }
 
+/* What filters on bookings go by: they are not pushed out by looks. The oracle goes by the words of
+ * history.h. */
+static void the_newest_of_each_type_stay(void **state)
+{
+    (void)state;
+    enum { N = 2000, HALF = OD_HISTORY_EVENTS / 2 };
+    struct od_random rng;
+    od_random_init(&rng, 11);
+    for (uint32_t rare = 2; rare < 60; rare = rare * 3 + 1)
+        for (uint32_t types = 2; types < 5; types++) {
+            struct od_histories *histories = od_histories_new();
+            uint16_t type[N];
+            uint32_t name = name_of(histories, "u"), order[N];
+            for (uint32_t i = 0; i < N; i++) {
+                bool is_rare = od_random_below(&rng, rare) == 0;
+                type[i] = (uint16_t)(is_rare ? 1 + od_random_below(&rng, types - 1) : 0);
+                order[i] = i;
+            }
+            for (uint32_t i = N - 1; i > 0 && rare % 2; i--) {
+                uint32_t j = (uint32_t)od_random_below(&rng, i + 1), swap = order[i];
+                order[i] = order[j];
+                order[j] = swap;
+            }
+            for (uint32_t i = 0; i < N; i++) {
+                struct od_history_event e = {
+                    .time = order[i], .item_row = order[i], .type = type[order[i]]};
+                assert_int_equal(od_histories_add(histories, name, &e), OD_OK);
+            }
+            bool kept[N] = {false};
+            uint32_t count[5] = {0}, held = 0, expected[OD_HISTORY_EVENTS];
+            for (uint32_t i = N; i-- > 0 && held < OD_HISTORY_EVENTS;) {
+                kept[i] = count[type[i]]++ < HALF;
+                held += kept[i];
+            }
+            for (uint32_t i = N; i-- > 0 && held < OD_HISTORY_EVENTS;)
+                if (!kept[i]) {
+                    kept[i] = true;
+                    held++;
+                }
+            for (uint32_t i = 0, at = 0; i < N; i++)
+                if (kept[i])
+                    expected[at++] = i;
+            expect(histories, "u", expected, OD_HISTORY_EVENTS);
+            od_histories_free(histories);
+        }
+}
+
 /* Values that are one number for training are one here, and none is not 0. */
 static void values_are_told_apart_as_in_training(void **state)
 {
@@ -296,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_stay_in_order_of_time_then_arrival),
         cmocka_unit_test(the_same_event_again_is_kept_once),
+        cmocka_unit_test(the_newest_of_each_type_stay),
         cmocka_unit_test(values_are_told_apart_as_in_training),
         cmocka_unit_test(a_ring_keeps_the_newest_in_any_order_of_arrival),
         cmocka_unit_test(copying_fewer_gives_the_newest_oldest_first),
