@@ -65,7 +65,7 @@ static double gru_learn(const void *net, const struct od_nn_params *p,
     return loss;
 }
 
-static const struct od_seq_net gru_functions = {gru_workspace, gru_learn, NULL, NULL};
+static const struct od_seq_net gru_functions = {.workspace = gru_workspace, .learn = gru_learn};
 
 static enum od_status gru_init(uint32_t d, struct od_nn_params *out)
 {
@@ -150,7 +150,7 @@ static int run(const struct sizes *s, const struct od_training *t, bool gru)
     const uint64_t *end = t->user_start + 1;
     net.shape = (struct od_seq_shape){.width = s->width, .layers = 2};
     net.shape.hidden = (s->width * 8 / 3 + 7) / 8 * 8;
-    if (od_seq_ask_init(&net.ask, t, end, false, NULL, NULL) != OD_OK ||
+    if (od_seq_ask_init(&net.ask, t, end, false, NULL, s->threads, NULL) != OD_OK ||
         (gru ? gru_init(s->width, &params) : od_seq_net_init(&net.shape, 1, &params)) != OD_OK ||
         od_seq_items_init(&items, t, end, &plan, 1) != OD_OK ||
         od_nn_state_init(&state, &params, OD_NN_ADAM) != OD_OK ||
