@@ -23,7 +23,8 @@ static struct od_field event_fields[] = {{.name = OD_STR("EVENT_TYPE"), .type = 
 static const struct od_schema items_schema = {OD_STR("Items"), OD_ITEMS, 5, fields};
 static const struct od_schema events_schema = {OD_STR("Interactions"), OD_INTERACTIONS, 1,
                                                event_fields};
-static const struct od_filter_schemas schemas = {{&events_schema, &items_schema, NULL, NULL, NULL}};
+static const struct od_filter_schemas schemas = {
+    .by_type = {&events_schema, &items_schema, NULL, NULL, NULL}};
 
 static const char *const expressions[] = {
     "INCLUDE ItemID WHERE Items.YEAR >= 1990",
@@ -110,9 +111,14 @@ int main(int argc, char **argv)
     printf("%.0f records a second put, %.1f bytes an item\n",
            (double)count / (now_ms() - from) * 1000, (double)od_table_bytes(items) / (double)count);
     for (uint32_t i = 0; i < 200; i++)
-        events[i] = (struct od_filter_event){(uint32_t)(i * 7919u % count), OD_STR("view")};
-    struct od_filter_context context = {items,  NULL, OD_NO_ROW,     OD_NO_ROW,
-                                        events, 200,  OD_TARGET_ITEM};
+        events[i] = (struct od_filter_event){.item_row = (uint32_t)(i * 7919u % count),
+                                             .type = OD_STR("view")};
+    struct od_filter_context context = {.items = items,
+                                        .user_row = OD_NO_ROW,
+                                        .current_item_row = OD_NO_ROW,
+                                        .events = events,
+                                        .event_count = 200,
+                                        .target = OD_TARGET_ITEM};
     for (size_t i = 0; i < sizeof expressions / sizeof expressions[0]; i++)
         measure(expressions[i], &context);
     od_table_free(items);

@@ -101,9 +101,10 @@ def missing(what):
 
 
 def section_build():
-    # clang builds what the unit tests under sanitizers and the fuzz targets are linked with.
+    # clang builds what the unit tests under sanitizers and the fuzz targets are linked with. Nothing else here builds
+    # the programs of bench.
     wrong = []
-    for compiler, arguments in (("gcc", ["CC=gcc", "CXX=g++"]), ("clang", SANITIZED)):
+    for compiler, arguments in (("gcc", ["CC=gcc", "CXX=g++", "bench-programs"]), ("clang", SANITIZED)):
         code, _ = make("-k", "WERROR=1", *arguments, "build")
         if code:
             wrong.append(compiler)

@@ -169,8 +169,7 @@ static enum od_status put_time(struct od_training_builder *builder, uint64_t at,
     return OD_OK;
 }
 
-/* Values are compared and hashed by their bytes later: one form for each number. */
-static float stored_value(bool has_value, double value)
+float od_training_value(bool has_value, double value)
 {
     if (!has_value || isnan(value))
         return NAN;
@@ -373,7 +372,7 @@ static enum od_status add_row(struct od_training_builder *builder, struct chunk_
     s = od_context_put(&builder->context, &view->context, row, builder->count);
     if (s == OD_OK)
         s = append(builder, user, item, type, view->time->integers[row],
-                   stored_value(has_value, value));
+                   od_training_value(has_value, value));
     return s == OD_OK ? s : od_fail(err, s, NULL);
 }
 
@@ -430,5 +429,5 @@ enum od_status od_training_add_event(struct od_training_builder *builder, struct
         s = od_context_put(&builder->context, NULL, 0, builder->count);
     if (s != OD_OK)
         return s;
-    return append(builder, user_code, item_code, code, time, stored_value(has_value, value));
+    return append(builder, user_code, item_code, code, time, od_training_value(has_value, value));
 }

@@ -73,6 +73,10 @@ struct od_training_rule {
     size_t excluded_count;
 };
 
+/* How an EVENT_VALUE is kept: NAN for none, and one form for each number, as values are compared
+ * and hashed by their bytes. */
+float od_training_value(bool has_value, double value);
+
 struct od_training_builder;
 struct od_training_builder *od_training_builder_new(const struct od_training_rule *rule);
 void od_training_builder_free(struct od_training_builder *builder);

@@ -13,28 +13,22 @@
 
 #define AHEAD 16u /* rows whose items' facts are fetched before they are due */
 
-/* The column of a reserved field, checked for its type; NULL when the schema lacks it. */
+/* The column of a field; NULL when the schema lacks it. */
+static const struct od_chunk_column *find_column(const struct od_schema *schema,
+                                                 const struct od_chunk *chunk, const char *name)
+{
+    size_t at = od_schema_find(schema, od_str_c(name));
+    return at < chunk->column_count ? &chunk->columns[at] : NULL;
+}
+
+/* The same of a reserved field, checked for its type. */
 static const struct od_chunk_column *
 column_of(const struct od_schema *schema, const struct od_chunk *chunk, const char *name, bool text)
 {
-    size_t at = od_schema_find(schema, od_str_c(name));
-    if (at == SIZE_MAX || at >= chunk->column_count)
-        return NULL;
-    const struct od_chunk_column *column = &chunk->columns[at];
-    return (text ? column->type == OD_FIELD_STRING && column->codes : column->integers != NULL)
-               ? column
-               : NULL;
-}
-
-/* Likewise, of numbers of any type. */
-static const struct od_chunk_column *numbers_of(const struct od_schema *schema,
-                                                const struct od_chunk *chunk, const char *name)
-{
-    size_t at = od_schema_find(schema, od_str_c(name));
-    if (at == SIZE_MAX || at >= chunk->column_count)
-        return NULL;
-    const struct od_chunk_column *column = &chunk->columns[at];
-    return column->reals || column->integers ? column : NULL;
+    const struct od_chunk_column *column = find_column(schema, chunk, name);
+    bool fits = column && (text ? column->type == OD_FIELD_STRING && column->codes
+                                : column->integers != NULL);
+    return fits ? column : NULL;
 }
 
 static bool is_null(const struct od_chunk_column *column, uint32_t row)
@@ -154,7 +148,7 @@ struct interaction_columns {
 
 static uint16_t value_of(const struct od_chunk_column *value, uint32_t row)
 {
-    if (!value || is_null(value, row))
+    if (!value || is_null(value, row) || (!value->reals && !value->integers))
         return 0;
     return od_history_value(true, value->reals ? value->reals[row] : (double)value->integers[row]);
 }
@@ -211,7 +205,7 @@ enum od_status od_bulk_interactions(struct od_live *live, struct od_activity *ac
         .item = column_of(schema, chunk, id_field(schema->type), true),
         .time = column_of(schema, chunk, "TIMESTAMP", false),
         .type = column_of(schema, chunk, "EVENT_TYPE", true),
-        .value = numbers_of(schema, chunk, "EVENT_VALUE"),
+        .value = find_column(schema, chunk, "EVENT_VALUE"),
         .impression = column_of(schema, chunk, "IMPRESSION", true),
     };
     if (!columns.user || !columns.item || !columns.time || !in_bounds(columns.user, rows) ||

@@ -27,13 +27,13 @@
 #include "serve/history_inner.h"
 
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "data/training.h"
 
 static_assert(OD_HISTORY_EVENTS <= 255, "counts are bytes");
 static_assert(sizeof(struct od_history_event) == 16, "an event takes 16 bytes");
@@ -307,11 +307,8 @@ static enum od_status grow(struct od_histories *histories, struct od_history_ent
 
 uint16_t od_history_value(bool has_value, double value)
 {
-    if (!has_value || isnan(value))
-        return 0;
-    float most = value < 0 ? -FLT_MAX : FLT_MAX; /* as training keeps it */
-    float kept = fabs(value) > (double)FLT_MAX ? most : (float)value;
-    return (uint16_t)(1 + od_hash(&kept, sizeof kept, 0) % UINT16_MAX);
+    float kept = od_training_value(has_value, value);
+    return isnan(kept) ? 0 : (uint16_t)(1 + od_hash(&kept, sizeof kept, 0) % UINT16_MAX);
 }
 
 bool od_history_same(const struct od_history_event *a, const struct od_history_event *b)

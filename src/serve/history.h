@@ -1,13 +1,12 @@
 /* The newest interactions of every user and session of a dataset group.
  *
- * A "name" is a user's or a session's (activity.h). Events are
- * kept in order of time, events of equal time in order of arrival, and at most OD_HISTORY_EVENTS a
- * name: the newest half as many of each type (what was bought is not forgotten for what was looked
- * at), as far as these are that many the newest of them, and else the newest others too. Events of
- * a name that are equal in all of od_history_event are kept once, as in training (data.md section
- * 7): whoever imports what was put already finds it there once. What nothing happened to since a
- * file of histories was written (history_file.h) lies there and not in memory. Nothing here locks:
- * the owner does. */
+ * A "name" is a user's or a session's (activity.h). Events are kept in order of time, events of
+ * equal time in order of arrival, and at most OD_HISTORY_EVENTS a name: first the newest 100 of
+ * each type, so that looks do not push a booking out, then the newest others; where the first are
+ * too many already, the newest of them. Events of a name that are equal in all of od_history_event
+ * are kept once, as in training (data.md section 7): whoever imports what was put finds it once.
+ * What nothing happened to since a file of histories was written (history_file.h) lies there and
+ * not in memory. Nothing here locks: the owner does. */
 #ifndef OD_SERVE_HISTORY_H
 #define OD_SERVE_HISTORY_H
 

@@ -154,6 +154,7 @@ static void values_are_told_apart_as_in_training(void **state)
     assert_int_equal(od_history_value(false, 3), 0);
     assert_int_equal(od_history_value(true, NAN), 0);
     assert_int_not_equal(od_history_value(true, 0), 0);
+    assert_int_equal(od_history_value(true, -0.0), od_history_value(true, 0));
     assert_int_not_equal(od_history_value(true, 1), od_history_value(true, 2));
     assert_int_equal(od_history_value(true, 0.1), od_history_value(true, (double)0.1f));
     assert_int_equal(od_history_value(true, 1e300), od_history_value(true, (double)FLT_MAX));
