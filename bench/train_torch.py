@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Training tokens per second: Ondol's networks against the same in PyTorch on the CPU.
 
-    python3 bench/train_torch.py [--steps 20] [--threads 2] [--width 128] [--items 3416] [--no-compile]
+    python3 bench/train_torch.py [--rounds 5] [--steps 20] [--threads 2] [--width 128] [--items 3416] [--no-compile]
 
 Same sizes, data, batches, loss (full softmax over all items, weights tied), dropout, optimiser
 (Adam, clipped at 1) and threads; the random numbers differ, so losses agree only about. Measured
 for a plain GRU of one layer, and for the network of the v2 recipes (src/recipes/seq_net.c) without
 questions. PyTorch runs eagerly, the recurrence of the second once as a loop over steps and once by
-doubling (the better of them counts), and compiled where a compiler is found. `make bench-programs` builds
+doubling (the better of them counts), and compiled where a compiler is found. Everyone is measured
+once in each of several rounds, one after the other, and the ratio printed is the median of the
+rounds': a shared machine's pace may double or halve within a minute. `make bench-programs` builds
 ours; PyTorch comes from tools/requirements-bench.txt. Prints a table and the ratios.
 """
 import argparse
@@ -17,6 +19,7 @@ import os
 import pathlib
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +37,8 @@ def arguments():
     parser.add_argument("--length", type=int, default=101, help="events of a sequence")
     parser.add_argument("--batch", type=int, default=32, help="sequences of a step")
     parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20, help="of a round")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     return parser.parse_args()
@@ -127,28 +131,70 @@ def networks(torch):
     return {"gru": (Gru, {"": None}), "seq": (Sequence, {" loop": loop_scan, " doubling": doubling_scan})}
 
 
-def theirs(torch, args, items, network, scan, compiled):
-    torch.manual_seed(1)
-    model = network(args.items, args.width, scan)
-    step = torch.compile(model) if compiled else model
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
-    rows = torch.tensor(items).view(args.sequences, args.length)
-    tokens, losses, begun = 0, 0.0, 0.0
-    for i in range(args.steps + WARM):
-        if i == WARM:
-            begun = time.monotonic()
-        start = i * args.batch % (args.sequences - args.batch + 1)
-        rows_now = rows[start:start + args.batch]
-        optimiser.zero_grad(set_to_none=True)
-        loss = step(rows_now[:, :-1], rows_now[:, 1:])
+class Peer:
+    """One of PyTorch's, kept from round to round, as compiling takes longer than a round."""
+
+    def __init__(self, torch, args, items, network, scan, compiled):
+        torch.manual_seed(1)
+        self.torch, self.args = torch, args
+        self.model = network(args.items, args.width, scan)
+        self.step = torch.compile(self.model) if compiled else self.model
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+        self.rows = torch.tensor(items).view(args.sequences, args.length)
+        self.at = 0
+
+    def learn(self):
+        """One step: its predictions and their mean loss."""
+        args = self.args
+        start = self.at * args.batch % (args.sequences - args.batch + 1)
+        rows = self.rows[start:start + args.batch]
+        self.at += 1
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.step(rows[:, :-1], rows[:, 1:])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        if i >= WARM:
-            tokens += rows_now[:, 1:].numel()
-            losses += loss.item()
-    seconds = time.monotonic() - begun
-    return {"tokens_per_second": tokens / seconds, "loss": losses / args.steps}
+        self.torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        return rows[:, 1:].numel(), loss.item()
+
+    def round(self):
+        """Tokens a second, and the mean loss of the round's steps."""
+        for _ in range(WARM):
+            self.learn()
+        begun = time.monotonic()
+        done = [self.learn() for _ in range(self.args.steps)]
+        seconds = time.monotonic() - begun
+        return sum(tokens for tokens, _ in done) / seconds, statistics.fmean(loss for _, loss in done)
+
+
+def peers(torch, args, items, name, network, scans, compiler):
+    for compiled in (False, True) if compiler else (False,):
+        for which, scan in scans.items():
+            if compiled and which == " loop":
+                continue  # unrolled into thousands of operations, it compiles for many minutes
+            how = "compiled" if compiled else "eager"
+            yield f"{name} PyTorch {how}{which}", Peer(torch, args, items, network, scan, compiled)
+
+
+def compare(torch, args, data, items, name, network, scans, compiler):
+    """All rounds of one network: Ondol first in each, then every form of PyTorch."""
+    others = dict(peers(torch, args, items, name, network, scans, compiler))
+    rates, first_loss = {who: [] for who in [f"{name} Ondol", *others]}, {}
+    for _ in range(args.rounds):
+        mine = ours(args, data, name)
+        got = {f"{name} Ondol": (mine["tokens_per_second"], mine["loss"])}
+        got |= {who: peer.round() for who, peer in others.items()}
+        for who, (rate, loss) in got.items():
+            rates[who].append(rate)
+            first_loss.setdefault(who, loss)
+    mine = rates[f"{name} Ondol"]
+    for who, of in rates.items():
+        ratio = statistics.median(a / b for a, b in zip(mine, of))
+        print(f"{who}: {statistics.median(of):.0f} tokens/s ({min(of):.0f} to {max(of):.0f}), "
+              f"loss {first_loss[who]:.3f}" + (f", ratio {ratio:.2f}" if who in others else ""), flush=True)
+    best = [max(of) for of in zip(*(rates[who] for who in others))]
+    ratios = sorted(a / b for a, b in zip(mine, best))
+    print(f"{name}: {statistics.median(ratios):.2f} times the best of PyTorch "
+          f"(rounds {', '.join(f'{r:.2f}' for r in ratios)})", flush=True)
 
 
 def main():
@@ -163,22 +209,9 @@ def main():
         data = os.path.join(folder, "items")
         items = make_data(args, data)
         print(f"{args.items} items, width {args.width}, {args.batch} sequences of {args.length - 1} predictions "
-              f"a step, {args.steps} steps, {args.threads} threads, PyTorch {torch.__version__}")
+              f"a step, {args.steps} steps, {args.rounds} rounds, {args.threads} threads, PyTorch {torch.__version__}")
         for name, (network, scans) in networks(torch).items():
-            mine = ours(args, data, name)
-            print(f"{name} Ondol: {mine['tokens_per_second']:.0f} tokens/s, loss {mine['loss']:.3f}", flush=True)
-            best = 0.0
-            for compiled in (False, True) if compiler else (False,):
-                for which, scan in scans.items():
-                    if compiled and which == " loop":
-                        continue  # unrolled into thousands of operations, it compiles for many minutes
-                    got = theirs(torch, args, items, network, scan, compiled)
-                    best = max(best, got["tokens_per_second"])
-                    how = "compiled" if compiled else "eager"
-                    print(f"{name} PyTorch {how}{which}: {got['tokens_per_second']:.0f} tokens/s, "
-                          f"loss {got['loss']:.3f}, ratio {mine['tokens_per_second'] / got['tokens_per_second']:.2f}",
-                          flush=True)
-            print(f"{name}: {mine['tokens_per_second'] / best:.2f} times the best of PyTorch")
+            compare(torch, args, data, items, name, network, scans, compiler)
 
 
 if __name__ == "__main__":
