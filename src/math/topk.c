@@ -47,7 +47,8 @@ static void swap(uint64_t *a, uint64_t *b)
     *b = t;
 }
 
-/* Puts the pivot (median of three) of keys[low, high) in its place, larger keys before it. */
+/* Puts the pivot (median of three) of keys[low, high) in its place, larger keys before it. Every
+ * key is swapped: whether it is larger nobody can predict, and a wrong guess costs ten swaps. */
 static size_t partition(uint64_t *keys, size_t low, size_t high)
 {
     size_t mid = low + (high - low) / 2, last = high - 1;
@@ -58,10 +59,14 @@ static size_t partition(uint64_t *keys, size_t low, size_t high)
     if (keys[last] > keys[mid])
         swap(&keys[last], &keys[mid]);
     swap(&keys[mid], &keys[last]);
+    uint64_t pivot = keys[last];
     size_t put = low;
-    for (size_t i = low; i < last; i++)
-        if (keys[i] > keys[last])
-            swap(&keys[i], &keys[put++]);
+    for (size_t i = low; i < last; i++) {
+        uint64_t key = keys[i];
+        keys[i] = keys[put];
+        keys[put] = key;
+        put += key > pivot;
+    }
     swap(&keys[put], &keys[last]);
     return put;
 }
