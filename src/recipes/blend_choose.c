@@ -26,6 +26,7 @@
 
 enum { BLOCK = 64 };       /* judges of a part of the work */
 enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
+enum { SHAPERS = 4000 };   /* of so many judges every second says which shapes parts have */
 
 /* What terms must gain to stay: in ranks, or in likelihood, which has more to tell where most
  * held-out events are easy (the middle of a session) and ranks hardly move. */
@@ -63,6 +64,13 @@ struct choice {
     double w[OD_BLEND_WEIGHTS];         /* of each part alone; then the final ones */
     double fold[2][OD_BLEND_WEIGHTS];   /* of the active terms by each fold: where fits start */
     double tried[2][OD_BLEND_WEIGHTS];  /* of a trial */
+    float scale[OD_BLEND_PARTS];        /* of each part's scores */
+    struct shapes {                     /* that parts have under the focus, */
+        uint32_t of[OD_BLEND_PARTS];
+        double w[OD_BLEND_PARTS][OD_BLEND_WEIGHTS]; /* and the weights with them */
+    } shapes;
+    /* Of each part alone in each shape, under the focus before: where fits start. */
+    double shaped[OD_BLEND_PARTS][OD_BLEND_SHAPES][OD_BLEND_WEIGHTS];
 };
 
 static void start_from(struct choice *c, const double *w)
@@ -94,10 +102,9 @@ static enum od_status shape_judges(void *context, size_t index, unsigned thread)
 }
 
 /* The part's terms under a shape. */
-static enum od_status fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape,
-                                 float scale)
+static enum od_status fill_shape(const struct choice *c, uint32_t p, enum od_blend_shape shape)
 {
-    struct shaping shaping = {c->sample, p, shape, scale};
+    struct shaping shaping = {c->sample, p, shape, c->scale[p]};
     return od_parallel(c->threads, (c->sample->judges + BLOCK - 1) / BLOCK, shape_judges, &shaping);
 }
 
@@ -139,34 +146,31 @@ static enum od_status measure(struct choice *c, uint32_t active, struct od_blend
     return st;
 }
 
-/* The shape of a part; and what the part is worth alone, when it is asked for. */
-static enum od_status choose_shape(struct choice *c, uint32_t p, bool ask_alone)
+/* The shape of a part under the focus. */
+static enum od_status choose_shape(struct choice *c, uint32_t p, bool first)
 {
-    struct od_blend_part *part = &c->header->part[p];
-    float scale = scale_of(c, p);
-    double best = -INFINITY, alone = 0, w[OD_BLEND_WEIGHTS] = {0}, likelihood;
+    double best = -INFINITY, likelihood;
     int shapes = c->sample->steady >> p & 1 ? OD_BLEND_LINEAR + 1 : OD_BLEND_SHAPES;
-    w[p] = 1;
+    enum od_blend_fold asked = c->sample->judges < SHAPERS ? OD_BLEND_ALL : OD_BLEND_EVEN;
     for (int shape = 0; shape < shapes; shape++) {
-        enum od_status st = fill_shape(c, p, (enum od_blend_shape)shape, scale);
+        double *w = c->shaped[p][shape];
+        if (first && shape)
+            memcpy(w, c->shaped[p][shape - 1], sizeof c->shaped[p][shape]);
+        else if (first)
+            w[p] = 1;
+        enum od_status st = fill_shape(c, p, (enum od_blend_shape)shape);
         if (st == OD_OK)
-            st = od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->focus, c->threads,
-                              w, &likelihood);
+            st = od_blend_fit(c->sample, 1u << p | c->repeats, asked, c->focus, c->threads, w,
+                              &likelihood);
         if (st != OD_OK)
             return st;
         if (likelihood > best) {
             best = likelihood;
-            part->shape = (uint32_t)shape;
-            c->w[p] = w[p];
-            start_from(c, w);
+            c->shapes.of[p] = (uint32_t)shape;
+            memcpy(c->shapes.w[p], w, sizeof c->shapes.w[p]);
         }
     }
-    part->scale = scale;
-    enum od_status st = fill_shape(c, p, (enum od_blend_shape)part->shape, scale);
-    if (st == OD_OK && ask_alone)
-        st = measure(c, 1u << p | c->repeats, &c->other, &alone);
-    part->alone = (float)alone;
-    return st;
+    return fill_shape(c, p, (enum od_blend_shape)c->shapes.of[p]);
 }
 
 /* Whether ranks say that terms are worth it. */
@@ -282,19 +286,50 @@ static bool is_better(const struct firsts *f, const struct firsts *best, const s
            f->of[1] >= MAY_LOSE * none->of[1];
 }
 
-/* Shapes under a focus, and what all terms together reach with it; in the end parts alone too. */
-static enum od_status try_focus(struct choice *c, double focus, bool end, struct firsts *out)
+/* All terms together, from the weights that parts have alone. */
+static enum od_status measure_all(struct choice *c)
+{
+    double mean;
+    memset(c->w, 0, sizeof c->w);
+    for (uint32_t p = 0; p < c->sample->parts; p++)
+        c->w[p] = c->shapes.w[p][p];
+    start_from(c, c->w);
+    return measure(c, c->active, &c->now, &mean);
+}
+
+/* Shapes under a focus, and what all terms together reach with it. */
+static enum od_status try_focus(struct choice *c, double focus, struct firsts *out)
 {
     enum od_status st = OD_OK;
-    double mean;
     c->focus = focus;
-    memset(c->w, 0, sizeof c->w);
     for (uint32_t p = 0; p < c->sample->parts && st == OD_OK; p++)
-        st = choose_shape(c, p, end);
-    start_from(c, c->w);
+        st = choose_shape(c, p, focus <= focuses[0]);
     if (st == OD_OK)
-        st = measure(c, c->active, &c->now, &mean);
+        st = measure_all(c);
     *out = first_places(c);
+    return st;
+}
+
+/* Shapes and focus as chosen, what parts are worth alone under them, and all together. */
+static enum od_status take_focus(struct choice *c, double focus, const struct shapes *shapes)
+{
+    enum od_status st = OD_OK;
+    c->focus = focus;
+    c->shapes = *shapes;
+    for (uint32_t p = 0; p < c->sample->parts && st == OD_OK; p++) {
+        struct od_blend_part *part = &c->header->part[p];
+        double alone = 0;
+        st = fill_shape(c, p, (enum od_blend_shape)shapes->of[p]);
+        start_from(c, shapes->w[p]);
+        if (st == OD_OK)
+            st = measure(c, 1u << p | c->repeats, &c->other, &alone);
+        part->shape = shapes->of[p];
+        part->scale = c->scale[p];
+        part->alone = (float)alone;
+    }
+    if (st == OD_OK)
+        st = measure_all(c);
+    memcpy(c->fold, c->tried, sizeof c->fold);
     return st;
 }
 
@@ -304,21 +339,24 @@ static enum od_status choose_focus(struct choice *c, struct od_error *err)
     enum { FOCUSES = sizeof focuses / sizeof *focuses };
     size_t best = 0, i = 0;
     struct firsts none = {0}, most = {0}, now = {0};
+    struct shapes shapes = {0};
     enum od_status st = OD_OK;
+    for (uint32_t p = 0; p < c->sample->parts; p++)
+        c->scale[p] = scale_of(c, p);
     for (; i < FOCUSES && i <= best + 1 && st == OD_OK; i++) {
         st = say(c, .5 * (double)i / FOCUSES, err);
-        if (st == OD_OK && try_focus(c, focuses[i], false, &now) != OD_OK)
+        if (st == OD_OK && try_focus(c, focuses[i], &now) != OD_OK)
             st = od_fail(err, OD_NO_MEMORY, NULL);
         if (i == 0)
-            none = most = now;
-        else if (st == OD_OK && is_better(&now, &most, &none)) {
-            best = i;
-            most = now;
-        }
+            none = now;
+        else if (st != OD_OK || !is_better(&now, &most, &none))
+            continue;
+        best = i;
+        most = now;
+        shapes = c->shapes;
     }
-    if (st == OD_OK && try_focus(c, focuses[best], true, &now) != OD_OK)
+    if (st == OD_OK && take_focus(c, focuses[best], &shapes) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
-    memcpy(c->fold, c->tried, sizeof c->fold);
     return st;
 }
 

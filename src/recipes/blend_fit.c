@@ -12,8 +12,10 @@
  * order, hardly count against those whose item can stand at the top of a list. What comes after a
  * pause is harder to tell than what comes next in a visit, and must not be forgotten for that:
  * judges before and after a pause are two strata, and what is maximised is the sum over strata of
- * judges * log of the power mean (mean p^f)^(1/f), which for f = 0 is the likelihood. Not concave;
- * without its positive terms the second derivative gives steps that are short but go up. */
+ * judges * log of the power mean (mean p^f)^(1/f), which for f = 0 is the likelihood. Its negative
+ * Hessian is the mean of Cov_p(x) less f times the covariance of the judges' gradients, both over
+ * p^f. That need not be positive definite, for the sum is not concave; then the first of the two
+ * alone gives steps that are short but go up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@ struct sums {
     double power;                               /* p^focus */
     double likelihood;                          /* log p */
     double gradient[MOST], hessian[MOST][MOST]; /* upper triangle, of active terms in order */
+    double bend[MOST][MOST];                    /* likewise, what a focus takes from it */
 };
 
 struct fitting {
@@ -125,7 +128,7 @@ static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *
     const struct od_blend_sample *s = f->sample;
     struct moments m;
     float most = logits(f, j, z), target = z[s->target[j]];
-    double times[MOST], weight = (double)s->weight[j];
+    double times[MOST], own[MOST], weight = (double)s->weight[j];
     double total = (double)f->vector->exp_sum(z, most, s->count[j]);
     double log_p = (double)(target - most) - log(total);
     moments_of(f, j, z, total, z + s->room, &m);
@@ -136,11 +139,13 @@ static void add_judge(const struct fitting *f, size_t j, float *z, struct sums *
     for (size_t a = 0; a < f->terms; a++) {
         size_t ka = f->base[a];
         times[a] = (double)times_of(s, f->term[a], j);
-        to->gradient[a] += weight * times[a] * m.wrong[ka];
+        own[a] = times[a] * m.wrong[ka];
+        to->gradient[a] += weight * own[a];
         for (size_t b = 0; b <= a; b++) {
             size_t kb = f->base[b];
             double c = ka > kb ? m.covariance[ka][kb] : m.covariance[kb][ka];
             to->hessian[b][a] += weight * times[a] * times[b] * c;
+            to->bend[b][a] += weight * own[a] * own[b];
         }
     }
 }
@@ -172,8 +177,10 @@ static void add_sums(const struct sums *from, double times, size_t terms, struct
     to->likelihood += times * from->likelihood;
     for (size_t i = 0; i < terms; i++) {
         to->gradient[i] += times * from->gradient[i];
-        for (size_t k = i; k < terms; k++)
+        for (size_t k = i; k < terms; k++) {
             to->hessian[i][k] += times * from->hessian[i][k];
+            to->bend[i][k] += times * from->bend[i][k];
+        }
     }
 }
 
@@ -194,6 +201,11 @@ static enum od_status evaluate(struct fitting *f, const double *w, unsigned thre
             continue;
         if (f->focus > 0)
             stratum.likelihood = stratum.power * log(stratum.power / stratum.judges) / f->focus;
+        for (size_t i = 0; i < f->terms; i++)
+            for (size_t k = i; k < f->terms; k++)
+                stratum.bend[i][k] =
+                    f->focus * (stratum.bend[i][k] -
+                                stratum.gradient[i] * stratum.gradient[k] / stratum.power);
         add_sums(&stratum, stratum.judges / stratum.power, f->terms, out);
     }
     double n = out->judges > 0 ? out->judges : 1;
@@ -202,36 +214,49 @@ static enum od_status evaluate(struct fitting *f, const double *w, unsigned thre
         double wi = w[f->term[i]];
         out->likelihood -= RIDGE / 2 * wi * wi;
         out->gradient[i] = out->gradient[i] / n - RIDGE * wi;
-        for (size_t k = i; k < f->terms; k++)
+        for (size_t k = i; k < f->terms; k++) {
             out->hessian[i][k] = out->hessian[i][k] / n + (i == k ? RIDGE : 0);
+            out->bend[i][k] /= n;
+        }
     }
     return st;
 }
 
-void od_blend_solve(double *a, size_t stride, size_t n, double *x)
+bool od_blend_solve(double *a, size_t stride, size_t n, double *x)
 {
-    for (size_t i = 0; i < n; i++)
+    bool positive = true;
+    for (size_t i = 0; i < n; i++) {
+        positive = positive && a[i * stride + i] > 0;
         for (size_t r = i + 1; r < n; r++) {
             double m = a[r * stride + i] / a[i * stride + i];
             for (size_t k = i; k < n; k++)
                 a[r * stride + k] -= m * a[i * stride + k];
             x[r] -= m * x[i];
         }
+    }
     for (size_t i = n; i-- > 0;) {
         for (size_t k = i + 1; k < n; k++)
             x[i] -= a[i * stride + k] * x[k];
         x[i] /= a[i * stride + i];
     }
+    return positive;
 }
 
-/* step := hessian^-1 gradient */
-static void newton_step(struct sums *s, size_t n, double *step)
+/* step := (hessian - so much of bend)^-1 gradient; whether that matrix is positive definite. */
+static bool solve_step(const struct sums *s, double bend, size_t n, double *step)
 {
+    double a[MOST][MOST];
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i; k++)
-            s->hessian[i][k] = s->hessian[k][i];
+        for (size_t k = i; k < n; k++)
+            a[i][k] = a[k][i] = s->hessian[i][k] - bend * s->bend[i][k];
     memcpy(step, s->gradient, n * sizeof *step);
-    od_blend_solve(s->hessian[0], MOST, n, step);
+    return od_blend_solve(a[0], MOST, n, step);
+}
+
+static void newton_step(const struct sums *s, size_t n, double *step)
+{
+    if (!solve_step(s, 1, n, step))
+        solve_step(s, 0, n, step);
 }
 
 /* What a whole step gains where the likelihood is a parabola: half the Newton decrement's square

@@ -125,9 +125,9 @@ enum od_status od_blend_ask(const struct od_blend_sample *sample, const double *
 enum od_status od_blend_heat(const struct od_scorer *scorer, const struct od_split *split,
                              unsigned threads, float *out, struct od_error *err) OD_MUST_USE;
 
-/* x := A^-1 x by elimination, for the few unknowns of such fits; A[n][stride], symmetric positive
- * definite, is used up. */
-void od_blend_solve(double *a, size_t stride, size_t n, double *x);
+/* x := A^-1 x by elimination, for the few unknowns of such fits; A[n][stride], symmetric, is used
+ * up. False, and x means nothing, unless A is positive definite. */
+bool od_blend_solve(double *a, size_t stride, size_t n, double *x);
 
 /* --- answers after a pause (blend_away.c) --- */
 
