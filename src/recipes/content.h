@@ -27,9 +27,10 @@
 #define OD_CONTENT_COLUMNS 2048u        /* most features: those on most items */
 #define OD_CONTENT_VALUES  64u          /* most of an item: its strongest */
 #define OD_CONTENT_FAINT   (1.0f / 256) /* less than this weight of an event is not heard */
-/* Additions to H'H of a fit, and of one that judges ask: beyond it every so many events only. */
-#define OD_CONTENT_WORK       6e9
-#define OD_CONTENT_TRIAL_WORK 1e9
+/* Additions to C of a fit, and of one that judges ask (six times as many to H'H where that does
+ * not follow from C): beyond it every so many events only. */
+#define OD_CONTENT_WORK       1e9
+#define OD_CONTENT_TRIAL_WORK 2e8
 
 struct od_content_config {
     float decay; /* [0, .97] */
@@ -66,7 +67,7 @@ struct od_content_sums {
     struct od_matrix past; /* H'H */
     struct od_matrix step; /* C', [next][past] */
 };
-/* Of the users' events up to end[u]. The same bytes for any number of threads; seven times the
+/* Of the users' events up to end[u]. The same bytes for any number of threads; eight times the
  * size of both while it is made. */
 enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
                                     const struct od_training *training, const uint64_t *end,

@@ -1,10 +1,17 @@
 /* The sums and the map of content.h.
  *
- * A history is summed anew at each event from the few items that are still heard, and each pair of
- * its features is added once, to whichever side of the diagonal comes; both sides are put together
- * at the end. Events are cut into parts that do not depend on the threads, each with sums of its
- * own, added in order. Where there are more events than work allows, every so many are taken: S has
- * a million numbers at most, which a few million events tell. */
+ * Where every event weighs the same and histories are heard as they are, h_t = d h_(t-1) + x_t, so
+ *     sum of h_t h_t' (1 - d^2) = d sum of (h_(t-1) x_t' + x_t h_(t-1)') + sum of x_t x_t'
+ *                                 + d^2 (h h' before the first t - h h' of the last)
+ * and H'H follows from C, whose steps add the features of one item to those of a history: a tenth
+ * of the pairs of features that a history has with itself, which are added only at the ends.
+ * Otherwise a history is summed anew at each event from the few items that are still heard, and
+ * each pair of its features is added once, to whichever side of the diagonal comes; both sides are
+ * put together at the end.
+ *
+ * Events are cut into parts that do not depend on the threads, each with sums of its own, added in
+ * order. Where there are more events than work allows, every so many are taken, or pieces of
+ * histories: S has a million numbers at most, which a few million events tell. */
 #include "recipes/content.h"
 
 #include <cblas.h>
@@ -13,16 +20,18 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "math/kernels.h"
 #include "math/ridge.h"
 #include "os/parallel.h"
 
 enum { PARTS = 4, PROBES = 4096, SQUARE = 64, STRIP = 64 };
+enum { PIECE = 512 };    /* steps that are taken or not together, where not all are */
+enum { PAIRS_EASE = 6 }; /* so much work is as long where pairs are added at each step */
+#define GONE 1e-8        /* less than this of a feature has left a history */
 
 /* --- a history --- */
 
 struct past {
-    float *sum;      /* [columns] 0 where not touched */
+    double *sum;     /* [columns] 0 where not touched */
     uint32_t *touch; /* [columns] */
     uint32_t count;
 };
@@ -49,28 +58,49 @@ static void past_clear(struct past *p)
 
 static void past_to_unit(struct past *p)
 {
-    float square = 0;
+    double square = 0;
     for (uint32_t k = 0; k < p->count; k++)
         square += p->sum[p->touch[k]] * p->sum[p->touch[k]];
     for (uint32_t k = 0; k < p->count; k++)
-        p->sum[p->touch[k]] /= sqrtf(square);
+        p->sum[p->touch[k]] /= sqrt(square);
 }
 
-/* The events [start, end) of one user. */
-static void past_fill(struct past *p, const struct od_content_rows *rows, const uint32_t *item,
-                      uint64_t start, uint64_t end, const struct od_content_steps *steps)
+static void past_hear(struct past *p, const struct od_content_rows *rows, uint32_t item,
+                      double weight)
 {
-    float weight = 1;
+    for (uint64_t k = rows->at[item]; k < rows->at[item + 1]; k++) {
+        uint32_t c = rows->column[k];
+        if (!(p->sum[c] > 0))
+            p->touch[p->count++] = c;
+        p->sum[c] += weight * (double)rows->value[k];
+    }
+}
+
+/* The events [start, end) of one user, back to those of so little weight. */
+static void past_fill(struct past *p, const struct od_content_rows *rows, const uint32_t *item,
+                      uint64_t start, uint64_t end, const struct od_content_steps *steps,
+                      double least)
+{
+    double weight = 1;
     past_clear(p);
-    for (uint64_t e = end; e-- > start && weight >= OD_CONTENT_FAINT; weight *= steps->decay)
-        for (uint64_t k = rows->at[item[e]]; k < rows->at[item[e] + 1]; k++) {
-            uint32_t c = rows->column[k];
-            if (!(p->sum[c] > 0))
-                p->touch[p->count++] = c;
-            p->sum[c] += weight * rows->value[k];
-        }
+    for (uint64_t e = end; e-- > start && weight >= least; weight *= (double)steps->decay)
+        past_hear(p, rows, item[e], weight);
     if (steps->unit && p->count)
         past_to_unit(p);
+}
+
+/* One event on. */
+static void past_go(struct past *p, const struct od_content_rows *rows, uint32_t item, double decay)
+{
+    uint32_t left = 0;
+    for (uint32_t k = 0; k < p->count; k++) {
+        double *sum = &p->sum[p->touch[k]];
+        *sum = *sum * decay < GONE ? 0 : *sum * decay;
+        p->touch[left] = p->touch[k];
+        left += *sum > 0;
+    }
+    p->count = left;
+    past_hear(p, rows, item, 1);
 }
 
 /* --- sums --- */
@@ -80,10 +110,21 @@ struct summing {
     const struct od_training *training;
     const uint64_t *end;
     const struct od_content_steps *steps;
-    uint64_t stride;     /* of the steps that are heard */
-    double *past[PARTS]; /* is inverted: rounding of millions of additions would exceed the ridge */
-    float *step[PARTS];
+    double weight;   /* of every event; 0: they differ, or steps do not follow each other */
+    uint64_t stride; /* of the steps, or pieces, that are heard */
+    double *past[PARTS], *step[PARTS]; /* one is inverted: rounding of millions of additions would
+                                          exceed the ridge */
 };
+
+/* The weight of all events, 0 where they differ. */
+static double one_weight(const struct summing *s)
+{
+    const struct od_training *t = s->training;
+    float first = t->event_count ? od_training_weight(t, 0) : 0;
+    for (uint64_t e = 1; e < t->event_count && first > 0; e++)
+        first = fabsf(od_training_weight(t, e) - first) > 0 ? 0 : first;
+    return first > 0 ? (double)first : 0;
+}
 
 /* By chance, so that histories of one length have no place that is never taken. */
 static bool is_taken(const struct summing *s, uint64_t e)
@@ -98,24 +139,87 @@ static bool ends_step(const struct summing *s, uint64_t e)
     return !least || od_training_pause(s->training, e) >= least;
 }
 
-static void add_pairs(const struct past *p, float weight, double *to, size_t columns)
+static void add_pairs(const struct past *p, double weight, double *to, size_t columns)
 {
     for (uint32_t a = 0; a < p->count; a++) {
         double *row = to + p->touch[a] * columns;
-        float x = weight * p->sum[p->touch[a]];
+        double x = weight * p->sum[p->touch[a]];
         for (uint32_t b = 0; b <= a; b++)
-            row[p->touch[b]] += (double)(x * p->sum[p->touch[b]]);
+            row[p->touch[b]] += x * p->sum[p->touch[b]];
     }
 }
 
-static void add_step(const struct summing *s, const struct past *p, uint32_t next, float weight,
-                     float *to)
+static void add_step(const struct summing *s, const struct past *p, uint32_t next, double weight,
+                     double *to)
 {
     const struct od_content_rows *rows = s->rows;
     for (uint64_t k = rows->at[next]; k < rows->at[next + 1]; k++) {
-        float *row = to + (size_t)rows->column[k] * rows->columns, x = weight * rows->value[k];
+        double *row = to + (size_t)rows->column[k] * rows->columns;
+        double x = weight * (double)rows->value[k];
         for (uint32_t a = 0; a < p->count; a++)
             row[p->touch[a]] += x * p->sum[p->touch[a]];
+    }
+}
+
+/* x x', each pair once. */
+static void add_own(const struct od_content_rows *rows, uint32_t item, double *to)
+{
+    for (uint64_t a = rows->at[item]; a < rows->at[item + 1]; a++)
+        for (uint64_t b = rows->at[item]; b <= a; b++)
+            to[(size_t)rows->column[a] * rows->columns + rows->column[b]] +=
+                (double)rows->value[a] * (double)rows->value[b];
+}
+
+/* weight (h x' + x h'), as put_together expects it: the diagonal is counted once. */
+static void add_cross(const struct summing *s, const struct past *p, uint32_t item, double weight,
+                      double *to)
+{
+    const struct od_content_rows *rows = s->rows;
+    add_step(s, p, item, weight, to);
+    for (uint64_t k = rows->at[item]; k < rows->at[item + 1]; k++) {
+        uint32_t c = rows->column[k];
+        to[(size_t)c * rows->columns + c] += weight * (double)rows->value[k] * p->sum[c];
+    }
+}
+
+/* The steps to events (from, to] of a user: C, and of H'H what does not follow from it. */
+static void add_piece(const struct summing *s, size_t index, struct past *p, uint64_t start,
+                      uint64_t from, uint64_t to)
+{
+    const uint32_t *item = s->training->item;
+    double d = (double)s->steps->decay, *past = s->past[index];
+    past_fill(p, s->rows, item, start, from, s->steps, GONE);
+    add_pairs(p, d * d, past, s->rows->columns);
+    add_cross(s, p, item[from], d, past);
+    for (uint64_t e = from + 1; e <= to; e++) {
+        past_go(p, s->rows, item[e - 1], d);
+        add_own(s->rows, item[e - 1], past);
+        add_step(s, p, item[e], 1, s->step[index]);
+    }
+    add_pairs(p, -d * d, past, s->rows->columns);
+    add_cross(s, p, item[to], -d, past);
+}
+
+static void add_pieces(const struct summing *s, size_t index, struct past *p, uint64_t start,
+                       uint64_t end)
+{
+    uint64_t length = s->stride == 1 ? end - start : PIECE;
+    for (uint64_t from = start; from + 1 < end; from += length)
+        if (is_taken(s, from))
+            add_piece(s, index, p, start, from, end - 1 - from < length ? end - 1 : from + length);
+}
+
+static void add_steps(const struct summing *s, size_t index, struct past *p, uint64_t start,
+                      uint64_t end)
+{
+    const struct od_training *t = s->training;
+    for (uint64_t e = start + 1; e < end; e++) {
+        double weight = (double)od_training_weight(t, e);
+        if (!is_taken(s, e) || !(weight > 0) || !ends_step(s, e))
+            continue;
+        past_fill(p, s->rows, t->item, start, e, s->steps, (double)OD_CONTENT_FAINT);
+        add_pairs(p, weight, s->past[index], s->rows->columns);
+        add_step(s, p, t->item[e], weight, s->step[index]);
     }
 }
 
@@ -132,16 +236,16 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     uint32_t first = (uint32_t)((uint64_t)t->user_count * index / PARTS);
     uint32_t last = (uint32_t)((uint64_t)t->user_count * (index + 1) / PARTS);
     for (uint32_t u = first; u < last && good; u++)
-        for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++) {
-            float weight = od_training_weight(t, e);
-            if (!is_taken(s, e) || !(weight > 0) || !ends_step(s, e))
-                continue;
-            past_fill(&past, s->rows, t->item, t->user_start[u], e, s->steps);
-            add_pairs(&past, weight, s->past[index], n);
-            add_step(s, &past, t->item[e], weight, s->step[index]);
-        }
+        (s->weight > 0 ? add_pieces : add_steps)(s, index, &past, t->user_start[u], s->end[u]);
     past_done(&past);
     return good ? OD_OK : OD_NO_MEMORY;
+}
+
+/* Additions at one step from a history. */
+static double additions(const struct summing *s, const struct past *p, uint32_t item)
+{
+    uint64_t features = s->rows->at[item + 1] - s->rows->at[item];
+    return p->count * (s->weight > 0 ? (double)features : .5 * p->count / PAIRS_EASE);
 }
 
 /* Every so many steps that the additions stay within work, by what some of them take. */
@@ -149,54 +253,62 @@ static enum od_status choose_stride(struct summing *s)
 {
     const struct od_training *t = s->training;
     struct past past;
-    double pairs = 0, heard = 0, probes = 0;
+    double adds = 0, heard = 0, probes = 0, least = s->weight > 0 ? GONE : (double)OD_CONTENT_FAINT;
     uint32_t step = t->user_count / PROBES + 1;
     if (!past_init(&past, s->rows->columns)) {
         past_done(&past);
         return OD_NO_MEMORY;
     }
     for (uint32_t u = 0; u < t->user_count; u++) {
-        uint64_t n = s->end[u] - t->user_start[u];
+        uint64_t start = t->user_start[u], n = s->end[u] - start;
         double steps = 0;
-        for (uint64_t e = t->user_start[u] + 1; e < s->end[u]; e++)
+        for (uint64_t e = start + 1; e < s->end[u]; e++)
             steps += ends_step(s, e);
         heard += steps;
         if (u % step != 0 || n < 2)
             continue;
         /* half of the events lie behind it, and it is a typical one */
-        past_fill(&past, s->rows, t->item, t->user_start[u], t->user_start[u] + (n + 1) / 2,
-                  s->steps);
-        pairs += .5 * past.count * past.count * steps;
+        past_fill(&past, s->rows, t->item, start, start + (n + 1) / 2, s->steps, least);
+        adds += additions(s, &past, t->item[start + n / 2]) * steps;
         probes += steps;
     }
     past_done(&past);
-    double all = probes > 0 ? pairs / probes * heard : 0, work = s->steps->work;
+    double all = probes > 0 ? adds / probes * heard : 0, work = s->steps->work;
     s->stride = all > work ? (uint64_t)ceil(all / work) : 1;
     return OD_OK;
 }
 
-/* to := x + x', but for its diagonal, which is counted once; by squares that stay in the cache. */
-static void put_together(const double *x, struct od_matrix *to)
+/* H'H: x + x', but for its diagonal, which is counted once, and what follows from C (above); by
+ * squares that stay in the cache. */
+static void put_together(const struct summing *s, struct od_matrix *to)
 {
+    const double *x = s->past[0], *step = s->step[0], d = (double)s->steps->decay;
+    double of_step = s->weight > 0 ? s->weight * d / (1 - d * d) : 0;
+    double of_past = s->weight > 0 ? s->weight / (1 - d * d) : 1;
     size_t n = to->rows;
     for (size_t top = 0; top < n; top += SQUARE)
         for (size_t left = 0; left < n; left += SQUARE)
             for (size_t r = top; r < top + SQUARE && r < n; r++)
-                for (size_t c = left; c < left + SQUARE && c < n; c++)
-                    to->at[r * to->ld + c] = (float)(x[r * n + c] + (r == c ? 0 : x[c * n + r]));
+                for (size_t c = left; c < left + SQUARE && c < n; c++) {
+                    double both = x[r * n + c] + (r == c ? 0 : x[c * n + r]);
+                    double steps = step[r * n + c] + step[c * n + r];
+                    to->at[r * to->ld + c] = (float)(of_past * both + of_step * steps);
+                }
 }
 
 static void gather(const struct summing *s, struct od_content_sums *out)
 {
-    const struct od_kernels *vector = od_kernels_best();
     size_t n = s->rows->columns;
+    double weight = s->weight > 0 ? s->weight : 1;
     for (size_t p = 1; p < PARTS; p++)
-        for (size_t i = 0; i < n * n; i++)
+        for (size_t i = 0; i < n * n; i++) {
             s->past[0][i] += s->past[p][i];
-    put_together(s->past[0], &out->past);
-    for (size_t p = 0; p < PARTS; p++)
-        for (size_t r = 0; r < n; r++)
-            vector->axpy(out->step.at + r * out->step.ld, s->step[p] + r * n, 1, n);
+            s->step[0][i] += s->step[p][i];
+        }
+    put_together(s, &out->past);
+    for (size_t r = 0; r < n; r++)
+        for (size_t c = 0; c < n; c++)
+            out->step.at[r * out->step.ld + c] = (float)(weight * s->step[0][r * n + c]);
 }
 
 enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
@@ -205,6 +317,7 @@ enum od_status od_content_sums_init(struct od_content_sums *out, const struct od
 {
     struct summing s = {.rows = rows, .training = training, .end = end, .steps = steps};
     size_t n = rows->columns;
+    s.weight = steps->unit || steps->least_pause_s ? 0 : one_weight(&s);
     *out = (struct od_content_sums){od_matrix_new(n, n), od_matrix_new(n, n)};
     enum od_status st = out->past.at && out->step.at ? choose_stride(&s) : OD_NO_MEMORY;
     if (st == OD_OK)

@@ -327,6 +327,44 @@ static void work_is_bounded(void **state)
     content_done(&toy);
 }
 
+static double trace(const struct od_matrix *m)
+{
+    double sum = 0;
+    for (size_t c = 0; c < m->columns; c++)
+        sum += (double)m->at[c * m->ld + c];
+    return sum;
+}
+
+/* Of long histories pieces are taken, which begin with what was heard before them and end with what
+ * is left: as much of H'H as of the steps. */
+static void pieces_of_long_histories_are_whole(void **state)
+{
+    (void)state;
+    struct toy_content toy;
+    struct od_content_sums all, some;
+    struct od_random rng;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    const struct od_content_steps every = {.decay = .97f, .work = 1e12},
+                                  third = {.decay = .97f, .work = 7e5};
+    content_init(&toy);
+    od_random_init(&rng, 9);
+    for (unsigned u = 0; u < 20; u++)
+        for (unsigned k = 0; k < 5000; k++)
+            toy_add(b, u, (unsigned)od_random_below(&rng, ITEMS), k);
+    struct od_training *t = toy_finish(b);
+    assert_int_equal(od_content_sums_init(&all, &toy.rows, t, t->user_start + 1, &every, 2), OD_OK);
+    assert_int_equal(od_content_sums_init(&some, &toy.rows, t, t->user_start + 1, &third, 2),
+                     OD_OK);
+    double of_past = trace(&some.past) / trace(&all.past);
+    double of_step = trace(&some.step) / trace(&all.step);
+    assert_true(of_step > .15 && of_step < .6);
+    assert_true(fabs(of_past / of_step - 1) < .01);
+    od_content_sums_done(&all);
+    od_content_sums_done(&some);
+    od_training_free(t);
+    content_done(&toy);
+}
+
 /* Millions of items whose features depend on each other, as one-hot columns do: rounding of the
  * sums must stay below the ridge. */
 static void millions_of_items_are_summed_exactly_enough(void **state)
@@ -529,6 +567,7 @@ int main(void)
         cmocka_unit_test(scores_are_those_of_the_definition),
         cmocka_unit_test(a_history_without_features_says_nothing),
         cmocka_unit_test(work_is_bounded),
+        cmocka_unit_test(pieces_of_long_histories_are_whole),
         cmocka_unit_test(millions_of_items_are_summed_exactly_enough),
         cmocka_unit_test(the_part_is_the_same_for_threads_and_lessons),
         cmocka_unit_test(records_that_tell_nothing_know_nobody),
