@@ -72,8 +72,17 @@ static bool solve_lanes_plain(float *h, float *g)
     return true;
 }
 
-const struct od_small od_small_reference = {"reference",   gram_plain,  weigh_plain,
-                                            project_plain, solve_plain, solve_lanes_plain};
+static void weigh_lanes_plain(float *out, const float *x, size_t ld, size_t rows, const float *w)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t lane = 0; lane < OD_SMALL_LANES; lane++)
+            for (size_t j = 0; j < 16; j++)
+                out[lane * 16 + j] += w[r * OD_SMALL_LANES + lane] * x[r * ld + j];
+}
+
+const struct od_small od_small_reference = {"reference",      gram_plain,  weigh_plain,
+                                            project_plain,    solve_plain, solve_lanes_plain,
+                                            weigh_lanes_plain};
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -259,7 +268,7 @@ WIDE static bool solve_avx2(float *h, float *g, size_t n)
     return true;
 }
 
-/* --- eight systems, one a lane --- */
+/* --- eight systems at a time, one a lane --- */
 
 /* out[c] := column c of the 4 columns at x of eight rows, `apart` floats apart. */
 ALWAYS void columns_of(const float *x, size_t apart, __m256 *out)
@@ -305,7 +314,7 @@ ALWAYS bool factor_row(__m256 (*u)[16], size_t k, __m256 *per)
     return true;
 }
 
-WIDE static bool solve_lanes_avx2(float *h, float *g)
+WIDE static bool solve_eight(float *h, float *g)
 {
     __m256 u[16][16], x[16], per[16];
     for (size_t i = 0; i < 16; i++)
@@ -326,24 +335,76 @@ WIDE static bool solve_lanes_avx2(float *h, float *g)
         x[k] = _mm256_mul_ps(x[k], per[k]);
     }
     for (size_t j = 0; j < 16; j++) {
-        float lane[OD_SMALL_LANES];
+        float lane[8];
         _mm256_storeu_ps(lane, x[j]);
-        for (size_t l = 0; l < OD_SMALL_LANES; l++)
+        for (size_t l = 0; l < 8; l++)
             g[l * 16 + j] = lane[l];
     }
     return true;
 }
 
-static const struct od_small avx2 = {"avx2",       gram_avx2,  weigh_avx2,
-                                     project_avx2, solve_avx2, solve_lanes_avx2};
+static bool solve_lanes_avx2(float *h, float *g)
+{
+    for (size_t lane = 0; lane < OD_SMALL_LANES; lane += 8)
+        if (!solve_eight(h + lane * 256, g + lane * 16))
+            return false;
+    return true;
+}
+
+/* Four lanes at a time, which with their 16 columns are half of the registers. */
+WIDE static void weigh_lanes_avx2(float *out, const float *x, size_t ld, size_t rows,
+                                  const float *w)
+{
+    for (size_t lane = 0; lane < OD_SMALL_LANES; lane += 4) {
+        float *to = out + lane * 16;
+        const float *row = x, *by = w + lane;
+        __m256 a0 = _mm256_loadu_ps(to), b0 = _mm256_loadu_ps(to + 8);
+        __m256 a1 = _mm256_loadu_ps(to + 16), b1 = _mm256_loadu_ps(to + 24);
+        __m256 a2 = _mm256_loadu_ps(to + 32), b2 = _mm256_loadu_ps(to + 40);
+        __m256 a3 = _mm256_loadu_ps(to + 48), b3 = _mm256_loadu_ps(to + 56);
+        for (size_t r = rows; r > 0; r--, row += ld, by += OD_SMALL_LANES) {
+            __m256 low = _mm256_loadu_ps(row), high = _mm256_loadu_ps(row + 8);
+            __m256 f = _mm256_broadcast_ss(by);
+            a0 = _mm256_fmadd_ps(f, low, a0);
+            b0 = _mm256_fmadd_ps(f, high, b0);
+            f = _mm256_broadcast_ss(by + 1);
+            a1 = _mm256_fmadd_ps(f, low, a1);
+            b1 = _mm256_fmadd_ps(f, high, b1);
+            f = _mm256_broadcast_ss(by + 2);
+            a2 = _mm256_fmadd_ps(f, low, a2);
+            b2 = _mm256_fmadd_ps(f, high, b2);
+            f = _mm256_broadcast_ss(by + 3);
+            a3 = _mm256_fmadd_ps(f, low, a3);
+            b3 = _mm256_fmadd_ps(f, high, b3);
+        }
+        _mm256_storeu_ps(to, a0);
+        _mm256_storeu_ps(to + 8, b0);
+        _mm256_storeu_ps(to + 16, a1);
+        _mm256_storeu_ps(to + 24, b1);
+        _mm256_storeu_ps(to + 32, a2);
+        _mm256_storeu_ps(to + 40, b2);
+        _mm256_storeu_ps(to + 48, a3);
+        _mm256_storeu_ps(to + 56, b3);
+    }
+}
+
+static const struct od_small avx2 = {"avx2",     gram_avx2,        weigh_avx2,      project_avx2,
+                                     solve_avx2, solve_lanes_avx2, weigh_lanes_avx2};
+
+const struct od_small *od_small_avx2(void)
+{
+    return od_kernels_avx2() ? &avx2 : NULL;
+}
+#else
+const struct od_small *od_small_avx2(void)
+{
+    return NULL;
+}
+#endif
 
 const struct od_small *od_small_best(void)
 {
-    return od_kernels_avx2() ? &avx2 : &od_small_reference;
+    const struct od_small *best = od_small_avx512();
+    best = best ? best : od_small_avx2();
+    return best ? best : &od_small_reference;
 }
-#else
-const struct od_small *od_small_best(void)
-{
-    return &od_small_reference;
-}
-#endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #define OD_SMALL_MOST  512
-#define OD_SMALL_LANES 8
+#define OD_SMALL_LANES 16
 
 struct od_small {
     const char *name;
@@ -29,9 +29,14 @@ struct od_small {
     /* The same for OD_SMALL_LANES systems of 16 at once: h[lane][16][16], g[lane][16]. A lane's
      * result does not depend on the others. False when any of them is not definite. */
     bool (*solve_lanes)(float *h, float *g);
+    /* For each lane out[lane][16] += X'w, X with rows of 16 floats, ld apart, and w[rows][lane]. */
+    void (*weigh_lanes)(float *out, const float *x, size_t ld, size_t rows, const float *w);
 };
 
 extern const struct od_small od_small_reference;
+/* NULL where the CPU has none. */
+const struct od_small *od_small_avx2(void);
+const struct od_small *od_small_avx512(void);
 /* The widest table this CPU runs. */
 const struct od_small *od_small_best(void);
 

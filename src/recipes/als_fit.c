@@ -7,12 +7,13 @@
  * once; of a row with more than CHUNK pairs, block by block and CHUNK at a time, so that a row of a
  * million pairs needs no more scratch than the one number it keeps of each pair.
  *
- * The systems of rows with few pairs are solved eight at a time, one in each lane of a vector; the
- * steps of one alone wait for each other's results most of the time.
+ * The systems of rows with few pairs are solved sixteen at a time, one in each lane of a vector;
+ * the steps of one alone wait for each other's results most of the time. Their products with the
+ * Gram matrix are made together too, each of its rows being read once for all.
  *
- * A thread's scratch: CHUNK rows of factors, OD_SMALL_LANES squares of OD_ALS_BLOCK, and one float
- * a pair of the longest row. The Gram matrix is summed per part of rows, and parts in order: no
- * thread count changes a byte. */
+ * A thread's scratch: CHUNK rows of factors, OD_SMALL_LANES squares of OD_ALS_BLOCK and rows of
+ * factors, and one float a pair of the longest row. The Gram matrix is summed per part of rows, and
+ * parts in order: no thread count changes a byte. */
 #include "recipes/als.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@
 #include "os/parallel.h"
 #include "recipes/metrics.h"
 
-enum { CHUNK = 512, PART = 64, GRAM_PARTS = 16, AHEAD = 4, B = OD_ALS_BLOCK };
+enum { CHUNK = 1024, PART = 64, GRAM_PARTS = 16, AHEAD = 4, B = OD_ALS_BLOCK };
 enum { LANES = OD_SMALL_LANES, SHORT = CHUNK / LANES };
 
 /* --- the Gram matrix --- */
@@ -79,6 +80,7 @@ struct half {
     struct scratch {
         float *tile, *wrong;       /* wrong: prediction - 1 of each pair */
         float *hessian, *gradient; /* [LANES][B][B], [LANES][B] */
+        float *across;             /* [dims][LANES] the rows solved together */
     } * scratch;                   /* [threads] */
 };
 
@@ -109,7 +111,8 @@ static const float *block_of(const struct row *row, size_t first, size_t count, 
     return row->tile;
 }
 
-/* What of the gradient and the Hessian does not depend on the pairs. */
+/* What of the gradient and the Hessian does not depend on the pairs, but for the product of the row
+ * with the Gram matrix. */
 static void start_block(const struct row *row, size_t block)
 {
     const struct half *h = row->half;
@@ -121,15 +124,13 @@ static void start_block(const struct row *row, size_t block)
         memcpy(hessian + i * B, gram + (block * B + i) * dims, B * sizeof *hessian);
         hessian[i * B + i] += row->ridge;
     }
-    h->small->weigh(gradient, gram, dims, dims, B, row->at); /* the Gram matrix is symmetric */
 }
 
-/* The gradient and the Hessian of a block. */
-static void weigh_block(const struct row *row, size_t block)
+/* What the pairs add to the gradient and the Hessian of a block. */
+static void weigh_pairs(const struct row *row, size_t block)
 {
     const struct od_small *small = row->half->small;
     size_t ld;
-    start_block(row, block);
     for (size_t from = 0; from < row->count; from += CHUNK) {
         size_t n = row->count - from < CHUNK ? row->count - from : CHUNK;
         const float *x = block_of(row, from, n, block, &ld);
@@ -198,8 +199,11 @@ static enum od_status solve_long(const struct half *h, uint32_t r, const struct 
 {
     struct row row;
     open_row(h, r, s, 0, &row);
-    for (size_t block = 0; block < h->config->dims / B; block++) {
-        weigh_block(&row, block);
+    size_t dims = h->config->dims;
+    for (size_t block = 0; block < dims / B; block++) {
+        start_block(&row, block);
+        h->small->weigh(row.gradient, h->gram + block * B, dims, dims, B, row.at); /* symmetric */
+        weigh_pairs(&row, block);
         if (!h->small->solve(row.hessian, row.gradient, B))
             return OD_INVALID_INPUT;
         step_block(&row, block);
@@ -207,24 +211,42 @@ static enum od_status solve_long(const struct half *h, uint32_t r, const struct 
     return OD_OK;
 }
 
+/* A block's part of a row into its lane. */
+static void put_across(const struct row *row, size_t block, size_t lane, float *across)
+{
+    for (size_t i = block * B; i < (block + 1) * B; i++)
+        across[i * LANES + lane] = row->at[i];
+}
+
 /* Rows of at most SHORT pairs, at most LANES of them: their blocks are solved together. */
 static enum od_status solve_short(const struct half *h, const uint32_t *r, size_t count,
                                   const struct scratch *s)
 {
     struct row row[LANES];
-    for (size_t l = 0; l < count; l++)
+    size_t dims = h->config->dims;
+    if (count < LANES) /* what nobody reads is a number even so */
+        memset(s->across, 0, dims * LANES * sizeof *s->across);
+    for (size_t l = 0; l < count; l++) {
         open_row(h, r[l], s, l, &row[l]);
-    for (size_t block = 0; block < h->config->dims / B; block++) {
+        for (size_t block = 0; block < dims / B; block++)
+            put_across(&row[l], block, l, s->across);
+    }
+    for (size_t block = 0; block < dims / B; block++) {
         for (size_t l = 0; l < count; l++)
-            weigh_block(&row[l], block);
+            start_block(&row[l], block);
+        h->small->weigh_lanes(s->gradient, h->gram + block * B, dims, dims, s->across);
+        for (size_t l = 0; l < count; l++)
+            weigh_pairs(&row[l], block);
         for (size_t l = count; l < LANES; l++) { /* as good as any other */
             memcpy(s->hessian + l * B * B, s->hessian, B * B * sizeof *s->hessian);
             memcpy(s->gradient + l * B, s->gradient, B * sizeof *s->gradient);
         }
         if (!h->small->solve_lanes(s->hessian, s->gradient))
             return OD_INVALID_INPUT;
-        for (size_t l = 0; l < count; l++)
+        for (size_t l = 0; l < count; l++) {
             step_block(&row[l], block);
+            put_across(&row[l], block, l, s->across);
+        }
     }
     return OD_OK;
 }
@@ -270,11 +292,12 @@ static bool scratch_init(struct half *h, unsigned threads)
     for (unsigned t = 0; t < threads; t++) {
         struct scratch *s = &h->scratch[t];
         size_t tile = CHUNK * (size_t)h->config->dims;
-        s->tile = malloc((tile + LANES * (B * B + B)) * sizeof *s->tile);
+        s->tile = calloc(tile + LANES * (B * B + B + (size_t)h->config->dims), sizeof *s->tile);
         s->wrong = malloc((pairs < CHUNK ? CHUNK : pairs) * sizeof *s->wrong);
         good &= s->tile && s->wrong;
         s->hessian = s->tile ? s->tile + tile : NULL;
         s->gradient = s->tile ? s->hessian + LANES * B * B : NULL;
+        s->across = s->tile ? s->gradient + LANES * B : NULL;
     }
     return good;
 }

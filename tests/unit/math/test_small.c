@@ -10,7 +10,15 @@
 #include "base/random.h"
 #include "math/small.h"
 
-enum { MOST = 96 };
+enum { MOST = 96, TABLES = 3 };
+
+/* Those of this machine, the best one again where it has not all. */
+static void all_tables(const struct od_small **tables)
+{
+    tables[0] = &od_small_reference;
+    tables[1] = od_small_avx2() ? od_small_avx2() : od_small_best();
+    tables[2] = od_small_best();
+}
 
 static void fill(struct od_random *rng, float *x, size_t count)
 {
@@ -21,14 +29,15 @@ static void fill(struct od_random *rng, float *x, size_t count)
 static void gram_adds_products_of_columns(void **state)
 {
     (void)state;
-    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    const struct od_small *tables[TABLES];
+    all_tables(tables);
     struct od_random rng;
     od_random_init(&rng, 1);
     for (size_t n = 16; n <= MOST; n += 16)
         for (size_t rows = 0; rows < 40; rows += 13) {
             float x[40 * MOST], h[MOST * MOST];
             fill(&rng, x, rows * n);
-            for (size_t t = 0; t < 2; t++) {
+            for (size_t t = 0; t < TABLES; t++) {
                 for (size_t k = 0; k < n * n; k++)
                     h[k] = (float)k;
                 tables[t]->gram(h, x, n, rows, n);
@@ -46,7 +55,8 @@ static void gram_adds_products_of_columns(void **state)
 static void products_from_both_sides_equal_their_sums(void **state)
 {
     (void)state;
-    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    const struct od_small *tables[TABLES];
+    all_tables(tables);
     struct od_random rng;
     od_random_init(&rng, 3);
     for (size_t n = 16; n <= MOST; n += 16)
@@ -56,7 +66,7 @@ static void products_from_both_sides_equal_their_sums(void **state)
             fill(&rng, x, rows * ld);
             fill(&rng, w, n);
             fill(&rng, v, rows);
-            for (size_t t = 0; t < 2; t++) {
+            for (size_t t = 0; t < TABLES; t++) {
                 float down[MOST], across[13];
                 for (size_t j = 0; j < n; j++)
                     down[j] = (float)j;
@@ -84,11 +94,12 @@ static void products_from_both_sides_equal_their_sums(void **state)
 static void solve_undoes_a_product(void **state)
 {
     (void)state;
-    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    const struct od_small *tables[TABLES];
+    all_tables(tables);
     struct od_random rng;
     od_random_init(&rng, 2);
     for (size_t n = 16; n <= MOST; n += 16)
-        for (size_t t = 0; t < 2; t++) {
+        for (size_t t = 0; t < TABLES; t++) {
             float x[2 * MOST * MOST], want[MOST], g[MOST];
             float *h = calloc(n * n, sizeof *h);
             assert_non_null(h);
@@ -114,7 +125,8 @@ static void solve_undoes_a_product(void **state)
 static void lanes_are_systems_of_their_own(void **state)
 {
     (void)state;
-    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    const struct od_small *tables[TABLES];
+    all_tables(tables);
     struct od_random rng;
     od_random_init(&rng, 6);
     float x[OD_SMALL_LANES][20 * 16], first[OD_SMALL_LANES][256], g[OD_SMALL_LANES][16];
@@ -129,7 +141,7 @@ static void lanes_are_systems_of_their_own(void **state)
             for (size_t j = 0; j < i; j++)
                 first[l][i * 16 + j] = j % 2 ? NAN : INFINITY;
     }
-    for (size_t t = 0; t < 2; t++) {
+    for (size_t t = 0; t < TABLES; t++) {
         float h[OD_SMALL_LANES][256], got[OD_SMALL_LANES][16], alone[256], want[16];
         memcpy(h, first, sizeof h);
         memcpy(got, g, sizeof got);
@@ -150,12 +162,41 @@ static void lanes_are_systems_of_their_own(void **state)
     }
 }
 
+static void lanes_are_weighed_as_if_alone(void **state)
+{
+    (void)state;
+    const struct od_small *tables[TABLES];
+    all_tables(tables);
+    struct od_random rng;
+    od_random_init(&rng, 7);
+    for (size_t rows = 0; rows < 50; rows += 7) {
+        enum { LD = 21 };
+        float x[50 * LD], w[50 * OD_SMALL_LANES], first[OD_SMALL_LANES * 16];
+        fill(&rng, x, sizeof x / sizeof *x);
+        fill(&rng, w, sizeof w / sizeof *w);
+        fill(&rng, first, sizeof first / sizeof *first);
+        for (size_t t = 0; t < TABLES; t++) {
+            float out[OD_SMALL_LANES * 16];
+            memcpy(out, first, sizeof out);
+            tables[t]->weigh_lanes(out, x, LD, rows, w);
+            for (size_t l = 0; l < OD_SMALL_LANES; l++)
+                for (size_t j = 0; j < 16; j++) {
+                    double want = (double)first[l * 16 + j];
+                    for (size_t r = 0; r < rows; r++)
+                        want += (double)w[r * OD_SMALL_LANES + l] * (double)x[r * LD + j];
+                    assert_true(fabs((double)out[l * 16 + j] - want) < 1e-4);
+                }
+        }
+    }
+}
+
 static void an_indefinite_system_is_told(void **state)
 {
     (void)state;
-    const struct od_small *tables[] = {&od_small_reference, od_small_best()};
+    const struct od_small *tables[TABLES];
+    all_tables(tables);
     for (size_t bad = 0; bad < 16; bad += 5)
-        for (size_t t = 0; t < 2; t++) {
+        for (size_t t = 0; t < TABLES; t++) {
             float h[256] = {0}, g[16] = {0};
             for (size_t i = 0; i < 16; i++)
                 h[i * 17] = i == bad ? -1 : 1;
@@ -172,6 +213,7 @@ int main(void)
         cmocka_unit_test(products_from_both_sides_equal_their_sums),
         cmocka_unit_test(solve_undoes_a_product),
         cmocka_unit_test(lanes_are_systems_of_their_own),
+        cmocka_unit_test(lanes_are_weighed_as_if_alone),
         cmocka_unit_test(an_indefinite_system_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
