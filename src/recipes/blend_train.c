@@ -26,10 +26,11 @@
 #include "recipes/linar_events.h"
 #include "recipes/unordered.h"
 
-/* Shares of the progress. */
-#define LEARNT  0.65 /* steps 1 to 4 */
-#define FITTED  0.80 /* of them: step 2 */
-#define WEIGHED 0.92 /* step 3 */
+/* Shares of the progress. Step 2 takes as long as its parts, beside which steps 3 and 4 take as
+ * long as so many of the short ones. */
+#define LEARNT  0.85 /* steps 1 to 4 */
+#define WEIGHED 3.0  /* step 3 */
+#define ENDED   2.0  /* step 4 */
 #define LESSON_BYTES                                                                               \
     ((size_t)2 << 30) /* most that a part may learn: networks keep their items' vectors */
 
@@ -81,6 +82,25 @@ static enum od_status make_ends(const struct od_train_input *input, uint64_t **o
 
 /* --- parts into an image --- */
 
+static double length_of(const struct od_part *part)
+{
+    return part->length ? part->length : 1;
+}
+
+/* The share of the progress at which step 2 is done, and step 3. */
+struct shares {
+    double fitted, weighed;
+};
+
+static struct shares shares_of(const struct blend_run *run)
+{
+    double fitted = 0;
+    for (uint32_t p = 0; p < run->part_count; p++)
+        fitted += length_of(run->parts[p]);
+    double all = fitted + WEIGHED + ENDED;
+    return (struct shares){fitted / all, (fitted + WEIGHED) / all};
+}
+
 /* Fits the serving parts (all, while the header is the default and judges are to be asked); their
  * progress fills [from, to] of input's. */
 static enum od_status fit_parts(struct blend_run *run, const struct od_train_input *input,
@@ -89,17 +109,19 @@ static enum od_status fit_parts(struct blend_run *run, const struct od_train_inp
                                 struct od_image_writer *image, struct od_error *err)
 {
     enum od_status st = OD_OK;
-    uint32_t count = 0, done = 0;
+    double whole = 0, done = 0;
     for (uint32_t p = 0; p < run->part_count; p++)
-        count += all || run->header.part[p].serves;
+        whole += all || run->header.part[p].serves ? length_of(run->parts[p]) : 0;
     for (uint32_t p = 0; p < run->part_count && st == OD_OK; p++) {
         if (!all && !run->header.part[p].serves)
             continue;
         struct od_progress_scale scale;
         struct od_train_input part = *input;
-        double step = (to - from) / count;
-        part.progress = od_progress_scaled(&scale, input->progress, from + step * done,
-                                           from + step * (done + 1));
+        double begun = done;
+        done += length_of(run->parts[p]);
+        part.progress =
+            od_progress_scaled(&scale, input->progress, from + (to - from) * begun / whole,
+                               from + (to - from) * done / whole);
         struct od_buf learnt;
         od_buf_init(&learnt, LESSON_BYTES);
         struct od_part_task task = {.input = &part,
@@ -112,7 +134,6 @@ static enum od_status fit_parts(struct blend_run *run, const struct od_train_inp
             st = od_fail(err, OD_NO_MEMORY, NULL);
         od_buf_done(&run->lesson[p]);
         run->lesson[p] = learnt;
-        done++;
     }
     return st;
 }
@@ -158,8 +179,8 @@ static enum od_status fit_judged(struct blend_run *run, struct learning *l, stru
         return od_fail(err, OD_NO_MEMORY, NULL);
     enum od_status st = add_items(l->input->training, writer, err);
     if (st == OD_OK)
-        st = fit_parts(run, l->input, l->end, l->judges, l->judge_count, true, 0, FITTED, writer,
-                       err);
+        st = fit_parts(run, l->input, l->end, l->judges, l->judge_count, true, 0,
+                       shares_of(run).fitted, writer, err);
     if (st == OD_OK && od_memory_image(writer, &l->bytes, &len) != OD_OK)
         st = od_fail(err, OD_NO_MEMORY, NULL);
     od_image_writer_free(writer);
@@ -171,7 +192,9 @@ static enum od_status weigh(struct blend_run *run, struct learning *l, struct od
     struct od_blend_candidate parts[OD_BLEND_PARTS] = {0};
     struct od_blend_sample sample = {0};
     struct od_progress_scale scale;
-    struct od_progress progress = od_progress_scaled(&scale, l->input->progress, FITTED, WEIGHED);
+    struct shares shares = shares_of(run);
+    struct od_progress progress =
+        od_progress_scaled(&scale, l->input->progress, shares.fitted, shares.weighed);
     enum od_status st = od_progress_report(&progress, 0, "weighing the parts", err);
     for (uint32_t p = 0; p < run->part_count && st == OD_OK; p++) {
         parts[p].part = run->parts[p];
@@ -369,7 +392,7 @@ static enum od_status learn(struct blend_run *run, const struct od_train_input *
     if (st == OD_OK)
         st = weigh(run, &l, err);
     if (st == OD_OK)
-        st = od_progress_report(&input->progress, WEIGHED, "evaluating", err);
+        st = od_progress_report(&input->progress, shares_of(run).weighed, "evaluating", err);
     if (st == OD_OK)
         st = finish_header(run, &l, split, err);
     if (st == OD_OK && split && metrics)

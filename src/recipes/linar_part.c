@@ -233,6 +233,7 @@ static enum od_status score(const void *part, const struct od_query *query,
 
 const struct od_part od_part_linar = {
     .name = "linar",
+    .length = 2,
     .fit = fit_near,
     .present = near_present,
     .open = open_near,

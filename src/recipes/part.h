@@ -31,6 +31,8 @@ struct od_part_task {
 
 struct od_part {
     const char *name; /* prefix of its sections */
+    /* How long a fit takes beside those of others, about, for progress; 0 is 1. */
+    unsigned length;
     /* Whether there is anything to fit; NULL: always. */
     bool (*applies)(const struct od_training *training);
     /* Adds its sections; what it learnt about the data is appended to out_lesson.

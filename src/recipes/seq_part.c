@@ -201,6 +201,7 @@ static enum od_status score(const void *part, const struct od_query *query,
 
 const struct od_part od_part_seq = {
     .name = "seq",
+    .length = 60,
     .fit = fit,
     .present = present,
     .open = open_part,

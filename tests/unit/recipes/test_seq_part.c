@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "math/cholesky.h"
+#include "recipes/registry.h"
 #include "recipes/seq_plan.h"
+#include "fitted.h"
 #include "toy.h"
 
 enum { USERS = 150, FEW = 30, ITEMS = 24, LENGTH = 12 };
@@ -340,6 +342,33 @@ static void large_data_are_learnt_faster(void **state)
     tear_down(&f);
 }
 
+struct spans {
+    double last, of_network;
+};
+
+static enum od_status add_span(void *context, double fraction, const char *stage)
+{
+    struct spans *s = context;
+    s->of_network += strncmp(stage, "epoch ", 6) == 0 ? fraction - s->last : 0;
+    s->last = fraction;
+    return OD_OK;
+}
+
+/* Who watches a training sees how long it will take: most of it is the network's. */
+static void most_of_the_progress_is_the_networks(void **state)
+{
+    (void)state;
+    struct od_training *t = walks(USERS, 0);
+    struct fitted f;
+    struct spans spans = {0};
+    fitted_init(&f, "aws-user-personalization-v2", t);
+    f.input.progress = (struct od_progress){add_span, &spans};
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    assert_true(spans.of_network > .6);
+    fitted_done(&f);
+    od_training_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_strange_lesson_is_refused),
         cmocka_unit_test(plans_follow_the_data),
         cmocka_unit_test(large_data_are_learnt_faster),
+        cmocka_unit_test(most_of_the_progress_is_the_networks),
     };
     return cmocka_run_group_tests_name("recipes/seq_part", tests, NULL, NULL);
 }
