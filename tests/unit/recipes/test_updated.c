@@ -277,34 +277,55 @@ static uint32_t place_of(const struct od_model *model, const char *about, const 
     return place;
 }
 
-static void what_is_most_alike_is_not_left_out(void **state)
+/* Items that say something in one field, and events on the old ones. */
+struct told {
+    struct od_field fields[2];
+    struct od_schema schema;
+    struct bed bed;
+};
+
+static void told_init(struct told *t, const char *field)
 {
-    (void)state;
-    struct od_field told[] = {
-        {.name = {"ITEM_ID", 7}, .type = OD_FIELD_STRING},
-        {.name = {"TEXT", 4}, .type = OD_FIELD_STRING, .nullable = true, .textual = true}};
-    struct od_schema words = {
-        .name = {"Items", 5}, .type = OD_ITEMS, .field_count = 2, .fields = told};
-    const struct od_recipe *recipe = od_recipe_find(OD_STR("aws-semantic-similarity"));
-    struct bed bed = {.table = od_table_new(&words)};
     struct od_training_builder *before = od_training_builder_new(NULL);
     struct od_training_builder *now = od_training_builder_new(NULL);
-    struct od_model *model;
+    *t = (struct told){
+        .fields = {
+            {.name = {"ITEM_ID", 7}, .type = OD_FIELD_STRING},
+            {.name = od_str_c(field), .type = OD_FIELD_STRING, .nullable = true, .textual = true}}};
+    t->schema = (struct od_schema){
+        .name = {"Items", 5}, .type = OD_ITEMS, .field_count = 2, .fields = t->fields};
+    t->bed.table = od_table_new(&t->schema);
     add_old(before);
     add_old(now);
-    bed.before = toy_finish(before);
-    bed.now = toy_finish(now);
-    tell_items(bed.table, 0, 400);
-    bed.before->item_table = bed.now->item_table = bed.table;
-    struct od_train_input input = {.training = bed.before,
+    t->bed.before = toy_finish(before);
+    t->bed.now = toy_finish(now);
+    t->bed.before->item_table = t->bed.now->item_table = t->bed.table;
+}
+
+/* What comes into the table later is new. */
+static void told_train(struct told *t)
+{
+    const struct od_recipe *recipe = od_recipe_find(OD_STR("aws-semantic-similarity"));
+    struct od_train_input input = {.training = t->bed.before,
                                    .seed = 1,
                                    .threads = 1,
                                    .spec = od_recipe_spec_find(od_str_c(recipe->name))};
-    assert_int_equal(od_memory_model_train(recipe, &input, &bed.old, NULL), OD_OK);
-    tell_items(bed.table, 407, 408); /* the new item: of the seventh group */
-    make(&bed, 1);
-    assert_int_equal(bed.fresh, 1);
-    assert_int_equal(od_recipe_updated.open(&bed.updated, &model, NULL), OD_OK);
+    assert_int_equal(od_memory_model_train(recipe, &input, &t->bed.old, NULL), OD_OK);
+}
+
+static void what_is_most_alike_is_not_left_out(void **state)
+{
+    (void)state;
+    struct told told;
+    struct bed *bed = &told.bed;
+    struct od_model *model;
+    told_init(&told, "TEXT");
+    tell_items(bed->table, 0, 400);
+    told_train(&told);
+    tell_items(bed->table, 407, 408); /* the new item: of the seventh group */
+    make(bed, 1);
+    assert_int_equal(bed->fresh, 1);
+    assert_int_equal(od_recipe_updated.open(&bed->updated, &model, NULL), OD_OK);
     /* with its group, in front of all others, and so it stays when what is fresh is asked for */
     assert_true(place_of(model, "i00007", "i00407", 0) < 20);
     assert_true(place_of(model, "i00007", "i00407", 1) < 20);
@@ -320,7 +341,7 @@ static void what_is_most_alike_is_not_left_out(void **state)
     }
     assert_int_equal(first, 0);
     od_recipe_updated.close(model);
-    clear(&bed);
+    clear(bed);
 }
 
 /* Eight numbers: of the side, and a little of its own. */
@@ -337,31 +358,16 @@ static void put_vector(struct od_table *table, unsigned i)
 static void vectors_of_ones_own_tell_what_a_new_item_is_like(void **state)
 {
     (void)state;
-    struct od_field told[] = {
-        {.name = {"ITEM_ID", 7}, .type = OD_FIELD_STRING},
-        {.name = {"EMBEDDING", 9}, .type = OD_FIELD_STRING, .nullable = true, .textual = true}};
-    struct od_schema numbers = {
-        .name = {"Items", 5}, .type = OD_ITEMS, .field_count = 2, .fields = told};
-    const struct od_recipe *recipe = od_recipe_find(OD_STR("aws-semantic-similarity"));
-    struct bed bed = {.table = od_table_new(&numbers)};
-    struct od_training_builder *before = od_training_builder_new(NULL);
-    struct od_training_builder *now = od_training_builder_new(NULL);
+    struct told told;
+    struct bed *bed = &told.bed;
     struct od_model *model;
-    add_old(before);
-    add_old(now);
-    bed.before = toy_finish(before);
-    bed.now = toy_finish(now);
+    told_init(&told, "EMBEDDING");
     for (unsigned i = 0; i < 60; i++)
-        put_vector(bed.table, i);
-    bed.before->item_table = bed.now->item_table = bed.table;
-    struct od_train_input input = {.training = bed.before,
-                                   .seed = 1,
-                                   .threads = 1,
-                                   .spec = od_recipe_spec_find(od_str_c(recipe->name))};
-    assert_int_equal(od_memory_model_train(recipe, &input, &bed.old, NULL), OD_OK);
-    put_vector(bed.table, 407);
-    make(&bed, 1);
-    assert_int_equal(od_recipe_updated.open(&bed.updated, &model, NULL), OD_OK);
+        put_vector(bed->table, i);
+    told_train(&told);
+    put_vector(bed->table, 407);
+    make(bed, 1);
+    assert_int_equal(od_recipe_updated.open(&bed->updated, &model, NULL), OD_OK);
     assert_true(place_of(model, "i00007", "i00407", 0) < 30);  /* of its side */
     assert_true(place_of(model, "i00008", "i00407", 0) >= 29); /* of the other */
     for (unsigned i = 1; i < 60; i += 2) {
@@ -370,7 +376,7 @@ static void vectors_of_ones_own_tell_what_a_new_item_is_like(void **state)
         assert_true(place_of(model, "i00407", id, 0) < 30);
     }
     od_recipe_updated.close(model);
-    clear(&bed);
+    clear(bed);
 }
 
 int main(void)
