@@ -26,7 +26,6 @@
 
 enum { BLOCK = 64 };       /* judges of a part of the work */
 enum { LEAST_KNOWN = 50 }; /* judges whose item is among the candidates, to choose at all */
-enum { SHAPERS = 4000 };   /* of so many judges every second says which shapes parts have */
 
 /* What terms must gain to stay: in ranks, or in likelihood, which has more to tell where most
  * held-out events are easy (the middle of a session) and ranks hardly move. */
@@ -151,7 +150,6 @@ static enum od_status choose_shape(struct choice *c, uint32_t p, bool first)
 {
     double best = -INFINITY, likelihood;
     int shapes = c->sample->steady >> p & 1 ? OD_BLEND_LINEAR + 1 : OD_BLEND_SHAPES;
-    enum od_blend_fold asked = c->sample->judges < SHAPERS ? OD_BLEND_ALL : OD_BLEND_EVEN;
     for (int shape = 0; shape < shapes; shape++) {
         double *w = c->shaped[p][shape];
         if (first && shape)
@@ -160,8 +158,8 @@ static enum od_status choose_shape(struct choice *c, uint32_t p, bool first)
             w[p] = 1;
         enum od_status st = fill_shape(c, p, (enum od_blend_shape)shape);
         if (st == OD_OK)
-            st = od_blend_fit(c->sample, 1u << p | c->repeats, asked, c->focus, c->threads, w,
-                              &likelihood);
+            st = od_blend_fit(c->sample, 1u << p | c->repeats, OD_BLEND_ALL, c->focus, c->threads,
+                              w, &likelihood);
         if (st != OD_OK)
             return st;
         if (likelihood > best) {
