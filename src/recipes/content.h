@@ -24,11 +24,12 @@
 #include "math/cholesky.h"
 #include "recipes/part.h"
 
-#define OD_CONTENT_COLUMNS 2048u        /* most features: those on most items */
-#define OD_CONTENT_VALUES  64u          /* most of an item: its strongest */
-#define OD_CONTENT_FAINT   (1.0f / 256) /* less than this weight of an event is not heard */
+#define OD_CONTENT_COLUMNS 2048u /* most features: those on most items */
+#define OD_CONTENT_VALUES  64u   /* most of an item: its strongest */
+/* Less than this weight of an event is not heard, in answers and where a fit goes step by step. */
+#define OD_CONTENT_FAINT (1.0f / 256)
 /* Additions to C of a fit, and of one that judges ask (six times as many to H'H where that does
- * not follow from C): beyond it every so many events only. */
+ * not follow from C): beyond it every so many events, or pieces of histories, only. */
 #define OD_CONTENT_WORK       1e9
 #define OD_CONTENT_TRIAL_WORK 2e8
 

@@ -24,7 +24,7 @@
 #include "os/parallel.h"
 
 enum { PARTS = 4, PROBES = 4096, SQUARE = 64, STRIP = 64 };
-enum { PIECE = 512 };    /* steps that are taken or not together, where not all are */
+enum { LEAST_PIECE = 16, MOST_PIECE = 512 }; /* steps taken together, where not all are */
 enum { PAIRS_EASE = 6 }; /* so much work is as long where pairs are added at each step */
 #define GONE 1e-8        /* less than this of a feature has left a history */
 
@@ -112,18 +112,25 @@ struct summing {
     const struct od_content_steps *steps;
     double weight;   /* of every event; 0: they differ, or steps do not follow each other */
     uint64_t stride; /* of the steps, or pieces, that are heard */
+    uint64_t piece;  /* steps */
     double *past[PARTS], *step[PARTS]; /* one is inverted: rounding of millions of additions would
                                           exceed the ridge */
 };
 
-/* The weight of all events, 0 where they differ. */
+/* The weight of all usable events, 0 where they differ. */
 static double one_weight(const struct summing *s)
 {
     const struct od_training *t = s->training;
-    float first = t->event_count ? od_training_weight(t, 0) : 0;
-    for (uint64_t e = 1; e < t->event_count && first > 0; e++)
-        first = fabsf(od_training_weight(t, e) - first) > 0 ? 0 : first;
-    return first > 0 ? (double)first : 0;
+    float one = -1;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        for (uint64_t e = t->user_start[u]; e < s->end[u]; e++) {
+            float weight = od_training_weight(t, e);
+            if (one < 0)
+                one = weight;
+            if (!(weight > 0) || fabsf(weight - one) > 0)
+                return 0;
+        }
+    return one > 0 ? (double)one : 0;
 }
 
 /* By chance, so that histories of one length have no place that is never taken. */
@@ -203,7 +210,7 @@ static void add_piece(const struct summing *s, size_t index, struct past *p, uin
 static void add_pieces(const struct summing *s, size_t index, struct past *p, uint64_t start,
                        uint64_t end)
 {
-    uint64_t length = s->stride == 1 ? end - start : PIECE;
+    uint64_t length = s->stride == 1 ? end - start : s->piece;
     for (uint64_t from = start; from + 1 < end; from += length)
         if (is_taken(s, from))
             add_piece(s, index, p, start, from, end - 1 - from < length ? end - 1 : from + length);
@@ -241,19 +248,26 @@ static enum od_status sum_part(void *context, size_t index, unsigned thread)
     return good ? OD_OK : OD_NO_MEMORY;
 }
 
-/* Additions at one step from a history. */
-static double additions(const struct summing *s, const struct past *p, uint32_t item)
+/* Features of an event, in the mean. */
+static double features_of(const struct summing *s)
 {
-    uint64_t features = s->rows->at[item + 1] - s->rows->at[item];
-    return p->count * (s->weight > 0 ? (double)features : .5 * p->count / PAIRS_EASE);
+    const struct od_training *t = s->training;
+    double features = 0, events = 0;
+    for (uint32_t u = 0; u < t->user_count; u++)
+        for (uint64_t e = t->user_start[u]; e < s->end[u]; e++, events++)
+            features += (double)(s->rows->at[t->item[e] + 1] - s->rows->at[t->item[e]]);
+    return events > 0 ? features / events : 0;
 }
 
-/* Every so many steps that the additions stay within work, by what some of them take. */
-static enum od_status choose_stride(struct summing *s)
+/* What a step takes of histories that it leaves: features of one, and pairs of them, in the mean.
+ * *out_heard: how many steps there are. */
+static enum od_status probe(const struct summing *s, double *out_count, double *out_pairs,
+                            double *out_heard)
 {
     const struct od_training *t = s->training;
     struct past past;
-    double adds = 0, heard = 0, probes = 0, least = s->weight > 0 ? GONE : (double)OD_CONTENT_FAINT;
+    double count = 0, pairs = 0, heard = 0, probes = 0;
+    double least = s->weight > 0 ? GONE : (double)OD_CONTENT_FAINT;
     uint32_t step = t->user_count / PROBES + 1;
     if (!past_init(&past, s->rows->columns)) {
         past_done(&past);
@@ -269,12 +283,32 @@ static enum od_status choose_stride(struct summing *s)
             continue;
         /* half of the events lie behind it, and it is a typical one */
         past_fill(&past, s->rows, t->item, start, start + (n + 1) / 2, s->steps, least);
-        adds += additions(s, &past, t->item[start + n / 2]) * steps;
+        count += past.count * steps;
+        pairs += .5 * past.count * past.count * steps;
         probes += steps;
     }
     past_done(&past);
-    double all = probes > 0 ? adds / probes * heard : 0, work = s->steps->work;
-    s->stride = all > work ? (uint64_t)ceil(all / work) : 1;
+    *out_count = probes > 0 ? count / probes : 0;
+    *out_pairs = probes > 0 ? pairs / probes : 0;
+    *out_heard = heard;
+    return OD_OK;
+}
+
+/* Every so many steps or pieces that the additions stay within work. Pieces are as long as makes
+ * their ends, pairs at either, a half of what their steps take: longer ones would be few. */
+static enum od_status choose_stride(struct summing *s)
+{
+    double count, pairs, heard, work = s->steps->work, features = features_of(s);
+    enum od_status st = probe(s, &count, &pairs, &heard);
+    if (st != OD_OK)
+        return st;
+    double piece = features > 0 ? 2 * count / features : MOST_PIECE;
+    s->piece = piece < LEAST_PIECE  ? LEAST_PIECE
+               : piece > MOST_PIECE ? MOST_PIECE
+                                    : (uint64_t)piece;
+    double all = heard * (s->weight > 0 ? count * (features + 1) : pairs / PAIRS_EASE);
+    double ends = s->weight > 0 ? heard / (double)s->piece * 2 * pairs : 0;
+    s->stride = all > work ? (uint64_t)ceil((all + ends) / work) : 1;
     return OD_OK;
 }
 
