@@ -350,8 +350,7 @@ static enum od_status run(struct course *c, uint32_t *out_epochs)
     if (st != OD_OK)
         return od_fail(c->err, st, NULL);
     if (c->plan->start)
-        st = od_seq_items_start(&c->items, c->task->input->training, judged ? c->end : c->shortened,
-                                c->task->input->seed, c->batch.threads, c->err);
+        st = od_seq_items_start(&c->items, c->task->input, judged ? c->end : c->shortened, c->err);
     if (st != OD_OK)
         return st;
     c->to = judged ? 1 : SEARCH_SHARE;

@@ -64,10 +64,10 @@ enum od_status od_seq_items_init(struct od_seq_items *items, const struct od_tra
                                  const uint64_t *end, const struct od_seq_plan *plan,
                                  uint64_t seed) OD_MUST_USE;
 void od_seq_items_done(struct od_seq_items *items);
-/* Replaces the random vectors by those of seqtrain_start.c (the bias and columns stay). */
-enum od_status od_seq_items_start(struct od_seq_items *items, const struct od_training *training,
-                                  const uint64_t *end, uint64_t seed, unsigned threads,
-                                  struct od_error *err) OD_MUST_USE;
+/* Replaces the random vectors by those of seqtrain_start.c (the bias and columns stay). Of input it
+ * goes by the training set, seed, threads and memory. */
+enum od_status od_seq_items_start(struct od_seq_items *items, const struct od_train_input *input,
+                                  const uint64_t *end, struct od_error *err) OD_MUST_USE;
 /* Vectors of rows row[0..count) (NULL: 0, 1, ...), ids dropped by key (0: none). */
 void od_seq_items_mix(const struct od_seq_items *items, const uint32_t *row, uint32_t count,
                       uint64_t key, float *out);

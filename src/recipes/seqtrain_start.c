@@ -7,8 +7,8 @@
  * of 1, that of the random vectors they replace; items without neighbours keep those.
  *
  * Memory is 10 bytes an event and 24 a pair that differs (the matrix, the room it grows by, and its
- * transpose), of which an event has six at most; so of more than OD_SEQ_START_EVENTS the users are
- * counted evenly, one of every so many. */
+ * transpose), of which an event has six at most; so of more than OD_SEQ_START_EVENTS, or than half
+ * of the memory given is enough for, the users are counted evenly, one of every so many. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 #include "recipes/seqtrain_inner.h"
 
 enum { REACH = 3 };
+#define EVENT_BYTES (10 + 2 * REACH * 24)
 
 struct neighbours {
     uint32_t items;
@@ -51,17 +52,21 @@ static void places_done(struct places *p)
     free(p->right);
 }
 
-static uint32_t stride_of(const struct od_training *t, const uint64_t *end)
+static uint32_t stride_of(const struct od_train_input *input, const uint64_t *end)
 {
-    uint64_t events = 0;
+    const struct od_training *t = input->training;
+    uint64_t events = 0, most = OD_SEQ_START_EVENTS, memory = input->memory_bytes / 2 / EVENT_BYTES;
+    if (input->memory_bytes && memory < most)
+        most = memory + 1;
     for (uint32_t u = 0; u < t->user_count; u++)
         events += end[u] - t->user_start[u];
-    return (uint32_t)(events / OD_SEQ_START_EVENTS + 1);
+    return (uint32_t)(events / most + 1);
 }
 
-static bool places_init(struct places *p, const struct od_training *t, const uint64_t *end)
+static bool places_init(struct places *p, const struct od_train_input *input, const uint64_t *end)
 {
-    uint32_t stride = stride_of(t, end);
+    const struct od_training *t = input->training;
+    uint32_t stride = stride_of(input, end);
     uint64_t counted = 0;
     *p = (struct places){.start = calloc((size_t)t->item_count + 2, sizeof *p->start),
                          .left = malloc(t->event_count + 1),
@@ -133,8 +138,9 @@ static bool count_row(struct neighbours *n, const struct od_training *t, const s
     return good;
 }
 
-static bool count_all(struct neighbours *n, const struct od_training *t, const uint64_t *end)
+static bool count_all(struct neighbours *n, const struct od_train_input *input, const uint64_t *end)
 {
+    const struct od_training *t = input->training;
     struct places p;
     size_t items = t->item_count;
     float *sum = calloc(items + 1, sizeof *sum);
@@ -142,7 +148,7 @@ static bool count_all(struct neighbours *n, const struct od_training *t, const u
     *n = (struct neighbours){.items = t->item_count,
                              .at = calloc(items + 1, sizeof *n->at),
                              .mass = calloc(items + 1, sizeof *n->mass)};
-    bool good = places_init(&p, t, end) && sum && touched && n->at && n->mass;
+    bool good = places_init(&p, input, end) && sum && touched && n->at && n->mass;
     for (uint32_t i = 0; good && i < t->item_count; i++)
         good = count_row(n, t, &p, i, sum, touched);
     places_done(&p);
@@ -193,21 +199,20 @@ static void take(struct od_seq_items *items, const struct od_svd *svd, uint32_t 
     }
 }
 
-enum od_status od_seq_items_start(struct od_seq_items *items, const struct od_training *training,
-                                  const uint64_t *end, uint64_t seed, unsigned threads,
-                                  struct od_error *err)
+enum od_status od_seq_items_start(struct od_seq_items *items, const struct od_train_input *input,
+                                  const uint64_t *end, struct od_error *err)
 {
     struct neighbours n;
     struct od_svd svd = {0};
-    struct od_work work = {.threads = threads};
+    struct od_work work = {.threads = input->threads};
     uint32_t rank = items->width - items->plan->bias;
     rank = rank < OD_SVD_MOST ? rank : OD_SVD_MOST;
     rank = rank < items->count ? rank : items->count;
-    enum od_status st = count_all(&n, training, end) ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
+    enum od_status st = count_all(&n, input, end) ? OD_OK : od_fail(err, OD_NO_MEMORY, NULL);
     if (st == OD_OK && rank && n.total > 0) {
         inform(&n);
         struct od_sparse a = {n.items, n.items, n.at, n.column, n.value};
-        st = od_svd_sparse(&a, rank, seed, &work, &svd, err);
+        st = od_svd_sparse(&a, rank, input->seed, &work, &svd, err);
         if (st == OD_OK)
             take(items, &svd, svd.rank < rank ? svd.rank : rank);
         od_svd_done(&svd);

@@ -365,11 +365,11 @@ static void vectors_start_from_neighbourhoods(void **state)
     (void)state;
     struct course c;
     struct od_seq_items items;
-    float kept[ITEMS * 16];
+    float kept[ITEMS * 16], all[ITEMS * 16];
     set_up(&c, false);
     assert_int_equal(od_seq_items_init(&items, c.training, c.end, &c.plan, 5), OD_OK);
     memcpy(kept, items.table.value, sizeof kept);
-    assert_int_equal(od_seq_items_start(&items, c.training, c.end, 5, 1, NULL), OD_OK);
+    assert_int_equal(od_seq_items_start(&items, &c.input, c.end, NULL), OD_OK);
     const float *v = items.table.value;
     double near = 0, far = 0, square = 0;
     for (size_t i = 0; i < ITEMS; i++) { /* neighbours on the ring, and those across it */
@@ -380,10 +380,20 @@ static void vectors_start_from_neighbourhoods(void **state)
     }
     assert_true(near > .5 && far < .2);
     assert_true(fabs(square - 1) < 1e-3);
+    memcpy(all, items.table.value, sizeof all);
+    memcpy(items.table.value, kept, sizeof kept);
+    c.input.memory_bytes = 1 << 30; /* enough for all */
+    assert_int_equal(od_seq_items_start(&items, &c.input, c.end, NULL), OD_OK);
+    assert_memory_equal(items.table.value, all, sizeof all);
+    memcpy(items.table.value, kept, sizeof kept);
+    c.input.memory_bytes = c.training->event_count * 100; /* for some of the users */
+    assert_int_equal(od_seq_items_start(&items, &c.input, c.end, NULL), OD_OK);
+    assert_memory_not_equal(items.table.value, all, sizeof all);
+    assert_memory_not_equal(items.table.value, kept, sizeof kept);
     memcpy(items.table.value, kept, sizeof kept);
     for (uint32_t u = 0; u < USERS; u++)
         c.end[u] = c.training->user_start[u] + 1; /* nobody has a neighbour: nothing changes */
-    assert_int_equal(od_seq_items_start(&items, c.training, c.end, 5, 1, NULL), OD_OK);
+    assert_int_equal(od_seq_items_start(&items, &c.input, c.end, NULL), OD_OK);
     assert_memory_equal(items.table.value, kept, sizeof kept);
     od_seq_items_done(&items);
     tear_down(&c);
