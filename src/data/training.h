@@ -96,6 +96,8 @@ enum od_status od_training_add_event(struct od_training_builder *builder, struct
 enum od_status od_training_finish(struct od_training_builder *builder, struct od_training **out,
                                   struct od_error *err) OD_MUST_USE;
 void od_training_free(struct od_training *training);
+/* What it holds, without the tables. */
+uint64_t od_training_bytes(const struct od_training *training);
 
 /* The gain of an event by its type. */
 float od_training_weight(const struct od_training *training, uint64_t event);

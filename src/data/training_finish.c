@@ -40,6 +40,28 @@ void od_training_owned_free(struct od_training_owned *o)
     free(o);
 }
 
+static uint64_t lists_bytes(const struct od_training *t)
+{
+    const struct od_training_lists *l = t->lists;
+    return l ? t->event_count * sizeof *l->of_event + (l->count + 1) * sizeof *l->start +
+                   l->start[l->count] * sizeof *l->item
+             : 0;
+}
+
+uint64_t od_training_bytes(const struct od_training *t)
+{
+    uint64_t each = sizeof *t->item + sizeof *t->time + sizeof *t->type;
+    uint64_t dicts = od_dict_bytes(t->users) + od_dict_bytes(t->items) + od_dict_bytes(t->types);
+    each += t->value ? sizeof *t->value : 0;
+    for (size_t c = 0; c < t->context_count; c++) {
+        const struct od_training_column *column = &t->context[c];
+        each += column->values ? sizeof *column->code : sizeof *column->number;
+        dicts += column->values ? od_dict_bytes(column->values) : 0;
+    }
+    return t->event_count * each + lists_bytes(t) + dicts +
+           (t->user_count + 1ull) * sizeof *t->user_start;
+}
+
 float od_training_weight(const struct od_training *training, uint64_t event)
 {
     return training->type_weight ? training->type_weight[training->type[event]] : 1;

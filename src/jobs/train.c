@@ -12,6 +12,7 @@
 #include "recipes/unordered.h"
 
 #define CARD_MAX (4u << 20) /* a few kilobytes, and the trials of a search */
+enum { LEAST_LEFT = 4 };    /* of all memory, that a recipe may use at least */
 
 enum od_status od_run_report(struct od_run *run, double fraction, const char *stage)
 {
@@ -221,6 +222,23 @@ static bool wants_dealing(const struct od_run *run)
     return blends && od_unordered(run->training);
 }
 
+static uint64_t table_bytes(const struct od_table *table)
+{
+    return table ? od_table_bytes(table) : 0;
+}
+
+/* What the recipe may use beyond the data: the set, the part of it that leaves test users out, and
+ * the tables. Something even where nothing is left, so that it is the recipe that says how little
+ * it is. */
+static uint64_t left_for_recipe(const struct od_run *run)
+{
+    const struct od_training *t = run->training;
+    uint64_t all = run->memory_bytes, held = 2 * od_training_bytes(t);
+    held += table_bytes(t->item_table) + table_bytes(t->user_table);
+    held += run->actions ? od_training_bytes(run->actions) : 0;
+    return all > held && all - held > all / LEAST_LEFT ? all - held : all / LEAST_LEFT;
+}
+
 static enum od_status train(struct od_run *run, struct od_metrics *metrics)
 {
     struct od_train_input input = {
@@ -234,7 +252,7 @@ static enum od_status train(struct od_run *run, struct od_metrics *metrics)
         .seed = (uint64_t)od_json_get_i64(run->spec, "seed", 1),
         .now_s = od_json_get_i64(run->spec, "now_s", 0),
         .threads = (unsigned)od_json_get_i64(run->spec, "threads", 0),
-        .memory_bytes = run->memory_bytes,
+        .memory_bytes = left_for_recipe(run),
         .progress = {report_training, run},
     };
     enum od_status s = OD_OK;

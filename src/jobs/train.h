@@ -19,7 +19,8 @@ struct od_train_result {
 };
 
 /* spec: the "train" object of jobs.h. The image file appears whole (temporary, sync, rename) or not
- * at all. Too little data and the like is OD_INVALID_INPUT with the text for failureReason. */
+ * at all. Too little data and the like is OD_INVALID_INPUT with the text for failureReason.
+ * memory_bytes: what the job may use; the recipe gets what its data leave of it. */
 enum od_status od_train_run(const struct od_io *io, const struct od_json *spec,
                             uint64_t memory_bytes, const struct od_progress *progress,
                             struct od_arena *arena, struct od_train_result *out,

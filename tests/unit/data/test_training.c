@@ -598,9 +598,35 @@ static void ids_with_long_common_prefixes_sort_by_bytes(void **state)
     free(map);
 }
 
+/* Each event's columns and each id count; what is not there does not. */
+static void bytes_are_those_of_what_is_held(void **state)
+{
+    (void)state;
+    uint64_t bytes[3];
+    for (size_t k = 0; k < 3; k++) {
+        struct od_training_builder *b = od_training_builder_new(NULL);
+        struct od_training *t;
+        for (unsigned e = 0; e < (k == 1 ? 20000u : 10000u); e++) {
+            char user[16];
+            snprintf(user, sizeof user, "u%u", e % 10);
+            assert_int_equal(
+                od_training_add_event(b, od_str_c(user), OD_STR("i"), OD_STR_NONE, e, k == 2, 1.5),
+                OD_OK);
+        }
+        assert_int_equal(od_training_finish(b, &t, NULL), OD_OK);
+        od_training_builder_free(b);
+        bytes[k] = od_training_bytes(t);
+        od_training_free(t);
+    }
+    assert_int_equal(bytes[1] - bytes[0], 10000 * (4 + 8 + 2));
+    assert_int_equal(bytes[2] - bytes[0], 10000 * 4);
+    assert_true(bytes[0] > 10000 * (4 + 8 + 2) && bytes[0] < 10000 * (4 + 8 + 2) + 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_are_those_of_what_is_held),
         cmocka_unit_test(chunk_becomes_canonical_columns),
         cmocka_unit_test(rule_keeps_one_type_and_enough_value),
         cmocka_unit_test(a_rule_for_any_case_takes_every_spelling),
