@@ -44,7 +44,9 @@ enum od_status od_linar_plan_make(const struct od_linar_events *events,
                                   const struct od_linar_shape *shape, uint32_t most_head,
                                   uint64_t memory_bytes, struct od_linar_plan *out,
                                   struct od_error *err) OD_MUST_USE;
-#define OD_LINAR_MOST_OPERATIONS 9e12 /* of one fit: a minute at 150 GFLOP/s on two cores */
+#define OD_LINAR_EVENT_OPERATIONS 2e6 /* of a fit, for each event: some 10 s for a million */
+#define OD_LINAR_LEAST_OPERATIONS 1e12
+#define OD_LINAR_MOST_OPERATIONS  9e12 /* of one fit: a minute at 150 GFLOP/s on two cores */
 
 struct od_linar_fit {
     struct od_linar_config config;

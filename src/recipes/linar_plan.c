@@ -10,8 +10,8 @@
  * others, the tail, keep the diagonal block of the same equations (linar_solve.c), a decayed
  * co-occurrence kNN: on so little data the joint solution fits noise. Measured on Amazon Beauty
  * with one kernel, NDCG@10 by number of head items: all 12,101 .0544 (23 s), 1,000 .0550 (0.4 s),
- * none .0536. When the head needs more than memory_bytes or OD_LINAR_MOST_OPERATIONS it shrinks to
- * the most frequent items that fit, down to none. */
+ * none .0536. When the head needs more than memory_bytes, or more operations than the number of
+ * events is worth, it shrinks to the most frequent items that fit, down to none. */
 #include "recipes/linar_fit.h"
 
 enum {
@@ -74,9 +74,11 @@ static struct od_linar_plan estimate(const struct size *size, uint32_t head)
     return plan;
 }
 
-static bool fits(const struct od_linar_plan *plan, uint64_t memory_bytes)
+static bool fits(const struct od_linar_plan *plan, const struct size *size, uint64_t memory_bytes)
 {
-    return plan->bytes <= memory_bytes && plan->operations <= OD_LINAR_MOST_OPERATIONS;
+    double most = OD_LINAR_EVENT_OPERATIONS * (double)size->events;
+    most = most > OD_LINAR_LEAST_OPERATIONS ? most : OD_LINAR_LEAST_OPERATIONS;
+    return plan->bytes <= memory_bytes && plan->operations <= least(most, OD_LINAR_MOST_OPERATIONS);
 }
 
 enum od_status od_linar_plan_make(const struct od_linar_events *events,
@@ -99,14 +101,14 @@ enum od_status od_linar_plan_make(const struct od_linar_events *events,
                        (unsigned long long)size.events, size.items,
                        (unsigned long long)(plan.bytes >> 20),
                        (unsigned long long)(memory_bytes >> 20));
-    if (fits(&whole, memory_bytes)) {
+    if (fits(&whole, &size, memory_bytes)) {
         *out = whole;
         return OD_OK;
     }
     while (high - low > 1) { /* low fits, high does not; the estimate grows with the head */
         uint32_t middle = low + (high - low) / 2;
         struct od_linar_plan tried = estimate(&size, middle);
-        if (fits(&tried, memory_bytes)) {
+        if (fits(&tried, &size, memory_bytes)) {
             low = middle;
             plan = tried;
         } else {

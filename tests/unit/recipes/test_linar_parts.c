@@ -382,6 +382,23 @@ static void the_plan_shrinks_with_memory(void **state)
     setting_done(&s);
 }
 
+/* Ten thousand items that all are frequent enough take minutes, which few events are not worth. */
+static void the_plan_shrinks_with_the_events(void **state)
+{
+    (void)state;
+    struct setting s;
+    setting_init(&s, 20000, 12000, 20, OD_LINAR_EVEN, 0);
+    struct od_linar_config config = {2, {.5f, .95f}, 100, .1f, 1, OD_LINAR_EVEN, 0};
+    struct od_linar_plan plan;
+    assert_int_equal(
+        od_linar_plan_make(&s.events, &config, &s.shape, UINT32_MAX, UINT64_MAX, &plan, NULL),
+        OD_OK);
+    double most = fmax(OD_LINAR_EVENT_OPERATIONS * (double)s.events.count, 1e12);
+    assert_true(most < 2e12 && plan.operations <= most && plan.operations > most / 2);
+    assert_true(plan.head < s.events.item_count);
+    setting_done(&s);
+}
+
 static void percentiles_drop_users_and_refuse_nonsense(void **state)
 {
     (void)state;
@@ -543,6 +560,7 @@ int main(void)
         cmocka_unit_test(head_is_the_most_frequent_then_lowest_codes),
         cmocka_unit_test(rows_keep_the_largest_entries),
         cmocka_unit_test(the_plan_shrinks_with_memory),
+        cmocka_unit_test(the_plan_shrinks_with_the_events),
         cmocka_unit_test(percentiles_drop_users_and_refuse_nonsense),
         cmocka_unit_test(who_comes_once_does_not_set_the_percentile),
     };
