@@ -50,6 +50,8 @@ void od_job_prepare(struct od_app *app, struct od_task *task)
             s = od_fail(&err, od_buf_status(&spec), NULL);
         if (s == OD_OK && od_jobs_submit(app->jobs, t->id, od_buf_view(&spec)) != OD_OK)
             s = od_fail(&err, OD_NO_MEMORY, NULL);
+        if (s == OD_OK)
+            od_runner_submitted(app, t->id);
         /* A server that stops breaks off what it asks of endpoints: the job is taken up again. */
         if (s != OD_OK && !atomic_load(&app->draining))
             od_job_fail(app, t->id, t->arn, s, &err);

@@ -17,6 +17,7 @@ struct running {
     char kind[16];
     char *arn, *group; /* group: ARN of its dataset group, "" when it has none */
     bool held;         /* waits for another job of the group: see must_wait */
+    bool stop;         /* asked to stop, perhaps before the supervisor has it */
     double fraction;
     char stage[160];    /* networks tell epoch, loss and validation NDCG here */
     int64_t started_ns; /* monotonic; 0: waits or is prepared */
@@ -422,11 +423,24 @@ bool od_runner_stop(struct od_app *app, struct od_str arn)
     size_t count = 0;
     bool stopped = false;
     pthread_mutex_lock(&app->runner->lock);
-    for (const struct running *r = app->runner->list; r && count < 4; r = r->next)
-        if (od_str_eq_c(arn, r->arn))
+    for (struct running *r = app->runner->list; r && count < 4; r = r->next)
+        if (od_str_eq_c(arn, r->arn)) {
+            r->stop = true;
             ids[count++] = r->id;
+        }
     pthread_mutex_unlock(&app->runner->lock);
     for (size_t i = 0; i < count; i++)
         stopped |= od_jobs_stop(app->jobs, ids[i]);
     return stopped;
+}
+
+void od_runner_submitted(struct od_app *app, int64_t id)
+{
+    bool stop = false;
+    pthread_mutex_lock(&app->runner->lock);
+    for (const struct running *r = app->runner->list; r; r = r->next)
+        stop |= r->id == id && r->stop;
+    pthread_mutex_unlock(&app->runner->lock);
+    if (stop)
+        od_jobs_stop(app->jobs, id);
 }

@@ -30,8 +30,10 @@ void od_runner_go(struct od_app *app, int64_t id, const char *kind, struct od_st
 enum od_status od_runner_resume(struct od_call *call) OD_MUST_USE;
 /* Whether a resource has a job that waits or runs. Any thread. */
 bool od_runner_has(struct od_app *app, struct od_str arn);
-/* Stops the jobs of a resource that are queued or running. Store thread. */
+/* Stops the jobs of a resource that are queued or running, or still prepared. Store thread. */
 bool od_runner_stop(struct od_app *app, struct od_str arn);
+/* The supervisor has the job now: stops it if that was asked for while it was prepared. */
+void od_runner_submitted(struct od_app *app, int64_t id);
 
 /* Progress of all jobs as JSON: [{"arn":...,"kind":...,"progress":0.5,"stage":"...","seconds":8.1,
  * "secondsLeft":8.1}]. seconds counts from the start of its worker; secondsLeft is absent while too

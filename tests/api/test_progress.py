@@ -138,11 +138,14 @@ def test_a_killed_worker_fails_its_version_and_leaves_nothing(busy):
 def test_what_waits_is_stopped_at_once(busy):
     running = start(busy)
     wait_for(lambda: runs(busy, running), bool)
-    waiting = start(busy)
-    wait_for(lambda: [job["arn"] for job in jobs_of(busy)], lambda arns: waiting in arns)
-    busy.control.stop_solution_version_creation(solutionVersionArn=waiting)
-    wait_for(lambda: [job["arn"] for job in jobs_of(busy)], lambda arns: waiting not in arns, 10)
-    assert runs(busy, running) and status(busy, waiting) == "CREATE STOPPED"
+    for prepared in (False, True, False):  # what is still prepared is stopped as well as what waits
+        waiting = start(busy)
+        if prepared:
+            wait_for(lambda: [job["arn"] for job in jobs_of(busy)], lambda arns: waiting in arns)
+        busy.control.stop_solution_version_creation(solutionVersionArn=waiting)
+        wait_for(lambda: [job["arn"] for job in jobs_of(busy)], lambda arns: waiting not in arns, 10)
+        assert status(busy, waiting) == "CREATE STOPPED"
+    assert runs(busy, running)
     assert stop_and_wait(busy, running) == "CREATE STOPPED"
 
 
