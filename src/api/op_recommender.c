@@ -308,7 +308,7 @@ enum od_status od_op_delete_recommender(struct od_call *call)
     s = od_resource_remove(call, arn);
     if (s != OD_OK)
         return s;
-    (void)od_runner_stop(call->app, arn); /* its ending finds nobody; files go with it then */
+    od_runner_stop(call->app, arn); /* its ending finds nobody; files go with it then */
     od_detach_campaign(call->app, arn);
     od_files_collect(call);
     return OD_OK;

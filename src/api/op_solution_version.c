@@ -249,8 +249,7 @@ enum od_status od_op_stop_solution_version_creation(struct od_call *call)
     version.status = pending ? OD_STR("CREATE STOPPED") : OD_STR("CREATE STOPPING");
     s = od_resource_save(call, &version);
     if (s == OD_OK)
-        (void)od_runner_stop(call->app,
-                             arn); /* a job not yet submitted sees the status when it starts */
+        od_runner_stop(call->app, arn); /* a job not yet submitted sees the status when it starts */
     return s;
 }
 

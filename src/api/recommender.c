@@ -138,7 +138,7 @@ enum od_status od_recommender_forget_training(struct od_call *call, struct od_re
         return s;
     for (size_t i = 0; updating && od_update_marks[i]; i++)
         left_out[2 + i] = od_update_marks[i];
-    (void)od_runner_stop(call->app, resource->arn); /* one not yet started sees that it is void */
+    od_runner_stop(call->app, resource->arn); /* one not yet started sees that it is void */
     od_buf_init(&text, EXTRA_MAX);
     od_buf_printf(&text, "{\"tried_ms\":%lld", (long long)od_json_get_i64(&extra, "tried_ms", 0));
     od_json_write_others(&extra, left_out, &text);

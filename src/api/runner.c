@@ -417,11 +417,10 @@ bool od_runner_has(struct od_app *app, struct od_str arn)
     return found;
 }
 
-bool od_runner_stop(struct od_app *app, struct od_str arn)
+void od_runner_stop(struct od_app *app, struct od_str arn)
 {
     int64_t ids[4]; /* one that was stopped may not have ended yet when the next begins */
     size_t count = 0;
-    bool stopped = false;
     pthread_mutex_lock(&app->runner->lock);
     for (struct running *r = app->runner->list; r && count < 4; r = r->next)
         if (od_str_eq_c(arn, r->arn)) {
@@ -430,8 +429,7 @@ bool od_runner_stop(struct od_app *app, struct od_str arn)
         }
     pthread_mutex_unlock(&app->runner->lock);
     for (size_t i = 0; i < count; i++)
-        stopped |= od_jobs_stop(app->jobs, ids[i]);
-    return stopped;
+        od_jobs_stop(app->jobs, ids[i]);
 }
 
 void od_runner_submitted(struct od_app *app, int64_t id)

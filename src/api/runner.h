@@ -31,7 +31,7 @@ enum od_status od_runner_resume(struct od_call *call) OD_MUST_USE;
 /* Whether a resource has a job that waits or runs. Any thread. */
 bool od_runner_has(struct od_app *app, struct od_str arn);
 /* Stops the jobs of a resource that are queued or running, or still prepared. Store thread. */
-bool od_runner_stop(struct od_app *app, struct od_str arn);
+void od_runner_stop(struct od_app *app, struct od_str arn);
 /* The supervisor has the job now: stops it if that was asked for while it was prepared. */
 void od_runner_submitted(struct od_app *app, int64_t id);
 
