@@ -2,7 +2,8 @@
  * instructions, so the file is compiled for any x86-64 and entered after the probe alone.
  *
  * rows_f16 takes rows four at a time: one load and store of y then serves four rows, and four
- * streams are few enough for the hardware to prefetch. */
+ * streams are few enough for the hardware to prefetch. Of rows of one panel y stays in registers.
+ */
 #include "math/kernels.h"
 
 #include <math.h>
@@ -80,10 +81,30 @@ WIDE static void rows1(float *y, const uint16_t *row, float weight, size_t count
         y[i] = __builtin_fmaf(weight, half1(row[i]), y[i]);
 }
 
+/* Of OD_SCAN_BLOCK numbers each. */
+WIDE static void rows_panel(float *y, const uint16_t *const *rows, const float *weight,
+                            size_t row_count)
+{
+    __m256 v[8];
+    for (size_t l = 0; l < 8; l++)
+        v[l] = _mm256_loadu_ps(y + 8 * l);
+    for (size_t r = 0; r < row_count; r++) {
+        __m256 w = _mm256_set1_ps(weight[r]);
+        for (size_t l = 0; l < 8; l++)
+            v[l] = _mm256_fmadd_ps(w, half8(rows[r] + 8 * l), v[l]);
+    }
+    for (size_t l = 0; l < 8; l++)
+        _mm256_storeu_ps(y + 8 * l, v[l]);
+}
+
 WIDE static void rows_f16(float *y, const uint16_t *const *rows, const float *weight,
                           size_t row_count, size_t count)
 {
     size_t r = 0;
+    if (count == OD_SCAN_BLOCK) {
+        rows_panel(y, rows, weight, row_count);
+        return;
+    }
     for (; r + 4 <= row_count; r += 4)
         rows4(y, rows + r, weight + r, count);
     for (; r < row_count; r++)

@@ -2,7 +2,8 @@
  * stores, so there is no scalar remainder. Only functions marked WIDE may hold such instructions.
  *
  * rows_f16 takes rows four at a time: one load and store of y then serves four rows, and four
- * streams are few enough for the hardware to prefetch. */
+ * streams are few enough for the hardware to prefetch. Of rows of one panel y stays in registers.
+ */
 #include "math/kernels.h"
 
 #include <stdbool.h>
@@ -22,7 +23,11 @@ WIDE static __mmask16 lanes(size_t count)
 WIDE static void axpy(float *y, const float *x, float a, size_t count)
 {
     __m512 va = _mm512_set1_ps(a);
-    for (size_t i = 0; i < count; i += 16) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        _mm512_storeu_ps(y + i,
+                         _mm512_fmadd_ps(va, _mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i)));
+    if (i < count) {
         __mmask16 m = lanes(count - i);
         __m512 v =
             _mm512_fmadd_ps(va, _mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, y + i));
@@ -53,11 +58,25 @@ WIDE static __m512 half16(const uint16_t *p, __mmask16 m)
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p));
 }
 
+WIDE static __m512 whole16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
 WIDE static void rows4(float *y, const uint16_t *const *rows, const float *weight, size_t count)
 {
     __m512 w0 = _mm512_set1_ps(weight[0]), w1 = _mm512_set1_ps(weight[1]);
     __m512 w2 = _mm512_set1_ps(weight[2]), w3 = _mm512_set1_ps(weight[3]);
-    for (size_t i = 0; i < count; i += 16) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m512 v = _mm512_loadu_ps(y + i);
+        v = _mm512_fmadd_ps(w0, whole16(rows[0] + i), v);
+        v = _mm512_fmadd_ps(w1, whole16(rows[1] + i), v);
+        v = _mm512_fmadd_ps(w2, whole16(rows[2] + i), v);
+        v = _mm512_fmadd_ps(w3, whole16(rows[3] + i), v);
+        _mm512_storeu_ps(y + i, v);
+    }
+    if (i < count) {
         __mmask16 m = lanes(count - i);
         __m512 v = _mm512_maskz_loadu_ps(m, y + i);
         v = _mm512_fmadd_ps(w0, half16(rows[0] + i, m), v);
@@ -71,17 +90,40 @@ WIDE static void rows4(float *y, const uint16_t *const *rows, const float *weigh
 WIDE static void rows1(float *y, const uint16_t *row, float weight, size_t count)
 {
     __m512 w = _mm512_set1_ps(weight);
-    for (size_t i = 0; i < count; i += 16) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        _mm512_storeu_ps(y + i, _mm512_fmadd_ps(w, whole16(row + i), _mm512_loadu_ps(y + i)));
+    if (i < count) {
         __mmask16 m = lanes(count - i);
         __m512 v = _mm512_fmadd_ps(w, half16(row + i, m), _mm512_maskz_loadu_ps(m, y + i));
         _mm512_mask_storeu_ps(y + i, m, v);
     }
 }
 
+/* Of OD_SCAN_BLOCK numbers each. */
+WIDE static void rows_panel(float *y, const uint16_t *const *rows, const float *weight,
+                            size_t row_count)
+{
+    __m512 v[4];
+    for (size_t l = 0; l < 4; l++)
+        v[l] = _mm512_loadu_ps(y + 16 * l);
+    for (size_t r = 0; r < row_count; r++) {
+        __m512 w = _mm512_set1_ps(weight[r]);
+        for (size_t l = 0; l < 4; l++)
+            v[l] = _mm512_fmadd_ps(w, whole16(rows[r] + 16 * l), v[l]);
+    }
+    for (size_t l = 0; l < 4; l++)
+        _mm512_storeu_ps(y + 16 * l, v[l]);
+}
+
 WIDE static void rows_f16(float *y, const uint16_t *const *rows, const float *weight,
                           size_t row_count, size_t count)
 {
     size_t r = 0;
+    if (count == OD_SCAN_BLOCK) {
+        rows_panel(y, rows, weight, row_count);
+        return;
+    }
     for (; r + 4 <= row_count; r += 4)
         rows4(y, rows + r, weight + r, count);
     for (; r < row_count; r++)

@@ -20,24 +20,35 @@ uint64_t od_matrix_bytes(size_t rows, size_t columns)
     return bytes;
 }
 
+void *od_pages_new(uint64_t bytes)
+{
+    if (bytes == 0 || bytes > SIZE_MAX / 2)
+        return NULL;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (bytes >= 4u << 20)
+        (void)madvise(p, bytes, MADV_HUGEPAGE); /* advice: without it only speed is lost */
+    return p;
+}
+
+void od_pages_free(void *pages, uint64_t bytes)
+{
+    if (pages)
+        (void)munmap(pages, bytes);
+}
+
 struct od_matrix od_matrix_new(size_t rows, size_t columns)
 {
     struct od_matrix m = {0};
-    uint64_t bytes = od_matrix_bytes(rows, columns);
-    if (bytes == 0 || bytes > SIZE_MAX / 2)
-        return m;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return m;
-    if (bytes >= 4u << 20)
-        (void)madvise(p, bytes, MADV_HUGEPAGE); /* advice: without it only speed is lost */
-    m = (struct od_matrix){p, rows, columns, leading(columns)};
+    void *p = od_pages_new(od_matrix_bytes(rows, columns));
+    if (p)
+        m = (struct od_matrix){p, rows, columns, leading(columns)};
     return m;
 }
 
 void od_matrix_free(struct od_matrix *matrix)
 {
-    if (matrix->at)
-        (void)munmap(matrix->at, od_matrix_bytes(matrix->rows, matrix->columns));
+    od_pages_free(matrix->at, od_matrix_bytes(matrix->rows, matrix->columns));
     *matrix = (struct od_matrix){0};
 }

@@ -14,6 +14,12 @@ struct od_matrix {
     size_t rows, columns, ld;
 };
 
+/* Zeroed memory as matrices have theirs, for what is written all over: zeroed memory of the
+ * allocator would fault twice a page, and the second fault stops the other cores. NULL when out of
+ * memory or for no bytes; free with the same number of bytes. */
+void *od_pages_new(uint64_t bytes);
+void od_pages_free(void *pages, uint64_t bytes); /* NULL is allowed */
+
 /* Bytes that od_matrix_new would take; UINT64_MAX when that does not fit. */
 uint64_t od_matrix_bytes(size_t rows, size_t columns);
 /* Zeroed. at is NULL when out of memory. */

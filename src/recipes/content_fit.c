@@ -230,15 +230,19 @@ static void add_steps(const struct summing *s, size_t index, struct past *p, uin
     }
 }
 
+static uint64_t square_bytes(const struct summing *s)
+{
+    return (uint64_t)s->rows->columns * s->rows->columns * sizeof(double);
+}
+
 static enum od_status sum_part(void *context, size_t index, unsigned thread)
 {
     (void)thread;
     struct summing *s = context;
     const struct od_training *t = s->training;
-    size_t n = s->rows->columns;
     struct past past;
-    s->past[index] = calloc(n * n + 1, sizeof *s->past[index]);
-    s->step[index] = calloc(n * n + 1, sizeof *s->step[index]);
+    s->past[index] = od_pages_new(square_bytes(s));
+    s->step[index] = od_pages_new(square_bytes(s));
     bool good = past_init(&past, s->rows->columns) && s->past[index] && s->step[index];
     uint32_t first = (uint32_t)((uint64_t)t->user_count * index / PARTS);
     uint32_t last = (uint32_t)((uint64_t)t->user_count * (index + 1) / PARTS);
@@ -312,37 +316,55 @@ static enum od_status choose_stride(struct summing *s)
     return OD_OK;
 }
 
-/* H'H: x + x', but for its diagonal, which is counted once, and what follows from C (above); by
- * squares that stay in the cache. */
-static void put_together(const struct summing *s, struct od_matrix *to)
-{
-    const double *x = s->past[0], *step = s->step[0], d = (double)s->steps->decay;
-    double of_step = s->weight > 0 ? s->weight * d / (1 - d * d) : 0;
-    double of_past = s->weight > 0 ? s->weight / (1 - d * d) : 1;
-    size_t n = to->rows;
-    for (size_t top = 0; top < n; top += SQUARE)
-        for (size_t left = 0; left < n; left += SQUARE)
-            for (size_t r = top; r < top + SQUARE && r < n; r++)
-                for (size_t c = left; c < left + SQUARE && c < n; c++) {
-                    double both = x[r * n + c] + (r == c ? 0 : x[c * n + r]);
-                    double steps = step[r * n + c] + step[c * n + r];
-                    to->at[r * to->ld + c] = (float)(of_past * both + of_step * steps);
-                }
-}
+struct gathering {
+    const struct summing *summing;
+    struct od_content_sums *out;
+};
 
-static void gather(const struct summing *s, struct od_content_sums *out)
+static enum od_status add_parts(void *context, size_t index, unsigned thread)
 {
-    size_t n = s->rows->columns;
-    double weight = s->weight > 0 ? s->weight : 1;
+    (void)thread;
+    const struct summing *s = ((struct gathering *)context)->summing;
+    size_t n = s->rows->columns, from = index * SQUARE * n;
+    size_t to = from + SQUARE * n < n * n ? from + SQUARE * n : n * n;
     for (size_t p = 1; p < PARTS; p++)
-        for (size_t i = 0; i < n * n; i++) {
+        for (size_t i = from; i < to; i++) {
             s->past[0][i] += s->past[p][i];
             s->step[0][i] += s->step[p][i];
         }
-    put_together(s, &out->past);
-    for (size_t r = 0; r < n; r++)
-        for (size_t c = 0; c < n; c++)
-            out->step.at[r * out->step.ld + c] = (float)(weight * s->step[0][r * n + c]);
+    return OD_OK;
+}
+
+/* H'H: x + x', but for its diagonal, which is counted once, and what follows from C (above); by
+ * squares that stay in the cache. C: as it is. */
+static enum od_status put_together(void *context, size_t index, unsigned thread)
+{
+    (void)thread;
+    const struct gathering *g = context;
+    const struct summing *s = g->summing;
+    const double *x = s->past[0], *step = s->step[0], d = (double)s->steps->decay;
+    double weight = s->weight > 0 ? s->weight : 1;
+    double of_step = s->weight > 0 ? s->weight * d / (1 - d * d) : 0;
+    double of_past = s->weight > 0 ? s->weight / (1 - d * d) : 1;
+    size_t n = s->rows->columns, top = index * SQUARE;
+    for (size_t left = 0; left < n; left += SQUARE)
+        for (size_t r = top; r < top + SQUARE && r < n; r++)
+            for (size_t c = left; c < left + SQUARE && c < n; c++) {
+                double both = x[r * n + c] + (r == c ? 0 : x[c * n + r]);
+                double steps = step[r * n + c] + step[c * n + r];
+                g->out->past.at[r * g->out->past.ld + c] =
+                    (float)(of_past * both + of_step * steps);
+                g->out->step.at[r * g->out->step.ld + c] = (float)(weight * step[r * n + c]);
+            }
+    return OD_OK;
+}
+
+static enum od_status gather(const struct summing *s, unsigned threads, struct od_content_sums *out)
+{
+    struct gathering g = {s, out};
+    size_t bands = (s->rows->columns + SQUARE - 1) / SQUARE;
+    enum od_status st = od_parallel(threads, bands, add_parts, &g);
+    return st == OD_OK ? od_parallel(threads, bands, put_together, &g) : st;
 }
 
 enum od_status od_content_sums_init(struct od_content_sums *out, const struct od_content_rows *rows,
@@ -357,12 +379,12 @@ enum od_status od_content_sums_init(struct od_content_sums *out, const struct od
     if (st == OD_OK)
         st = od_parallel(threads, PARTS, sum_part, &s);
     if (st == OD_OK)
-        gather(&s, out);
-    else
+        st = gather(&s, threads, out);
+    if (st != OD_OK)
         od_content_sums_done(out);
     for (size_t p = 0; p < PARTS; p++) {
-        free(s.past[p]);
-        free(s.step[p]);
+        od_pages_free(s.past[p], square_bytes(&s));
+        od_pages_free(s.step[p], square_bytes(&s));
     }
     return st;
 }
@@ -405,7 +427,7 @@ enum od_status od_content_spread(const struct od_content_rows *rows,
                                  float power, struct od_matrix *out)
 {
     size_t n = rows->columns;
-    double *sum = calloc(n * n + 1, sizeof *sum);
+    double *sum = od_pages_new((uint64_t)n * n * sizeof *sum);
     float *d = NULL;
     *out = od_matrix_new(n, n);
     enum od_status st = out->at && sum ? shares(training, end, power, &d) : OD_NO_MEMORY;
@@ -418,7 +440,7 @@ enum od_status od_content_spread(const struct od_content_rows *rows,
         for (size_t c = 0; c < n; c++)
             out->at[r * out->ld + c] = (float)sum[r * n + c];
     free(d);
-    free(sum);
+    od_pages_free(sum, (uint64_t)n * n * sizeof *sum);
     if (st != OD_OK)
         od_matrix_free(out);
     return st;
