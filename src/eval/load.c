@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "eval/infer.h"
 
@@ -262,6 +263,8 @@ static enum od_status read_file(const char *path, enum od_dataset_type type, con
     if (s != OD_OK)
         return s;
     struct od_str bytes = {map.ptr, map.bytes};
+    if (type != OD_INTERACTIONS)
+        into->out->records = od_hash(bytes.ptr, bytes.len, into->out->records + type);
     if (od_str_starts(bytes, OD_STR("\x1f\x8b"))) {
         s = od_fail(err, OD_INVALID_INPUT, "%s is compressed with gzip; unpack it first.", path);
     } else if (od_str_starts(bytes, OD_STR("ONDOLSEG"))) {
@@ -301,9 +304,11 @@ enum od_status od_load(const struct od_load_files *files, const struct od_io *io
     *out = (struct od_loaded){0};
     enum od_status s = OD_OK;
     if (files->items)
-        s = read_file(files->items, OD_ITEMS, io, &(struct into){.table = &out->items}, err);
+        s = read_file(files->items, OD_ITEMS, io, &(struct into){.table = &out->items, .out = out},
+                      err);
     if (s == OD_OK && files->users)
-        s = read_file(files->users, OD_USERS, io, &(struct into){.table = &out->users}, err);
+        s = read_file(files->users, OD_USERS, io, &(struct into){.table = &out->users, .out = out},
+                      err);
     if (s == OD_OK)
         s = read_interactions(files, io, out, err);
     if (s == OD_OK) {

@@ -15,6 +15,7 @@ struct od_load_files {
 struct od_loaded {
     struct od_training *training; /* item_table and user_table are items and users */
     struct od_table *items, *users;
+    uint64_t records;       /* hash of what the files of items and users hold, 0: there are none */
     size_t dropped_columns; /* of interactions, more than Amazon allows */
     bool has_time;          /* false: no TIMESTAMP; events are a second apart in file order */
 };

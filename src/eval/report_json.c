@@ -72,15 +72,18 @@ void od_report_json(const struct od_eval_result *result, struct od_buf *out)
 {
     const struct od_eval_plan *plan = result->plan;
     const struct od_training *full = plan->input.full;
+    const struct od_test_file *test = plan->input.test;
     od_buf_printf(out, "{\"protocol\":\"%s\",\"shown\":{\"metric\":\"%s\",\"lists\":\"%s\"},",
                   plan->protocol->name, plan->protocol->metrics[plan->protocol->shown_metric].name,
                   od_list_variant_name(plan->protocol->shown_lists));
     od_buf_printf(out,
-                  "\"data\":{\"hash\":\"%016llx\",\"events\":%llu,\"users\":%u,\"items\":%u,"
+                  "\"data\":{\"hash\":\"%016llx\",\"records\":\"%016llx\",\"test\":\"%016llx\","
+                  "\"events\":%llu,\"users\":%u,\"items\":%u,"
                   "\"catalogue\":%u,\"first_time\":%lld,\"last_time\":%lld},",
-                  (unsigned long long)full->hash, (unsigned long long)full->event_count,
-                  full->user_count, full->item_count, result->catalogue,
-                  (long long)full->first_time, (long long)full->last_time);
+                  (unsigned long long)full->hash, (unsigned long long)plan->input.records,
+                  (unsigned long long)(test ? test->hash : 0),
+                  (unsigned long long)full->event_count, full->user_count, full->item_count,
+                  result->catalogue, (long long)full->first_time, (long long)full->last_time);
     od_buf_printf(out,
                   "\"seed\":%llu,\"threads\":%u,\"folds\":%u,\"target_time\":%s,\"relaxed\":%s,"
                   "\"dealt\":%s,"

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "data/value.h"
 #include "eval/infer.h"
 
@@ -96,6 +97,7 @@ enum od_status od_test_file_read(struct od_test_file *out, const struct od_io *i
     od_arena_init(&out->arena, SIZE_MAX);
     out->items = od_dict_new();
     struct od_str bytes = {map.ptr, map.bytes};
+    out->hash = od_hash(bytes.ptr, bytes.len, 0);
     if (!out->items)
         s = od_fail(err, OD_NO_MEMORY, NULL);
     else if (od_str_starts(bytes, OD_STR("\x1f\x8b")))

@@ -21,6 +21,7 @@ struct od_test_file {
     struct od_test_row *rows; /* in the file's order */
     size_t count, cap;
     struct od_dict *items; /* all of them, in order of arrival */
+    uint64_t hash;         /* of what the file holds */
 };
 
 /* OD_INVALID_INPUT names file, line, column and value. out is zeroed on failure. */

@@ -362,6 +362,33 @@ static void test_files_are_read_or_refused(void **state)
     assert_non_null(strstr(err.message, "\"a||b\""));
 }
 
+static uint64_t records_of(struct folder *f, const char *items)
+{
+    const char *events = "USER_ID,ITEM_ID,TIMESTAMP\nu,1,5\n";
+    char path[128];
+    struct od_loaded loaded;
+    snprintf(path, sizeof path, "%s/items.csv", f->path);
+    write_file(f, events, strlen(events));
+    if (items)
+        assert_int_equal(od_io_write_file(&od_io_real, path, od_str_c(items), NULL), OD_OK);
+    struct od_load_files files = {.interactions = (const char *[]){f->file},
+                                  .interactions_count = 1,
+                                  .items = items ? path : NULL};
+    assert_int_equal(od_load(&files, &od_io_real, &loaded, NULL), OD_OK);
+    uint64_t records = loaded.records;
+    od_loaded_done(&loaded);
+    return records;
+}
+
+static void records_are_told_apart(void **state)
+{
+    uint64_t one = records_of(*state, "ITEM_ID,GENRE\n1,a\n");
+    assert_int_equal(records_of(*state, NULL), 0);
+    assert_true(one != 0);
+    assert_true(one != records_of(*state, "ITEM_ID,GENRE\n1,b\n"));
+    assert_true(one == records_of(*state, "ITEM_ID,GENRE\n1,a\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +399,7 @@ int main(void)
         cmocka_unit_test(without_a_time_the_order_of_the_file_is_kept_with_repeats),
         cmocka_unit_test(files_without_a_time_follow_each_other),
         cmocka_unit_test(records_become_tables),
+        cmocka_unit_test(records_are_told_apart),
         cmocka_unit_test(one_type_of_events_may_be_asked_for),
         cmocka_unit_test(segments_of_an_import_are_taken_as_they_are),
         cmocka_unit_test(a_bad_file_is_told_where_and_why),
