@@ -1,11 +1,11 @@
 /* See hrnn_mix.h.
  *
- * A case is a test user and a strange item of the history: all events on items that are not strange
- * ask, the item and SAMPLES strange ones drawn uniformly are the alternatives of a conditional
- * logit (which leaves the estimate consistent: McFadden 1978). The item may be older than what
- * asks: a cold item has no place in a history yet, so the order in which users went through the
- * others does not bear on it. A voice that gets a negative weight is left out and the others are
- * fitted again. */
+ * A case is a test user and a strange item of the input, for what follows is the metrics' to ask:
+ * all events on items that are not strange ask, the item and SAMPLES strange ones drawn uniformly
+ * are the alternatives of a conditional logit (which leaves the estimate consistent: McFadden
+ * 1978). The item may be older than what asks: a cold item has no place in a history yet, so the
+ * order in which users went through the others does not bear on it. A voice that gets a negative
+ * weight is left out and the others are fitted again. */
 #include "recipes/hrnn_mix.h"
 
 #include <stdlib.h>
@@ -107,7 +107,7 @@ static enum od_status find_cases(struct lesson *l)
         return OD_NO_MEMORY;
     for (uint32_t i = 0; i < s->test_count; i++) {
         uint32_t u = s->test_user[i];
-        count += cases_of(l, s->full->user_start[u], s->full->user_start[u + 1], l->cases + count);
+        count += cases_of(l, s->full->user_start[u], s->input_end[i], l->cases + count);
     }
     size_t able = MOST_SCORES / ((size_t)l->items + 1);
     able = able < LEAST_CASES ? LEAST_CASES : able < MOST_CASES ? able : MOST_CASES;

@@ -419,33 +419,57 @@ static void an_update_likens_new_items_to_cold_ones(void **state)
     shelf_done(&shelf);
 }
 
-static void coldstart_learns_what_to_listen_to(void **state)
+enum { LISTENERS = 300, SHOWN = 150, KINDS = 5, HEARD = 12 };
+
+/* Items of KINDS kinds, the last NEW of them cold. */
+static void kinds_on_a_shelf(struct shelf *shelf)
 {
-    (void)state;
-    enum { MANY = 300, SHOWN = 150, KINDS = 5, EACH = 12 };
-    struct shelf shelf;
-    struct fitted f;
-    struct od_random rng;
-    struct od_training_builder *b = od_training_builder_new(NULL);
-    static float scores[SHOWN + NEW];
-    od_random_init(&rng, 9);
-    shelf_init(&shelf, ",{\"name\":\"KIND\",\"type\":[\"null\",\"string\"],\"categorical\":true}"
-                       ",{\"name\":\"CREATION_TIMESTAMP\",\"type\":[\"null\",\"long\"]}");
+    shelf_init(shelf, ",{\"name\":\"KIND\",\"type\":[\"null\",\"string\"],\"categorical\":true}"
+                      ",{\"name\":\"CREATION_TIMESTAMP\",\"type\":[\"null\",\"long\"]}");
     for (unsigned i = 0; i < SHOWN + NEW; i++) {
         char id[16], kind[8];
         snprintf(id, sizeof id, "i%05u", i);
         snprintf(kind, sizeof kind, "k%u", i % KINDS);
         const char *cells[2] = {kind, i < SHOWN ? "-900000" : NULL};
-        shelf_put(&shelf, id, cells);
+        shelf_put(shelf, id, cells);
     }
-    for (unsigned u = 0; u < MANY; u++)
-        for (unsigned k = 0; k < EACH; k++)
-            toy_add(b, u,
-                    (unsigned)od_random_below(&rng, SHOWN / KINDS) * KINDS +
-                        (od_random_below(&rng, 5) ? u : (unsigned)od_random_below(&rng, KINDS)) %
-                            KINDS,
-                    (int64_t)u * DAY / 60 + 60 * k);
-    struct od_training *t = toy_finish(b);
+}
+
+/* Each listener has a kind, and mostly keeps to it; the last two events of those that turn are of
+ * the next kind. turns NULL: nobody does. */
+static struct od_training *listeners(const bool *turns)
+{
+    struct od_random rng;
+    struct od_training_builder *b = od_training_builder_new(NULL);
+    od_random_init(&rng, 9);
+    for (unsigned u = 0; u < LISTENERS; u++)
+        for (unsigned k = 0; k < HEARD; k++) {
+            unsigned at = (unsigned)od_random_below(&rng, SHOWN / KINDS) * KINDS;
+            unsigned kind = od_random_below(&rng, 5) ? u : (unsigned)od_random_below(&rng, KINDS);
+            kind += turns && turns[u] && k >= HEARD - 2;
+            toy_add(b, u, at + kind % KINDS, (int64_t)u * DAY / 60 + 60 * k);
+        }
+    return toy_finish(b);
+}
+
+static struct od_hrnn_header header_of(const struct fitted *f)
+{
+    struct od_hrnn_header header;
+    struct od_str section;
+    assert_true(od_image_section(&f->model.image, "hrnn", &section));
+    assert_int_equal(section.len, sizeof header);
+    memcpy(&header, section.ptr, sizeof header);
+    return header;
+}
+
+static void coldstart_learns_what_to_listen_to(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    struct fitted f;
+    static float scores[SHOWN + NEW];
+    kinds_on_a_shelf(&shelf);
+    struct od_training *t = listeners(NULL);
     t->item_table = shelf.table;
     settle(&f, "aws-hrnn-coldstart", t);
     if (fitted_run(&f, false) != OD_OK)
@@ -458,11 +482,7 @@ static void coldstart_learns_what_to_listen_to(void **state)
     assert_memory_equal(f.model.image.bytes.ptr, again.model.image.bytes.ptr,
                         f.model.image.bytes.len);
     fitted_done(&again);
-    struct od_hrnn_header header;
-    struct od_str section;
-    assert_true(od_image_section(&f.model.image, "hrnn", &section));
-    assert_int_equal(section.len, sizeof header);
-    memcpy(&header, section.ptr, sizeof header);
+    struct od_hrnn_header header = header_of(&f);
     assert_true(header.mix[OD_HRNN_ALWAYS] + header.mix[OD_HRNN_LATELY] > .5f);
     for (size_t v = 0; v < OD_HRNN_VOICES; v++)
         assert_true(header.mix[v] >= 0);
@@ -479,6 +499,38 @@ static void coldstart_learns_what_to_listen_to(void **state)
                 assert_true(scores[code_of(&f, i)] > scores[code_of(&f, k)]);
     fitted_done(&f);
     od_training_free(t);
+    shelf_done(&shelf);
+}
+
+static void coldstart_listens_to_nothing_that_metrics_ask(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    struct fitted f, g;
+    struct od_split split;
+    bool turns[LISTENERS] = {0};
+    kinds_on_a_shelf(&shelf);
+    struct od_training *t = listeners(NULL);
+    t->item_table = shelf.table;
+    settle(&f, "aws-hrnn-coldstart", t);
+    assert_int_equal(fitted_run(&f, false), OD_OK);
+    assert_int_equal(od_split_users(t, f.input.seed, &split, NULL), OD_OK);
+    for (uint32_t i = 0; i < split.test_count; i++) {
+        struct od_str id = od_dict_text(t->users, split.test_user[i]);
+        turns[strtoul(id.ptr + 1, NULL, 10)] = true;
+    }
+    od_split_done(&split);
+    struct od_training *turned = listeners(turns);
+    assert_true(turned->hash != t->hash);
+    turned->item_table = shelf.table;
+    settle(&g, "aws-hrnn-coldstart", turned);
+    assert_int_equal(fitted_run(&g, false), OD_OK);
+    struct od_hrnn_header before = header_of(&f), after = header_of(&g);
+    assert_memory_equal(before.mix, after.mix, sizeof before.mix);
+    fitted_done(&f);
+    fitted_done(&g);
+    od_training_free(t);
+    od_training_free(turned);
     shelf_done(&shelf);
 }
 
@@ -610,6 +662,7 @@ int main(void)
         cmocka_unit_test(coldstart_recommends_cold_items_alone),
         cmocka_unit_test(an_update_likens_new_items_to_cold_ones),
         cmocka_unit_test(coldstart_learns_what_to_listen_to),
+        cmocka_unit_test(coldstart_listens_to_nothing_that_metrics_ask),
         cmocka_unit_test(coldstart_rules),
         cmocka_unit_test(the_part_answers_as_its_recipe),
         cmocka_unit_test(memory_is_bounded),
