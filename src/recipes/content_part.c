@@ -12,6 +12,9 @@
 #define NAME       "content"
 #define PAST_RIDGE 10.0f /* 3 and 30 are as good */
 #define POWER      .5f   /* of items' events, in their weight */
+/* Bytes that a fit takes for two features: what sums take while they are made, the sums, and what
+ * the map is solved with. */
+#define PAIR_BYTES 96
 
 struct od_content_config od_content_config_default(void)
 {
@@ -32,6 +35,13 @@ static void ground_done(struct ground *g)
     od_matrix_free(&g->spread);
 }
 
+/* As many features as a quarter of the memory has pairs for; texts have another. */
+static uint32_t columns_within(uint64_t memory_bytes)
+{
+    double most = sqrt((double)memory_bytes / 4 / PAIR_BYTES);
+    return memory_bytes && most < OD_CONTENT_COLUMNS ? (uint32_t)most : OD_CONTENT_COLUMNS;
+}
+
 static enum od_status ground_init(struct ground *g, const struct od_part_task *task,
                                   struct od_error *err)
 {
@@ -39,7 +49,7 @@ static enum od_status ground_init(struct ground *g, const struct od_part_task *t
     *g = (struct ground){.task = task, .work = {.threads = input->threads}};
     enum od_status st = od_progress_report(&input->progress, 0, "reading records", err);
     if (st == OD_OK)
-        st = od_content_rows_init(&g->rows, input->training, OD_CONTENT_COLUMNS,
+        st = od_content_rows_init(&g->rows, input->training, columns_within(input->memory_bytes),
                                   input->memory_bytes / 4, input->threads, err);
     if (st == OD_OK && g->rows.columns &&
         od_content_spread(&g->rows, input->training, task->end, POWER, &g->spread) != OD_OK)

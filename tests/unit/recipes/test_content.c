@@ -427,6 +427,38 @@ static void the_part_is_the_same_for_threads_and_lessons(void **state)
     shelf_done(&shelf);
 }
 
+/* Features of the part's map where it may take so much memory. */
+static uint32_t columns_in(struct od_training *t, uint64_t memory_bytes)
+{
+    struct od_train_input input = {.training = t, .threads = 1, .memory_bytes = memory_bytes};
+    struct od_part_task task = {.input = &input, .end = t->user_start + 1};
+    struct od_image_writer *writer = od_image_writer_new(OD_STR("toy"), 1);
+    struct od_buf lesson;
+    struct od_image image;
+    struct od_str map;
+    od_buf_init(&lesson, 4096);
+    assert_int_equal(od_part_content.fit(&task, writer, &lesson, NULL), OD_OK);
+    struct toy_bytes bytes = toy_image(writer);
+    assert_int_equal(od_image_open((struct od_str){bytes.ptr, bytes.len}, true, &image, NULL),
+                     OD_OK);
+    assert_true(od_image_section(&image, "content.map", &map));
+    od_buf_done(&lesson);
+    free(bytes.ptr);
+    return (uint32_t)sqrt((double)map.len / sizeof(float));
+}
+
+static void memory_is_bounded(void **state)
+{
+    (void)state;
+    struct toy_content toy;
+    content_init(&toy);
+    uint32_t all = columns_in(toy.training, 0);
+    assert_true(all > 6);
+    assert_int_equal(columns_in(toy.training, 1 << 30), all);
+    assert_int_equal(columns_in(toy.training, 4 * 96 * 6 * 6), 6);
+    content_done(&toy);
+}
+
 /* A card trains without one field after the other, and may come to a table without any. */
 static void records_that_tell_nothing_know_nobody(void **state)
 {
@@ -571,6 +603,7 @@ int main(void)
         cmocka_unit_test(millions_of_items_are_summed_exactly_enough),
         cmocka_unit_test(the_part_is_the_same_for_threads_and_lessons),
         cmocka_unit_test(records_that_tell_nothing_know_nobody),
+        cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(a_foreign_lesson_is_refused),
         cmocka_unit_test(what_is_rare_is_known_by_its_kind),
         cmocka_unit_test(a_misleading_image_is_refused),
