@@ -66,9 +66,14 @@ static enum od_status set_ranges(struct od_run *run, const struct od_json *given
 
 /* --- entries --- */
 
-static enum od_status one_recipe(struct od_run *run, const struct od_json *hpo, unsigned jobs,
+/* What would end in failure after the search fails before it. */
+static enum od_status one_recipe(struct od_run *run, const struct od_train_input *input,
+                                 const struct od_json *hpo, unsigned jobs,
                                  struct od_search_entry *out)
 {
+    enum od_status s = run->recipe->check ? run->recipe->check(input, run->err) : OD_OK;
+    if (s != OD_OK)
+        return s;
     *out = (struct od_search_entry){
         .recipe = run->recipe, .spec = run->recipe_spec, .fixed = run->params, .jobs = jobs};
     return set_ranges(run, od_json_get(hpo, OD_STR("ranges")), out);
@@ -195,7 +200,7 @@ enum od_status od_run_search(struct od_run *run, const struct od_train_input *in
     if (jobs <= 0)
         jobs = recipes ? (int64_t)recipes->count * AUTO_JOBS : DEFAULT_JOBS;
     enum od_status s = recipes ? auto_entries(run, input, recipes, (unsigned)jobs, &entries, &count)
-                               : one_recipe(run, hpo, (unsigned)jobs, &one);
+                               : one_recipe(run, input, hpo, (unsigned)jobs, &one);
     struct od_str metric = od_json_get_str(hpo, "metric", OD_STR(DEFAULT_METRIC));
     metric = od_arena_str(&run->arena, metric);
     if (s != OD_OK || !metric.ptr)

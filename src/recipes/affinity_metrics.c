@@ -16,7 +16,7 @@
 #include "recipes/metrics.h"
 #include "recipes/registry.h"
 
-#define QUERIES    2000        /* at most, evenly spread: as OD_EVAL_USERS */
+#define QUERIES    2000        /* at most, evenly spread */
 #define LISTED     (20u << 20) /* users listed in all, which bounds memory at 80 MB */
 #define HELD_SHARE 5           /* one event in five */
 

@@ -1,6 +1,6 @@
 """performHPO and performAutoML: what is searched, what is found, and what is refused."""
 import pytest
-from harness import RECIPE, finish_version, new_campaign, new_dataset, new_group, new_version, refused, unique
+from harness import RECIPE, ended, finish_version, new_campaign, new_dataset, new_group, new_version, refused, unique, wait_for
 
 II = "InvalidInputException"
 RNF = "ResourceNotFoundException"
@@ -115,6 +115,21 @@ def test_ranges_that_are_refused(server, group, recipe, config, words):
 def test_recipes_that_cannot_be_tuned(server, group):
     with refused(II, "HPO", POPULAR):
         tuned_solution(server, group, POPULAR, performHPO=True)
+
+
+def test_data_that_a_recipe_cannot_have_are_told_before_the_search(server, world):
+    solution = tuned_solution(server, world.group, "aws-hrnn-coldstart", performHPO=True)
+    version = server.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    stages = set()
+
+    def look():
+        jobs = server.send("GET", "/ondol/jobs", headers=server.sign("GET", "/ondol/jobs", b"", {})).json
+        stages.update(job["stage"] for job in jobs if job["arn"] == version)
+        return server.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+
+    described = wait_for(look, ended)
+    assert described["status"] == "CREATE FAILED" and "cold items" in described["failureReason"], described
+    assert not [stage for stage in stages if "trials" in stage], stages
 
 
 def test_auto_ml_takes_the_better_recipe(server, world):
