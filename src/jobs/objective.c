@@ -237,13 +237,13 @@ enum od_status od_objective_calibrate(struct od_run *run, const struct od_train_
 /* --- average_rewards_at_k --- */
 
 double od_objective_reward(const uint32_t *ranked, size_t ranked_count, const uint32_t *relevant,
-                           size_t relevant_count, const float *reward)
+                           size_t relevant_count, const uint32_t *item_map, const float *reward)
 {
     double all = 0, listed = 0;
     for (size_t r = 0; r < relevant_count; r++) {
         bool found = false;
         for (size_t i = 0; i < ranked_count && i < OD_EVAL_TOP && !found; i++)
-            found = ranked[i] == relevant[r];
+            found = ranked[i] == item_map[relevant[r]];
         all += (double)reward[relevant[r]];
         listed += found ? (double)reward[relevant[r]] : 0;
     }
@@ -256,15 +256,13 @@ static int compare_codes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The distinct held-out items that the scorer knows. */
-static size_t relevant_of(const struct od_split *split, const uint32_t *item_map, uint32_t index,
-                          uint32_t *out)
+/* The distinct held-out items. */
+static size_t relevant_of(const struct od_split *split, uint32_t index, uint32_t *out)
 {
     uint64_t end = split->full->user_start[split->test_user[index] + 1];
     size_t count = 0, kept = 0;
     for (uint64_t e = split->input_end[index]; e < end; e++)
-        if (item_map[split->full->item[e]] != OD_NO_CODE)
-            out[count++] = item_map[split->full->item[e]];
+        out[count++] = split->full->item[e];
     qsort(out, count, sizeof *out, compare_codes);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || out[i] != out[kept - 1])
@@ -296,8 +294,8 @@ static enum od_status reward_of(struct od_run *run, const struct judged *j,
         return s;
     size_t listed = od_topk(od_kernels_best(), b->scores, inner->item_count, NULL, OD_EVAL_TOP,
                             b->topk, b->listed);
-    size_t relevant = relevant_of(split, inner->item_map, index, b->relevant);
-    *out = od_objective_reward(b->listed, listed, b->relevant, relevant, reward);
+    size_t relevant = relevant_of(split, index, b->relevant);
+    *out = od_objective_reward(b->listed, listed, b->relevant, relevant, inner->item_map, reward);
     return OD_OK;
 }
 
@@ -366,7 +364,7 @@ enum od_status od_objective_measure(struct od_run *run, const struct od_train_in
         if (s == OD_OK)
             s = od_evaluate(&scorer, &split, input->threads, metrics, run->err);
         if (s == OD_OK)
-            s = make_rewards(run, objective, judged.scorer.items, &reward);
+            s = make_rewards(run, objective, split.full->items, &reward);
         if (s == OD_OK)
             s = add_rewards(run, &judged, &split, reward, metrics);
         close_judged(&judged);

@@ -39,8 +39,9 @@ enum od_status od_objective_measure(struct od_run *run, const struct od_train_in
                                     struct od_metrics *metrics) OD_MUST_USE;
 
 /* average_rewards_at_k of one user (recipes.md 9.2): the reward of the relevant items among the
- * first 25 listed over the reward of all of them; NAN when that is 0. reward[item] >= 0. */
+ * first 25 ranked over the reward of all of them, those that no list can have included; NAN when
+ * that is 0. relevant are codes of items, ranked what item_map makes of such; reward[code] >= 0. */
 double od_objective_reward(const uint32_t *ranked, size_t ranked_count, const uint32_t *relevant,
-                           size_t relevant_count, const float *reward);
+                           size_t relevant_count, const uint32_t *item_map, const float *reward);
 
 #endif

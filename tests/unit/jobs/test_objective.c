@@ -8,19 +8,22 @@
 static void rewards_by_hand(void **state)
 {
     (void)state;
-    const float reward[] = {1, 2, 3, 4, 0};
+    const float reward[] = {1, 2, 3, 4, 0, 9};
+    const uint32_t map[] = {0, 1, 2, 3, 4, OD_NO_CODE};
     const uint32_t ranked[] = {3, 4, 0}, relevant[] = {0, 1, 3};
-    assert_true(fabs(od_objective_reward(ranked, 3, relevant, 3, reward) - 5.0 / 7) < 1e-9);
-    assert_true(od_objective_reward(ranked, 0, relevant, 3, reward) == 0);
+    assert_true(fabs(od_objective_reward(ranked, 3, relevant, 3, map, reward) - 5.0 / 7) < 1e-9);
+    assert_true(od_objective_reward(ranked, 0, relevant, 3, map, reward) == 0);
     const uint32_t worthless[] = {4};
-    assert_true(isnan(od_objective_reward(ranked, 3, worthless, 1, reward)));
+    assert_true(isnan(od_objective_reward(ranked, 3, worthless, 1, map, reward)));
+    const uint32_t unknown[] = {0, 5}; /* no list can have the second */
+    assert_true(fabs(od_objective_reward(ranked, 3, unknown, 2, map, reward) - .1) < 1e-9);
     uint32_t many[30], one[] = {29};
     float rewards[30];
     for (uint32_t i = 0; i < 30; i++) {
         many[i] = i;
         rewards[i] = 1;
     }
-    assert_true(od_objective_reward(many, 30, one, 1, rewards) == 0); /* place 30 */
+    assert_true(od_objective_reward(many, 30, one, 1, many, rewards) == 0); /* place 30 */
 }
 
 /* 40 items in four groups; PRICE rises with the number within the group. */
