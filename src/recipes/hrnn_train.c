@@ -247,14 +247,32 @@ static enum od_status add_lesson(struct od_image_writer *image, const char *name
     return st == OD_OK ? od_image_add(image, name, lesson->ptr, lesson->len, false) : st;
 }
 
+/* Of the catalogue, what was hidden of that set is cold, however old its record is. */
+static void cool_strange(struct records *r, const struct od_training *whole, uint64_t seed)
+{
+    const struct od_training *t = &r->catalogue.training;
+    for (uint32_t i = 0; i < t->item_count; i++) {
+        struct od_str id = od_dict_text(t->items, i);
+        if (!od_bitmap_get(r->cold, i) && od_hrnn_strange(id, seed) &&
+            od_dict_find(whole->items, id) != OD_NO_CODE) {
+            od_bitmap_set(r->cold, i);
+            r->cold_count++;
+        }
+    }
+}
+
+/* whole: the set before its strange items were hidden; NULL: none are. */
 static enum od_status fit_asked(const struct od_train_input *input, enum od_hrnn_kind kind,
-                                struct od_image_writer *image, struct od_error *err)
+                                const struct od_training *whole, struct od_image_writer *image,
+                                struct od_error *err)
 {
     struct records r;
     struct learnt learnt;
     enum od_status st = records_init(input, kind, &r, err);
     if (st != OD_OK)
         return st;
+    if (whole)
+        cool_strange(&r, whole, input->seed);
     learnt_init(&learnt);
     st = fit_records(input, &r, NULL, &untilted, image, &learnt, err);
     if (st == OD_OK && (add_lesson(image, "lesson", &learnt.network) != OD_OK ||
@@ -268,13 +286,13 @@ static enum od_status fit_asked(const struct od_train_input *input, enum od_hrnn
 static enum od_status fit_plain(const struct od_train_input *input, struct od_image_writer *image,
                                 struct od_error *err)
 {
-    return fit_asked(input, OD_HRNN_PLAIN, image, err);
+    return fit_asked(input, OD_HRNN_PLAIN, NULL, image, err);
 }
 
 static enum od_status fit_metadata(const struct od_train_input *input,
                                    struct od_image_writer *image, struct od_error *err)
 {
-    return fit_asked(input, OD_HRNN_METADATA, image, err);
+    return fit_asked(input, OD_HRNN_METADATA, NULL, image, err);
 }
 
 /* Strange items are asked about as cold ones: no event of theirs is seen. */
@@ -284,7 +302,7 @@ static enum od_status fit_coldstart(const struct od_train_input *input,
     const struct od_training *t = input->training;
     struct od_training *met = NULL;
     if (t->item_count < OD_HRNN_MIX_ITEMS)
-        return fit_asked(input, OD_HRNN_COLDSTART, image, err);
+        return fit_asked(input, OD_HRNN_COLDSTART, NULL, image, err);
     bool *strange = malloc(((size_t)t->item_count + 1) * sizeof *strange);
     if (!strange)
         return od_fail(err, OD_NO_MEMORY, NULL);
@@ -296,7 +314,7 @@ static enum od_status fit_coldstart(const struct od_train_input *input,
         return st;
     struct od_train_input own = *input;
     own.training = met;
-    st = fit_asked(&own, OD_HRNN_COLDSTART, image, err);
+    st = fit_asked(&own, OD_HRNN_COLDSTART, t, image, err);
     od_training_free(met);
     return st;
 }

@@ -534,6 +534,23 @@ static void coldstart_listens_to_nothing_that_metrics_ask(void **state)
     shelf_done(&shelf);
 }
 
+/* Records of what was shown are old; the new ones were had by nobody. */
+static void coldstart_metrics_ask_for_hidden_items(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    struct fitted f;
+    kinds_on_a_shelf(&shelf);
+    struct od_training *t = listeners(NULL);
+    t->item_table = shelf.table;
+    settle(&f, "aws-hrnn-coldstart", t);
+    assert_int_equal(fitted_run(&f, true), OD_OK);
+    assert_true(*od_metrics_find(&f.metrics, "mean_reciprocal_rank_at_25") > 0);
+    fitted_done(&f);
+    od_training_free(t);
+    shelf_done(&shelf);
+}
+
 static void fit_cold(struct fitted *f, const struct od_training *t, const char *name,
                      const char *value, int64_t now_s, enum od_status expected)
 {
@@ -663,6 +680,7 @@ int main(void)
         cmocka_unit_test(an_update_likens_new_items_to_cold_ones),
         cmocka_unit_test(coldstart_learns_what_to_listen_to),
         cmocka_unit_test(coldstart_listens_to_nothing_that_metrics_ask),
+        cmocka_unit_test(coldstart_metrics_ask_for_hidden_items),
         cmocka_unit_test(coldstart_rules),
         cmocka_unit_test(the_part_answers_as_its_recipe),
         cmocka_unit_test(memory_is_bounded),
