@@ -272,7 +272,7 @@ static enum od_status load(struct command *c, struct od_error *err)
     }
     c->plan.input.full = c->data.training;
     c->plan.input.items = c->data.items;
-    c->plan.input.records = c->data.records;
+    c->plan.records = c->data.records;
     return s;
 }
 

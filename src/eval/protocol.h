@@ -10,7 +10,6 @@ struct od_protocol_input {
     const struct od_training *full;
     struct od_table *items; /* full's item_table, where it may be changed (cold); or NULL */
     const struct od_test_file *test; /* NULL: none was given */
-    uint64_t records; /* hash of the files of items and users, 0: none; full has its own */
     uint64_t seed;
     uint32_t folds;               /* of protocols that have some; at least 1 */
     bool relaxed;                 /* loo: training has the event before last too */

@@ -80,7 +80,7 @@ void od_report_json(const struct od_eval_result *result, struct od_buf *out)
                   "\"data\":{\"hash\":\"%016llx\",\"records\":\"%016llx\",\"test\":\"%016llx\","
                   "\"events\":%llu,\"users\":%u,\"items\":%u,"
                   "\"catalogue\":%u,\"first_time\":%lld,\"last_time\":%lld},",
-                  (unsigned long long)full->hash, (unsigned long long)plan->input.records,
+                  (unsigned long long)full->hash, (unsigned long long)plan->records,
                   (unsigned long long)(test ? test->hash : 0),
                   (unsigned long long)full->event_count, full->user_count, full->item_count,
                   result->catalogue, (long long)full->first_time, (long long)full->last_time);

@@ -30,6 +30,7 @@ struct od_eval_plan {
     struct od_protocol_input input;
     const struct od_eval_recipe *recipes;
     size_t recipe_count;
+    uint64_t records; /* hash of the files of items and users, 0: none; for the report */
     unsigned threads;
     uint64_t memory_bytes; /* what a recipe may use; 0: no limit */
     const struct od_io *io;

@@ -76,7 +76,8 @@ static void mark_counted(const struct od_dict *types, const struct od_json *rule
 }
 
 /* What a server needs to hand events to the model as training saw them, whatever the recipe: the
- * types by code, and, when only some were asked for, which. */
+ * types by code, and, when only some were asked for, which. Not the thresholds of their values:
+ * histories do not keep values (docs/differences.md). */
 static enum od_status add_types(struct od_run *run, struct od_image_writer *image)
 {
     const struct od_training *t = run->training;
